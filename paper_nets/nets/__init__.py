@@ -1,0 +1,29 @@
+"""The architectures as the papers define them, their catalog, and what they cost."""
+
+from paper_nets.nets.catalog import NAMES, build, catalog, plan, published
+from paper_nets.nets.cost import cost
+from paper_nets.nets.densenet import DenseBlock, DenseLayer, DenseNet, DenseNetPlan, Transition
+from paper_nets.nets.resnet import Block, ResNet, ResNetPlan
+from paper_nets.nets.trace import Trace, trace
+from paper_nets.nets.weights import from_torchvision, pretrained
+
+__all__ = [
+    "NAMES",
+    "Block",
+    "DenseBlock",
+    "DenseLayer",
+    "DenseNet",
+    "DenseNetPlan",
+    "ResNet",
+    "ResNetPlan",
+    "Trace",
+    "Transition",
+    "build",
+    "catalog",
+    "cost",
+    "from_torchvision",
+    "plan",
+    "pretrained",
+    "published",
+    "trace",
+]

@@ -1,0 +1,180 @@
+"""The nets of both papers by name, and what the papers published of them."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pandas
+from torch import nn
+
+from paper_nets.nets.densenet import DenseNet, DenseNetPlan
+from paper_nets.nets.resnet import ResNet, ResNetPlan
+
+PUBLISHED = Path(__file__).resolve().parents[1] / "published"
+
+# ResNet paper, Table 1: blocks in the stages conv2_x to conv5_x.
+RESNET_IMAGENET = {
+    18: ("basic", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+    152: ("bottleneck", (3, 8, 36, 3)),
+}
+# DenseNet paper, Table 1: growth rate, and layers in each block. 161 is the wider net of its public code.
+DENSENET_IMAGENET = {
+    121: (32, (6, 12, 24, 16)),
+    161: (48, (6, 12, 36, 24)),
+    169: (32, (6, 12, 32, 32)),
+    201: (32, (6, 12, 48, 32)),
+    264: (32, (6, 12, 64, 48)),
+}
+IMAGENET = {"stem": "7x7", "num_classes": 1000}
+
+NAMES = (
+    *(f"plain{d}" for d in (20, 32, 44, 56, 110)),
+    *(f"resnet{d}" for d in (20, 32, 44, 56, 110, 1202)),
+    *(f"preact_resnet{d}" for d in (20, 32, 44, 56, 110, 164, 1001)),
+    *("plain18", "plain34"),
+    *(f"resnet{d}" for d in RESNET_IMAGENET),
+    *("densenet40_k12", "densenet100_k12", "densenet100_k24"),
+    *("densenet_bc100_k12", "densenet_bc250_k24", "densenet_bc190_k40"),
+    *(f"densenet{d}" for d in DENSENET_IMAGENET),
+)
+
+
+def plan(name: str, **changes) -> ResNetPlan | DenseNetPlan:
+    """The plan of a net by its name, with `changes` to any of the plan's arguments.
+
+    Beside the names in `catalog()`, the CIFAR families go on at any depth and growth rate: plain26, resnet8,
+    preact_resnet1202, densenet22_k8, densenet_bc40_k24.
+    Raises ValueError for a name or a change that makes no net.
+    """
+    net, arguments = _arguments(name)
+    known = net.__dataclass_fields__
+    for change in changes:
+        if change not in known:
+            raise ValueError(f"{name} has no argument {change!r}; its arguments are {', '.join(known)}.")
+    return net(**{**arguments, **changes})
+
+
+def build(name: str, **changes) -> nn.Module:
+    """A freshly initialised net by its name: `build("resnet56")`, `build("densenet121", growth_rate=16)`.
+
+    Takes and raises what `plan` does.
+    """
+    made = plan(name, **changes)
+    net = ResNet if isinstance(made, ResNetPlan) else DenseNet
+    return net(**vars(made))
+
+
+def _arguments(name: str) -> tuple[type, dict]:
+    if match := re.fullmatch(r"(plain|resnet|preact_resnet)(\d+)", name):
+        return ResNetPlan, _residual(name, match[1], int(match[2]))
+    if match := re.fullmatch(r"densenet(_bc)?(\d+)_k(\d+)", name):
+        return DenseNetPlan, _dense_cifar(name, bool(match[1]), int(match[2]), int(match[3]))
+    if match := re.fullmatch(r"densenet(\d+)", name):
+        depth = int(match[1])
+        if depth in DENSENET_IMAGENET:
+            k, blocks = DENSENET_IMAGENET[depth]
+            shape = {"blocks": blocks, "growth_rate": k, "stem_channels": 2 * k}
+            return DenseNetPlan, {**shape, "bottleneck": True, "compression": 0.5, **IMAGENET}
+        depths = ", ".join(map(str, DENSENET_IMAGENET))
+        raise ValueError(
+            f"There is no net {name!r}: the ImageNet DenseNets have {depths} layers, and a CIFAR DenseNet's name "
+            "gives its growth rate too, as densenet40_k12 or densenet_bc100_k12."
+        )
+    raise ValueError(f"There is no net {name!r}; the nets are {', '.join(NAMES)}.")
+
+
+def _residual(name: str, kind: str, depth: int) -> dict:
+    switches = {"residual": kind != "plain", "preact": kind == "preact_resnet"}
+    imagenet = {"plain": (18, 34), "resnet": tuple(RESNET_IMAGENET), "preact_resnet": ()}[kind]
+    if depth in imagenet:
+        block, blocks = RESNET_IMAGENET[depth]
+        return {**switches, "block": block, "blocks": blocks, "shortcut": "B", "width": 64, **IMAGENET}
+    if kind == "preact_resnet" and depth in (164, 1001):
+        n = (depth - 2) // 9
+        return {**switches, "block": "bottleneck", "blocks": (n, n, n), "shortcut": "B"}
+    n, rest = divmod(depth - 2, 6)
+    if n < 1 or rest:
+        others = {"plain": "18 or 34", "resnet": "18, 34, 50, 101 or 152", "preact_resnet": "164 or 1001 (bottlenecks)"}
+        raise ValueError(
+            f"There is no net {name!r}: a {kind} net has {others[kind]} layers, or 6n + 2 for CIFAR: "
+            f"{kind}20, {kind}32, {kind}44, {kind}56, {kind}110 and so on."
+        )
+    return {**switches, "blocks": (n, n, n)}
+
+
+def _dense_cifar(name: str, bc: bool, depth: int, k: int) -> dict:
+    layers, rest = divmod(depth - 4, 6 if bc else 3)
+    if layers < 1 or rest or k < 1:
+        form = "densenet_bc{L}_k{k} with L = 6n + 4" if bc else "densenet{L}_k{k} with L = 3n + 4"
+        raise ValueError(
+            f"There is no net {name!r}: the CIFAR nets of this family are {form} layers and k of at least 1."
+        )
+    shape = {"blocks": (layers,) * 3, "growth_rate": k}
+    return {**shape, "bottleneck": True, "compression": 0.5, "stem_channels": 2 * k} if bc else shape
+
+
+@cache
+def _table(name: str) -> pandas.DataFrame:
+    return pandas.read_csv(PUBLISHED / f"{name}.csv")
+
+
+def published(table: str) -> pandas.DataFrame:
+    """One of the papers' tables: "resnet_cifar10", "resnet_imagenet", "resnet_flops", "densenet_imagenet",
+    "densenet_cifar_svhn" or "ilsvrc_top5". Errors are in per cent, parameters in millions, multiply–adds in 10⁹.
+
+    Raises ValueError for another name.
+    """
+    tables = sorted(path.stem for path in PUBLISHED.glob("*.csv"))
+    if table not in tables:
+        raise ValueError(f"There is no published table {table!r}; the tables are {', '.join(tables)}.")
+    return _table(table).copy()
+
+
+COLUMNS = {
+    "resnet_cifar10": {"params_millions": "params_millions", "test_error_pct": "cifar10_error_pct"},
+    "resnet_flops": {"multiply_adds_1e9": "multiply_adds_1e9"},
+    "densenet_cifar_svhn": {
+        "params_millions": "params_millions",
+        "c10_aug": "cifar10_error_pct",
+        "c100_aug": "cifar100_error_pct",
+        "svhn": "svhn_error_pct",
+    },
+    "resnet_imagenet": {"top1_error_pct": "imagenet_top1_10_crop_pct", "top5_error_pct": "imagenet_top5_10_crop_pct"},
+    "densenet_imagenet": {
+        "top1_10_crop_pct": "imagenet_top1_10_crop_pct",
+        "top5_10_crop_pct": "imagenet_top5_10_crop_pct",
+    },
+}
+
+
+def catalog() -> pandas.DataFrame:
+    """Every named net: dataset, depth, growth rate, and what the papers published of it, NaN where nothing.
+
+    Depth is counted from the blocks: Table 1 of the DenseNet paper gives its DenseNet-264 265 layers. Errors are
+    test or validation errors in per cent, on CIFAR with the standard augmentation, on ImageNet of one net on 10
+    crops; `published` has the others.
+    """
+    rows = pandas.DataFrame([_described(name) for name in NAMES]).set_index("net")
+    rows = rows.reindex(
+        columns=[*rows, *dict.fromkeys(new for columns in COLUMNS.values() for new in columns.values())]
+    )
+    for table, columns in COLUMNS.items():
+        found = published(table)
+        if table == "densenet_cifar_svhn":
+            dense = found.growth_rate.notna()
+            name = found.net + found.depth.astype(str) + "_k" + found.growth_rate.astype("Int64").astype(str)
+            found["net"] = found.net.where(~dense, name)
+        if table == "resnet_imagenet":
+            found = found[found.test == "val 10-crop"].sort_values("shortcut", key=lambda option: option != "B")
+        found = found.drop_duplicates("net").set_index("net").rename(columns=columns)
+        rows = rows.combine_first(found[list(columns.values())].loc[found.index.isin(rows.index)])[list(rows)]
+    return rows.reindex(NAMES)
+
+
+def _described(name: str) -> dict:
+    made = plan(name)
+    dataset = "ImageNet" if made.stem == "7x7" else "CIFAR"
+    return {"net": name, "dataset": dataset, "depth": made.depth, "growth_rate": getattr(made, "growth_rate", None)}

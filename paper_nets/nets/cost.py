@@ -1,0 +1,215 @@
+"""What a net costs: parameters, multiply–adds, and the memory that a training step keeps, in closed form.
+
+Nothing is built or run, so a slider can ask a thousand times a second. Every rule below is the arithmetic that a
+reader does with the architecture table in hand; the tests compare it with torch's counters on the nets themselves.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from paper_nets.nets.catalog import plan as plan_of
+from paper_nets.nets.densenet import DenseNetPlan
+from paper_nets.nets.parts import check_image
+from paper_nets.nets.resnet import EXPANSION, ResNetPlan
+
+FLOAT = 4  # bytes
+INDEX = 8  # bytes; a max pool keeps where each maximum stood
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Costs that can be added, and multiplied by a number of equal parts.
+
+    parameters: weights and biases.
+    multiply_adds: of convolutions and linear layers, per image; the DenseNet paper's FLOPs are twice as many.
+    activation_bytes: per image in float32, what the forward pass keeps for the backward pass.
+    """
+
+    parameters: float = 0
+    multiply_adds: float = 0
+    activation_bytes: float = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.parameters + other.parameters,
+            self.multiply_adds + other.multiply_adds,
+            self.activation_bytes + other.activation_bytes,
+        )
+
+    def __mul__(self, times: int) -> "Cost":
+        return Cost(self.parameters * times, self.multiply_adds * times, self.activation_bytes * times)
+
+    def whole(self) -> "Cost":
+        return Cost(int(self.parameters), int(self.multiply_adds), int(self.activation_bytes))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a net: its name, the shape (C, H, W) that leaves it, and its cost."""
+
+    name: str
+    shape: tuple[int, int, int]
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class NetCost:
+    """A net's cost, stage by stage and in total."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def total(self) -> Cost:
+        return sum((stage.cost for stage in self.stages), Cost())
+
+    @property
+    def parameters(self) -> int:
+        return self.total.parameters
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.total.multiply_adds
+
+    @property
+    def activation_bytes(self) -> int:
+        return self.total.activation_bytes
+
+
+def cost(
+    net: nn.Module | ResNetPlan | DenseNetPlan | str, image: tuple[int, int, int] | None = None, **changes
+) -> NetCost:
+    """The cost of one of our nets, of a plan, or of a name with changes, for images of shape (C, H, W).
+
+    `image` is (in_channels, 224, 224) for the nets with an ImageNet stem and (in_channels, 32, 32) for the others
+    unless given. Raises ValueError for images that do not fit, TypeError for a net that is not ours.
+    """
+    plan = plan_of(net, **changes) if isinstance(net, str) else getattr(net, "plan", net)
+    if not isinstance(plan, ResNetPlan | DenseNetPlan):
+        raise TypeError(f"cost takes a net of paper_nets, its plan or its name, not {type(net).__name__}.")
+    side = 224 if plan.stem == "7x7" else 32
+    image = image or (plan.in_channels, side, side)
+    check_image(plan, image)
+    stages = _residual(plan, image) if isinstance(plan, ResNetPlan) else _dense(plan, image)
+    return NetCost(tuple(Stage(name, shape, part.whole()) for name, shape, part in stages))
+
+
+def _conv(kernel: int, c_in: float, c_out: float, h: int, w: int, norm: bool) -> Cost:
+    """A convolution whose output has h × w pixels; with a bias where there is no batch norm."""
+    weights = kernel * kernel * c_in * c_out
+    return Cost(weights + (0 if norm else c_out), weights * h * w)
+
+
+def _norm(channels: float, norm: bool) -> Cost:
+    """Batch norm's scale and shift."""
+    return Cost(2 * channels if norm else 0)
+
+
+def _kept(values: float, size: int = FLOAT) -> Cost:
+    """Values that stay in memory until the backward pass."""
+    return Cost(activation_bytes=size * values)
+
+
+def _halve(h: int, w: int) -> tuple[int, int]:
+    """The size after a convolution or max pool of stride 2."""
+    return (h + 1) // 2, (w + 1) // 2
+
+
+def _stem(plan, c_out: int, image: tuple[int, int, int], activate: bool) -> tuple[Cost, int, int]:
+    c_in, h, w = image
+    part = _kept(c_in * h * w)
+    if plan.stem == "7x7":
+        h, w = _halve(h, w)
+    part += _conv(7 if plan.stem == "7x7" else 3, c_in, c_out, h, w, plan.norm)
+    if activate:
+        # The convolution's output is kept for batch norm, and ReLU's for itself and for what reads it.
+        part += _norm(c_out, plan.norm) + _kept(c_out * h * w * (2 if plan.norm else 1))
+    if plan.stem == "7x7":
+        h, w = _halve(h, w)
+        part += _kept(c_out * h * w, INDEX)
+    return part, h, w
+
+
+def _head(channels: int, num_classes: int, h: int, w: int, activate: bool, norm: bool) -> Cost:
+    part = Cost(channels * num_classes + num_classes, channels * num_classes) + _kept(channels)
+    if activate:
+        part += _activation(channels, h, w, norm)
+    return part
+
+
+def _activation(channels: float, h: int, w: int, norm: bool) -> Cost:
+    """BN–ReLU before a convolution: the input is kept for batch norm, the output for ReLU and the convolution."""
+    return _norm(channels, norm) + _kept(channels * h * w * (2 if norm else 1))
+
+
+def _residual(plan: ResNetPlan, image):
+    part, h, w = _stem(plan, plan.width, image, activate=True)
+    if plan.stem == "7x7":
+        part += _kept(plan.width * h * w)  # the pooled maps, which the first convolution reads
+    yield "stem", (plan.width, h, w), part
+
+    c_in = plan.width
+    for i, (n, width) in enumerate(zip(plan.blocks, plan.widths, strict=True)):
+        stride = 2 if i > 0 else 1
+        c_out = EXPANSION[plan.block] * width
+        first, h, w = _block(plan, c_in, width, stride, h, w, activated=i == 0)
+        other, _, _ = _block(plan, c_out, width, 1, h, w, activated=False)
+        c_in = c_out
+        yield f"stage {i + 1}", (c_out, h, w), first + other * (n - 1)
+
+    yield "head", (plan.num_classes, 1, 1), _head(c_in, plan.num_classes, h, w, plan.preact, plan.norm)
+
+
+def _block(
+    plan: ResNetPlan, c_in: int, width: int, stride: int, h: int, w: int, activated: bool
+) -> tuple[Cost, int, int]:
+    part, entering = Cost(), c_in * h * w
+    convs = plan.convs(c_in, width, stride)
+    for i, (kernel, before, after, step) in enumerate(convs):
+        if plan.preact and not (i == 0 and activated):
+            part += _activation(before, h, w, plan.norm)
+        if step == 2:
+            h, w = _halve(h, w)
+        part += _conv(kernel, before, after, h, w, plan.norm)
+        if not plan.preact:
+            # Kept: the convolution's output for batch norm, and a ReLU's output; the last ReLU follows the addition.
+            part += _norm(after, plan.norm) + _kept(after * h * w * (2 if plan.norm else 1))
+    c_out = convs[-1][2]
+    if plan.projects(c_in, c_out, stride):
+        part += _conv(1, c_in, c_out, h, w, plan.norm)
+        if not plan.preact:
+            part += _norm(c_out, plan.norm) + _kept(c_out * h * w if plan.norm else 0)
+        elif not plan.norm and not activated:
+            part += _kept(entering)  # which only this projection still needs
+    return part, h, w
+
+
+def _dense(plan: DenseNetPlan, image):
+    part, h, w = _stem(plan, plan.stem_channels, image, activate=plan.stem == "7x7")
+    yield "stem", (plan.stem_channels, h, w), part
+
+    for i, (layers, (enter, after)) in enumerate(zip(plan.blocks, plan.channels, strict=True)):
+        leave = enter + layers * plan.growth_rate
+        # A layer's cost is linear in its input channels, so all of them together cost what as many layers
+        # with the mean number of input channels would.
+        mean = enter + plan.growth_rate * (layers - 1) / 2
+        yield f"block {i + 1}", (leave, h, w), _dense_layer(plan, mean, h, w) * layers
+        if i < len(plan.blocks) - 1:
+            part = _activation(leave, h, w, plan.norm) + _conv(1, leave, after, h, w, plan.norm)
+            # The average pool keeps what it reads; dropout keeps the mask that it multiplied by.
+            part += _kept(after * h * w * (2 if plan.dropout else 1))
+            h, w = h // 2, w // 2
+            yield f"transition {i + 1}", (after, h, w), part
+
+    channels = plan.channels[-1][1]
+    yield "head", (plan.num_classes, 1, 1), _head(channels, plan.num_classes, h, w, activate=True, norm=plan.norm)
+
+
+def _dense_layer(plan: DenseNetPlan, c_in: float, h: int, w: int) -> Cost:
+    k = plan.growth_rate
+    convs = ((1, c_in, 4 * k), (3, 4 * k, k)) if plan.bottleneck else ((3, c_in, k),)
+    part = Cost()
+    for kernel, before, after in convs:
+        part += _activation(before, h, w, plan.norm) + _conv(kernel, before, after, h, w, plan.norm)
+        part += _kept(after * h * w if plan.dropout else 0)
+    return part

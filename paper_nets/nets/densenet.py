@@ -1,0 +1,172 @@
+"""DenseNets, for CIFAR and for ImageNet.
+
+Source: Huang, Liu, van der Maaten, Weinberger, "Densely Connected Convolutional Networks" (arXiv 1608.06993),
+called "the paper" below.
+
+A net is a stem, dense blocks with a transition between each two, and a head. The parameter counts of the
+paper's nets, CIFAR nets with 10 classes, ImageNet nets with 1,000:
+
+    densenet40_k12       1,019,722    densenet121     7,978,856
+    densenet100_k12      6,979,642    densenet161    28,681,000
+    densenet100_k24     27,249,082    densenet169    14,149,480
+    densenet_bc100_k12     769,162    densenet201    20,013,928
+    densenet_bc250_k24  15,324,406    densenet264    33,337,704
+    densenet_bc190_k40  25,624,430
+"""
+
+from dataclasses import dataclass
+from math import floor
+
+import torch
+from torch import Tensor, nn
+
+from paper_nets.nets.parts import (
+    batch_norm,
+    check_choice,
+    check_image,
+    check_switch,
+    check_whole,
+    conv,
+    head,
+    initialise,
+    stem,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseNetPlan:
+    """What fixes a dense net; `DenseNet` takes the same arguments. Sections are the paper's.
+
+    blocks: layers in each dense block.
+    growth_rate: k, the feature maps that each layer adds (Section 3, "Growth rate").
+    bottleneck: a 1×1 convolution to 4k feature maps before each 3×3 (DenseNet-B).
+    compression: θ in (0, 1]; a transition turns m feature maps into ⌊θm⌋ (DenseNet-C where θ < 1).
+    stem: "3x3" for small images, "7x7" with a max pool for ImageNet (Table 1).
+    stem_channels: feature maps that enter the first block; 16, or 2k in the BC nets (Section 3).
+    dropout: share of a convolution's outputs dropped in training; 0.2 in the paper without augmentation.
+    norm: batch norm before each ReLU; biases in the convolutions in its place when False.
+
+    Raises ValueError, in one sentence, for values that make no net.
+    """
+
+    blocks: tuple[int, ...] = (12, 12, 12)
+    growth_rate: int = 12
+    bottleneck: bool = False
+    compression: float = 1.0
+    stem: str = "3x3"
+    stem_channels: int = 16
+    dropout: float = 0.0
+    norm: bool = True
+    in_channels: int = 3
+    num_classes: int = 10
+
+    def __post_init__(self):
+        check_whole(
+            blocks=self.blocks,
+            growth_rate=self.growth_rate,
+            stem_channels=self.stem_channels,
+            in_channels=self.in_channels,
+            num_classes=self.num_classes,
+        )
+        check_switch(bottleneck=self.bottleneck, norm=self.norm)
+        check_choice("stem", self.stem, ("3x3", "7x7"))
+        if not (isinstance(self.compression, int | float) and 0 < self.compression <= 1):
+            raise ValueError(f"compression is {self.compression!r}; θ must lie in (0, 1], 1 for no compression.")
+        if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
+            raise ValueError(f"dropout is {self.dropout!r}; it must lie in [0, 1), 0 for none.")
+        if min(m for _, m in self.channels) == 0:
+            raise ValueError(f"compression is {self.compression!r}; so small a θ leaves a transition without channels.")
+
+    @property
+    def channels(self) -> tuple[tuple[int, int], ...]:
+        """For each block the feature maps that enter it and those that leave, compressed where a transition follows."""
+        enter, rows = self.stem_channels, []
+        for i, layers in enumerate(self.blocks):
+            leave = enter + layers * self.growth_rate
+            # Rounded first: 0.29 * 100 is 28.999… in floating point, and θm is meant to be 29.
+            after = leave if i == len(self.blocks) - 1 else floor(round(self.compression * leave, 6))
+            rows.append((enter, after))
+            enter = after
+        return tuple(rows)
+
+    @property
+    def depth(self) -> int:
+        """Weighted layers L: the stem, each layer's convolutions, the transitions', and the classifier."""
+        return 1 + sum(self.blocks) * (2 if self.bottleneck else 1) + len(self.blocks) - 1 + 1
+
+    @property
+    def halvings(self) -> int:
+        """How often the side of the feature maps is halved on the way to the head."""
+        return len(self.blocks) - 1 + (2 if self.stem == "7x7" else 0)
+
+
+class DenseLayer(nn.Module):
+    """x_l = H_l([x_0, x_1, …, x_{l−1}]), the paper's Equation 2; H_l is BN–ReLU–conv, twice with a bottleneck.
+
+    Takes the list of all earlier feature maps, (N, c, H, W) each, `c_in` channels together; gives (N, k, H, W).
+    """
+
+    def __init__(self, plan: DenseNetPlan, c_in: int):
+        super().__init__()
+        k, layers = plan.growth_rate, []
+        widths = ((1, c_in, 4 * k), (3, 4 * k, k)) if plan.bottleneck else ((3, c_in, k),)
+        for kernel, before, after in widths:
+            layers += [*batch_norm(before, plan.norm), nn.ReLU(), conv(before, after, kernel, bias=not plan.norm)]
+            if plan.dropout:
+                layers.append(nn.Dropout(plan.dropout))
+        self.H = nn.Sequential(*layers)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        return self.H(torch.cat(features, dim=1))
+
+
+class DenseBlock(nn.ModuleList):
+    """Layers that each see the block's input and what every layer before them added.
+
+    Maps (N, c_in, H, W) to (N, c_in + layers · k, H, W).
+    """
+
+    def __init__(self, plan: DenseNetPlan, c_in: int, layers: int):
+        super().__init__(DenseLayer(plan, c_in + i * plan.growth_rate) for i in range(layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in self:
+            features.append(layer(features))
+        return torch.cat(features, dim=1)
+
+
+class Transition(nn.Sequential):
+    """BN–ReLU–1×1 convolution to θm feature maps, then a 2×2 average pool, which halves their size."""
+
+    def __init__(self, plan: DenseNetPlan, c_in: int, c_out: int):
+        dropout = [nn.Dropout(plan.dropout)] if plan.dropout else []
+        convolution = conv(c_in, c_out, 1, bias=not plan.norm)
+        super().__init__(*batch_norm(c_in, plan.norm), nn.ReLU(), convolution, *dropout, nn.AvgPool2d(2))
+
+
+class DenseNet(nn.Module):
+    """A dense net; its arguments are those of `DenseNetPlan`.
+
+    Maps images (N, in_channels, H, W) to logits (N, num_classes).
+    Raises ValueError for a plan that makes no net, and for images that are too small or of other channels.
+    """
+
+    def __init__(self, **arguments):
+        super().__init__()
+        self.plan = plan = DenseNetPlan(**arguments)
+        self.stem = stem(plan.stem, plan.in_channels, plan.stem_channels, plan.norm, activate=plan.stem == "7x7")
+        self.stages = nn.Sequential()
+        for i, (layers, (enter, after)) in enumerate(zip(plan.blocks, plan.channels, strict=True)):
+            self.stages.append(DenseBlock(plan, enter, layers))
+            if i < len(plan.blocks) - 1:
+                self.stages.append(Transition(plan, enter + layers * plan.growth_rate, after))
+        self.head = head(plan.channels[-1][1], plan.num_classes, activate=True, norm=plan.norm)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_image(self.plan, x.shape[1:])
+        x = self.stem(x)
+        for stage in self.stages:
+            x = stage(x)
+        return self.head(x)

@@ -1,0 +1,91 @@
+"""What an image meets on its way through any net, read off the net itself."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from paper_nets.nets.parts import GlobalAveragePool
+from paper_nets.nets.resnet import Block
+
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, GlobalAveragePool)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: "conv", "pool" or "linear", its kernel and stride, and the channels and the side of its output."""
+
+    kind: str
+    kernel: int
+    stride: int
+    channels: int
+    side: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A shortcut around layers `first` to `last`; it changes dimensions where the feature maps do."""
+
+    first: int
+    last: int
+    changes: bool
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The layers in the order of the forward pass, W_s's own projections left out, and the shortcuts around them."""
+
+    layers: tuple[Layer, ...]
+    shortcuts: tuple[Shortcut, ...]
+    multiply_adds: int
+
+
+def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
+    """Send one image of shape (C, H, W) through `net` and write down what it meets.
+
+    Works for any net of convolutions, pools and linear layers, torchvision's VGG-19 as well as ours, and on the
+    meta device, where neither weights nor images take memory. A pool that leaves the size as it was is left out.
+    """
+    layers, shortcuts, multiply_adds, handles = [], [], [0], []
+
+    def layer_done(module, inputs, output, is_shortcut):
+        shape = output.shape
+        c_out, side = shape[1], shape[2] if len(shape) == 4 else 1
+        if isinstance(module, POOLS):
+            if side != inputs[0].shape[2]:
+                layers.append(Layer("pool", 0, inputs[0].shape[2] // side, c_out, side, 0))
+            return
+        weights = module.weight.numel()
+        cost = weights * (shape[2] * shape[3] if len(shape) == 4 else 1)
+        multiply_adds[0] += cost
+        if is_shortcut:
+            return
+        if isinstance(module, nn.Linear):
+            layers.append(Layer("linear", 0, 1, c_out, 1, cost))
+        else:
+            layers.append(Layer("conv", module.kernel_size[0], module.stride[0], c_out, side, cost))
+
+    def block_starts(module, inputs):
+        module.first_layer = len(layers)
+
+    def block_done(module, inputs, output):
+        shortcuts.append(Shortcut(module.first_layer, len(layers) - 1, inputs[0].shape != output.shape))
+        del module.first_layer
+
+    for name, module in net.named_modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear, *POOLS)):
+            is_shortcut = "W_s" in name.split(".")
+            handles.append(module.register_forward_hook(lambda *met, s=is_shortcut: layer_done(*met, s)))
+        elif isinstance(module, Block) and module.residual:
+            handles += [module.register_forward_pre_hook(block_starts), module.register_forward_hook(block_done)]
+
+    training, device = net.training, next(net.parameters()).device
+    try:
+        with torch.no_grad():
+            net.eval()(torch.empty(1, *image, device=device))
+    finally:
+        net.train(training)
+        for handle in handles:
+            handle.remove()
+    return Trace(tuple(layers), tuple(shortcuts), multiply_adds[0])

@@ -1,0 +1,50 @@
+"""Weights that torchvision published, in our nets."""
+
+import torch
+from torch import Tensor, nn
+
+from paper_nets.nets.catalog import DENSENET_IMAGENET, RESNET_IMAGENET, build
+
+SHARED = (*(f"resnet{d}" for d in RESNET_IMAGENET), *(f"densenet{d}" for d in DENSENET_IMAGENET if d != 264))
+
+
+def from_torchvision(state_dict: dict[str, Tensor]) -> nn.Module:
+    """Our net with the weights of torchvision's, whichever of the nets that both have it is.
+
+    Both register their tensors in the order of the forward pass, so the n-th of theirs is the n-th of ours. The
+    bottlenecks come with their stride in the 3×3 convolution, as torchvision has it ("v1.5").
+    Raises ValueError for a state_dict of any other net.
+    """
+    theirs = list(state_dict.values())
+    for name in SHARED:
+        # On the meta device a net has shapes and no memory: cheap enough to try them all.
+        with torch.device("meta"):
+            net = build(name, num_classes=len(theirs[-1]) if theirs and theirs[-1].ndim else 1, **_stride(name))
+        ours = net.state_dict()
+        if [t.shape for t in ours.values()] == [t.shape for t in theirs]:
+            net.load_state_dict(dict(zip(ours, theirs, strict=True)), assign=True)
+            return net
+    raise ValueError(
+        f"This state_dict of {len(theirs)} tensors fits none of the nets shared with torchvision: {', '.join(SHARED)}."
+    )
+
+
+def pretrained(name: str) -> nn.Module:
+    """One of the shared nets with torchvision's ImageNet weights, which are downloaded on first use.
+
+    Raises ValueError for a net that torchvision does not have, ConnectionError without a network.
+    """
+    from torchvision import models
+
+    if name not in SHARED:
+        raise ValueError(f"There are no published weights for {name!r}; there are for {', '.join(SHARED)}.")
+    try:
+        return from_torchvision(models.get_model(name, weights="DEFAULT").state_dict())
+    except OSError as error:
+        raise ConnectionError(
+            f"The weights of {name} could not be downloaded ({error}); a network is needed once."
+        ) from error
+
+
+def _stride(name: str) -> dict[str, str]:
+    return {"stride_in": "3x3"} if name.startswith("resnet") else {}

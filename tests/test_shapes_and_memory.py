@@ -1,0 +1,108 @@
+"""What counts cannot see: the shape that leaves each stage, and what a training step keeps in memory."""
+
+import pytest
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+
+from paper_nets import build, cost
+
+# (channels, side) after stem and stages, from the papers' architecture tables.
+CIFAR = [(16, 32), (16, 32), (32, 16), (64, 8)]
+BASIC = [(64, 56), (64, 56), (128, 28), (256, 14), (512, 7)]
+BOTTLENECK = [(64, 56), (256, 56), (512, 28), (1024, 14), (2048, 7)]
+SHAPES = {
+    **dict.fromkeys(("plain20", "resnet56", "resnet110", "preact_resnet44"), CIFAR),
+    "preact_resnet164": [(16, 32), (64, 32), (128, 16), (256, 8)],
+    **dict.fromkeys(("plain18", "plain34", "resnet18", "resnet34"), BASIC),
+    **dict.fromkeys(("resnet50", "resnet101", "resnet152"), BOTTLENECK),
+    "densenet40_k12": [(16, 32), (160, 32), (160, 16), (304, 16), (304, 8), (448, 8)],
+    "densenet100_k12": [(16, 32), (400, 32), (400, 16), (784, 16), (784, 8), (1168, 8)],
+    "densenet_bc100_k12": [(24, 32), (216, 32), (108, 16), (300, 16), (150, 8), (342, 8)],
+    "densenet_bc250_k24": [(48, 32), (1032, 32), (516, 16), (1500, 16), (750, 8), (1734, 8)],
+    "densenet121": [(64, 56), (256, 56), (128, 28), (512, 28), (256, 14), (1024, 14), (512, 7), (1024, 7)],
+    "densenet161": [(96, 56), (384, 56), (192, 28), (768, 28), (384, 14), (2112, 14), (1056, 7), (2208, 7)],
+    "densenet169": [(64, 56), (256, 56), (128, 28), (512, 28), (256, 14), (1280, 14), (640, 7), (1664, 7)],
+    "densenet201": [(64, 56), (256, 56), (128, 28), (512, 28), (256, 14), (1792, 14), (896, 7), (1920, 7)],
+    "densenet264": [(64, 56), (256, 56), (128, 28), (512, 28), (256, 14), (2304, 14), (1152, 7), (2688, 7)],
+}
+
+
+def shapes_met(net, image):
+    met = []
+    for module in (net.stem, *net.stages):
+        module.register_forward_hook(lambda module, inputs, output: met.append(tuple(output.shape[1:])))
+    out = net(torch.empty(2, *image, device=next(net.parameters()).device))
+    return met, tuple(out.shape)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_stages_have_the_papers_shapes(name):
+    with torch.device("meta"):
+        net = build(name).eval()
+    side = 224 if net.plan.stem == "7x7" else 32
+    met, out = shapes_met(net, (3, side, side))
+    assert met == [(c, s, s) for c, s in SHAPES[name]]
+    assert out == (2, net.plan.num_classes)
+    assert [stage.shape for stage in cost(net).stages[:-1]] == met
+
+
+@pytest.mark.parametrize("stride_in", ["1x1", "3x3"])
+def test_the_stride_sits_where_asked(stride_in):
+    net = build("resnet50", stride_in=stride_in)
+    first = [m for m in net.stages[1][0].F if isinstance(m, torch.nn.Conv2d)]
+    assert [m.stride[0] for m in first] == ([2, 1, 1] if stride_in == "1x1" else [1, 2, 1])
+
+
+@pytest.mark.parametrize("name", ["resnet20", "preact_resnet20", "densenet22_k4", "densenet_bc22_k4"])
+@pytest.mark.parametrize("side", [8, 9, 13])
+def test_small_and_odd_images(name, side):
+    net = build(name, in_channels=1)
+    met, _ = shapes_met(net, (1, side, side))
+    assert [stage.shape for stage in cost(net, (1, side, side)).stages[:-1]] == met
+
+
+@pytest.mark.parametrize("name", ["resnet20", "preact_resnet164", "resnet50", "densenet_bc40_k12", "densenet121"])
+def test_cost_by_stage_matches_the_modules(name):
+    with torch.device("meta"):
+        net = build(name)
+    counts = [sum(p.numel() for p in part.parameters()) for part in (net.stem, *net.stages, net.head)]
+    assert [stage.cost.parameters for stage in cost(net).stages] == counts
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("plain20", {}),
+        ("resnet20", {}),
+        ("resnet20", {"norm": False}),
+        ("resnet20", {"shortcut": "C"}),
+        ("preact_resnet20", {}),
+        ("preact_resnet20", {"shortcut": "B"}),
+        ("preact_resnet20", {"shortcut": "C", "norm": False}),
+        ("preact_resnet20", {"block": "bottleneck", "stride_in": "3x3"}),
+        ("resnet18", {}),
+        ("resnet50", {}),
+        ("resnet50", {"stride_in": "3x3"}),
+        ("densenet40_k12", {}),
+        ("densenet40_k12", {"dropout": 0.2}),
+        ("densenet_bc40_k12", {}),
+        ("densenet22_k8", {"norm": False, "compression": 0.3}),
+        ("densenet121", {}),
+    ],
+)
+def test_activation_memory_is_what_autograd_keeps(name, changes):
+    net = build(name, **changes)
+    batch, side = 5, 72 if net.plan.stem == "7x7" else 24
+    parameters = {p.untyped_storage().data_ptr() for p in net.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if tensor.ndim and tensor.shape[0] == batch and storage.data_ptr() not in parameters:
+            kept[storage.data_ptr()] = tensor  # held, so that no address is used twice
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        net(torch.randn(batch, 3, side, side))
+    size = sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
+    assert cost(net, (3, side, side)).activation_bytes * batch == size
