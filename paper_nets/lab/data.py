@@ -1,0 +1,126 @@
+"""Images to train on: the embedded digits, CIFAR-10, or a folder of the reader's own pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images (N, C, H, W) as bytes, labels (N,), the names of the classes, and whether training crops and flips."""
+
+    name: str
+    classes: tuple[str, ...]
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    augment: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """One image's (C, H, W)."""
+        return tuple(self.train_images.shape[1:])
+
+    @property
+    def mean_and_std(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each channel over the training images, on the scale 0 to 255."""
+        pixels = self.train_images.transpose(0, 1).flatten(1).float()
+        return pixels.mean(1).view(1, -1, 1, 1), pixels.std(1).view(1, -1, 1, 1)
+
+
+def load(name: str, side: int = 32) -> Data:
+    """`digits`, `cifar10`, or a folder laid out as train/CLASS/… and test/CLASS/….
+
+    A folder's images are resized to `side` × `side` pixels. Raises ValueError or FileNotFoundError for a folder
+    that cannot be trained on, ConnectionError when CIFAR-10 is not there and cannot be downloaded.
+    """
+    if name == "digits":
+        return digits()
+    if name == "cifar10":
+        return cifar10()
+    return folder(name, side)
+
+
+def digits() -> Data:
+    """scikit-learn's handwritten digits, 8×8 in grey: 1,437 to train on and 360 to test on, always the same."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    found = load_digits()
+    images = torch.from_numpy((found.images * (255 / 16)).astype(numpy.uint8)).unsqueeze(1)
+    train, test = train_test_split(numpy.arange(len(images)), test_size=0.2, stratify=found.target, random_state=0)
+    labels = torch.from_numpy(found.target)
+    # A crop or a flip can make one digit look like another.
+    return Data("digits", tuple("0123456789"), images[train], labels[train], images[test], labels[test], augment=False)
+
+
+def cifar10(root: str | Path = "data") -> Data:
+    """CIFAR-10 through torchvision, downloaded into `root` on first use: 50,000 to train on and 10,000 to test on."""
+    from torchvision.datasets import CIFAR10
+
+    try:
+        train, test = (CIFAR10(root, train=part, download=True) for part in (True, False))
+    except (OSError, RuntimeError) as error:
+        raise ConnectionError(
+            f"CIFAR-10 is not in {root} and could not be downloaded ({error}); give a folder of images instead."
+        ) from error
+    parts = [(torch.from_numpy(part.data).permute(0, 3, 1, 2), torch.tensor(part.targets)) for part in (train, test)]
+    return Data("cifar10", tuple(train.classes), *parts[0], *parts[1], augment=True)
+
+
+def folder(path: str | Path, side: int = 32) -> Data:
+    """Pictures laid out as train/CLASS/… and test/CLASS/…, resized to `side` × `side` in colour."""
+    path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {path}; data is digits, cifar10, or a folder with train/CLASS/… and test/CLASS/…."
+        )
+    classes = _classes(path / "train")
+    tested = _classes(path / "test")
+    if classes != tested:
+        differ = ", ".join(sorted(set(classes) ^ set(tested)))
+        raise ValueError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
+    parts = [part for split in ("train", "test") for part in _read(path / split, classes, side)]
+    return Data(path.name, classes, *parts, augment=True)
+
+
+def _classes(path: Path) -> tuple[str, ...]:
+    names = tuple(sorted(child.name for child in path.iterdir() if child.is_dir())) if path.is_dir() else ()
+    if len(names) < 2:
+        found = f"only the class {names[0]}" if names else "no folder of images"
+        raise ValueError(f"{path} holds {found}; it must hold at least two folders of images, one for each class.")
+    return names
+
+
+def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tensor]:
+    known = set(Image.registered_extensions())
+    images, labels = [], []
+    for label, name in enumerate(classes):
+        files = sorted(file for file in (path / name).iterdir() if file.suffix.lower() in known)
+        if not files:
+            raise ValueError(f"{path / name} holds no images; each class needs at least one, as PNG, JPEG or the like.")
+        for file in files:
+            try:
+                with Image.open(file) as image:
+                    images.append(numpy.asarray(image.convert("RGB").resize((side, side))))
+            except (OSError, UnidentifiedImageError) as error:
+                raise ValueError(f"{file} cannot be read as an image; remove or replace it.") from error
+        labels += [label] * len(files)
+    return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
+
+
+def crop_and_flip(images: Tensor, generator: torch.Generator, padding: int = 4) -> Tensor:
+    """The papers' augmentation of (N, C, H, W): pad with zeros, crop at a random offset, mirror half of the images."""
+    n, c, h, w = images.shape
+    padded = functional.pad(images, (padding,) * 4)
+    down, right = torch.randint(2 * padding + 1, (2, n, 1), generator=generator)
+    rows, columns = down + torch.arange(h), right + torch.arange(w)
+    mirrored = torch.rand(n, 1, generator=generator) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    return padded[torch.arange(n).view(n, 1, 1), :, rows.view(n, h, 1), columns.view(n, 1, w)].permute(0, 3, 1, 2)

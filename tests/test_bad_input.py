@@ -1,0 +1,132 @@
+"""Bad input gets one sentence that says what was wrong and what would be right."""
+
+import pytest
+import torch
+
+from paper_nets import build, cost, from_torchvision, published
+from paper_nets.lab import Recipe, load
+
+BAD_NETS = {
+    "resnet21": ({}, "6n \\+ 2 .*resnet20, resnet32"),
+    "plain50x": ({}, "the nets are plain20"),
+    "resnet": ({}, "the nets are plain20"),
+    "resnet2": ({}, "6n \\+ 2"),
+    "plain19": ({}, "18 or 34 layers"),
+    "preact_resnet18": ({}, "164 or 1001"),
+    "densenet120": ({}, "121, 161, 169, 201, 264"),
+    "densenet41_k12": ({}, "L = 3n \\+ 4"),
+    "densenet_bc41_k12": ({}, "L = 6n \\+ 4"),
+    "densenet40_k0": ({}, "k of at least 1"),
+    "vgg19": ({}, "the nets are plain20"),
+}
+BAD_CHANGES = [
+    ("densenet121", {"growth_rate": 0}, "growth_rate is 0; it must be a whole number of at least 1"),
+    ("densenet121", {"growth_rate": 1.5}, "growth_rate is 1.5"),
+    ("densenet121", {"compression": 0}, r"θ must lie in \(0, 1\]"),
+    ("densenet121", {"compression": 1.5}, r"θ must lie in \(0, 1\]"),
+    ("densenet121", {"compression": "half"}, r"θ must lie in \(0, 1\]"),
+    ("densenet121", {"compression": 0.001}, "without channels"),
+    ("densenet121", {"blocks": ()}, "tuple of whole numbers"),
+    ("densenet121", {"blocks": [6, 12]}, "tuple of whole numbers"),
+    ("densenet121", {"dropout": 1}, r"\[0, 1\)"),
+    ("resnet20", {"shortcut": "D"}, "one of 'A', 'B', 'C'"),
+    ("resnet20", {"stride_in": "2x2"}, "one of '1x1', '3x3'"),
+    ("resnet20", {"block": "wide"}, "one of 'basic', 'bottleneck'"),
+    ("resnet20", {"residual": "yes"}, "must be True or False"),
+    ("resnet20", {"width": 0}, "width is 0"),
+    ("resnet20", {"in_channels": True}, "in_channels is True"),
+    ("resnet20", {"growth_rate": 12}, "no argument 'growth_rate'; its arguments are blocks"),
+    ("resnet20", {"stem": "5x5"}, "one of '3x3', '7x7'"),
+]
+
+
+def one_sentence(error):
+    text = str(error.value)
+    assert "\n" not in text and text.endswith(".") and text.count(". ") == 0, text
+
+
+@pytest.mark.parametrize("name", BAD_NETS)
+def test_names_of_no_net(name):
+    changes, words = BAD_NETS[name]
+    with pytest.raises(ValueError, match=words) as error:
+        build(name, **changes)
+    one_sentence(error)
+
+
+@pytest.mark.parametrize(("name", "changes", "words"), BAD_CHANGES)
+def test_arguments_of_no_net(name, changes, words):
+    for call in (build, cost):
+        with pytest.raises(ValueError, match=words) as error:
+            call(name, **changes)
+        one_sentence(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "words"),
+    [
+        ("resnet20", (3, 1, 1), "3 channels × height × width, each side at least 4"),
+        ("densenet40_k12", (3, 3, 32), "at least 4"),
+        ("resnet50", (3, 16, 224), "at least 32"),
+        ("densenet121", (1, 224, 224), "takes 3 channels"),
+    ],
+)
+def test_images_that_do_not_fit(name, image, words):
+    net = build(name)
+    for call in (lambda: net(torch.zeros(2, *image)), lambda: cost(name, image)):
+        with pytest.raises(ValueError, match=words) as error:
+            call()
+        one_sentence(error)
+
+
+def test_the_smallest_image_that_is_promised_works():
+    for name in ("resnet20", "densenet40_k12"):
+        build(name).eval()(torch.zeros(1, 3, 4, 4))
+    for name in ("resnet18", "densenet121"):
+        build(name).eval()(torch.zeros(1, 3, 32, 32))
+
+
+def test_other_wrong_things(tmp_path):
+    for wrong, words in (({}, "0 tensors"), (build("resnet20").state_dict(), "fits none")):
+        with pytest.raises(ValueError, match=words) as error:
+            from_torchvision(wrong)
+        one_sentence(error)
+    with pytest.raises(ValueError, match="tables are densenet_cifar_svhn"):
+        published("resnet")
+    with pytest.raises(TypeError, match="not Linear"):
+        cost(torch.nn.Linear(2, 2))
+    with pytest.raises(ValueError, match="at least 1"):
+        Recipe(epochs=0)
+    with pytest.raises(ValueError, match="'step' or 'one-cycle'"):
+        Recipe(epochs=1, schedule="cosine")
+
+
+def test_folders_that_cannot_be_trained_on(tmp_path):
+    from PIL import Image
+
+    def picture(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9)).save(path)
+
+    def refused(words, kind=ValueError):
+        with pytest.raises(kind, match=words) as error:
+            load(str(tmp_path / "pictures"))
+        one_sentence(error)
+
+    refused("There is no folder", FileNotFoundError)
+    (tmp_path / "pictures").mkdir()
+    refused("no folder of images")
+    picture(tmp_path / "pictures/train/cat/1.png")
+    refused("only the class cat")
+    picture(tmp_path / "pictures/train/dog/1.png")
+    refused("test holds no folder of images")
+    picture(tmp_path / "pictures/test/cat/1.png")
+    picture(tmp_path / "pictures/test/cow/1.png")
+    refused("differ in cow, dog")
+    (tmp_path / "pictures/test/cow").rename(tmp_path / "pictures/test/dog")
+    (tmp_path / "pictures/train/dog/1.png").rename(tmp_path / "pictures/train/dog/1.txt")
+    refused("dog holds no images")
+    (tmp_path / "pictures/train/dog/1.txt").rename(tmp_path / "pictures/train/dog/1.png")
+    (tmp_path / "pictures/test/dog/1.png").write_bytes(b"no picture")
+    refused("cannot be read as an image")
+    picture(tmp_path / "pictures/test/dog/1.png")
+    assert load(str(tmp_path / "pictures"), side=16).shape == (3, 16, 16)
