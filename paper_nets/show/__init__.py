@@ -1,0 +1,29 @@
+"""Pictures: one function per figure, and one panel that puts controls around any of them."""
+
+from paper_nets.show.figures import (
+    cifar_curves,
+    error_against_depth,
+    imagenet_errors,
+    learning_curves,
+    samples,
+    side_by_side,
+)
+from paper_nets.show.live import Live
+from paper_nets.show.panel import Panel
+from paper_nets.show.picture import Picture, figure
+from paper_nets.show.verdicts import Verdict, Verdicts
+
+__all__ = [
+    "Live",
+    "Panel",
+    "Picture",
+    "Verdict",
+    "Verdicts",
+    "cifar_curves",
+    "error_against_depth",
+    "figure",
+    "imagenet_errors",
+    "learning_curves",
+    "samples",
+    "side_by_side",
+]

@@ -1,0 +1,241 @@
+"""One function per figure: data in, a `Picture` out. None of them trains, reads a file, or holds data of its own."""
+
+import re
+from collections.abc import Mapping
+
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from paper_nets.lab.data import Data
+from paper_nets.nets.trace import Layer, Trace
+from paper_nets.show.picture import COLOURS, Picture, family, figure
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", "-.", ":")
+
+
+def depth_of(net: str) -> int:
+    """The depth in a net's name: 56 of "plain56"."""
+    return int(re.search(r"\d+", net)[0])
+
+
+def _tidy(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", linewidth=0.5, alpha=0.4)
+
+
+@figure
+def imagenet_errors(table: pandas.DataFrame) -> Picture:
+    """Figure 1 of the argument: ImageNet top-5 error by year, from `published("ilsvrc_top5")`, lowest bar last."""
+    table = table.sort_values("top5_error_pct", ascending=False)
+    picture = Picture(760, 380)
+    axes = picture.add_axes((0.09, 0.2, 0.89, 0.72))
+    colours = [
+        COLOURS["human" if row.entry == "Human" else "residual" if row.entry == "ResNet" else "other"]
+        for row in table.itertuples()
+    ]
+    bars = axes.bar(range(len(table)), table.top5_error_pct, color=colours, width=0.7)
+    bars[list(table.entry).index("Human")].set_hatch("//")
+    for i, row in enumerate(table.itertuples()):
+        axes.annotate(
+            f"{row.top5_error_pct:g} %", (i, row.top5_error_pct), (0, 3), textcoords="offset points", ha="center"
+        )
+    names = [
+        f"{row.entry}\n{'' if pandas.isna(row.year) else int(row.year)}\n{_layers(row.note)}"
+        for row in table.itertuples()
+    ]
+    axes.set_xticks(range(len(table)), names, fontsize=9)
+    _tidy(axes, "", "ImageNet top-5 error (%)")
+    picture.alt = "Bars of ImageNet top-5 error: " + ", ".join(
+        f"{row.entry} {'' if pandas.isna(row.year) else f'({int(row.year)}) '}{row.top5_error_pct:g} %"
+        for row in table.itertuples()
+    )
+    return picture
+
+
+def _layers(note: str) -> str:
+    """The part of a note that tells a depth, as "152 layers"."""
+    words = str(note).split(";")[0]
+    return words if words.endswith("layers") else ""
+
+
+@figure
+def learning_curves(
+    table: pandas.DataFrame, epochs: int, title: str = "", beside: pandas.DataFrame | None = None
+) -> Picture:
+    """Training and test error over the epochs, a line for each net and seed.
+
+    `table` has the columns net, seed, epoch, training_error and test_error (per cent); `epochs` is the full length,
+    so that the axes stay while a curve grows. `beside` is a table of other runs, drawn pale.
+    """
+    picture = Picture(860, 370)
+    pair = picture.subplots(1, 2, sharey=True)
+    picture.subplots_adjust(left=0.075, right=0.84, bottom=0.14, top=0.84, wspace=0.06)
+    tables = [table.assign(pale=False)] if beside is None else [table.assign(pale=False), beside.assign(pale=True)]
+    rows = pandas.concat(tables)
+    depths = sorted(set(map(depth_of, rows.net)))
+    for axes, error in zip(pair, ("training", "test"), strict=True):
+        labelled = set()
+        for (net, _, is_pale), run in rows.groupby(["net", "seed", "pale"], sort=False):
+            i = depths.index(depth_of(net))
+            style = {
+                "color": COLOURS[family(net)],
+                "linestyle": LINES[i % len(LINES)],
+                "marker": MARKERS[i % len(MARKERS)],
+            }
+            strength = {"alpha": 0.3, "markersize": 3} if is_pale else {"linewidth": 2, "markersize": 5, "zorder": 3}
+            label = None if net in labelled else net
+            labelled.add(net)
+            axes.plot(run.epoch, run[f"{error}_error"], label=label, **style, **strength)
+        axes.set(xlim=(0.5, epochs + 0.5), ylim=(-2, 100))
+        axes.set_title(f"{error} error", fontsize=11)
+        _tidy(axes, "epoch", "error (%)" if error == "training" else "")
+    pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    picture.suptitle(title, fontsize=11)
+    last = table.groupby(["net", "seed"], sort=False).tail(1)
+    picture.alt = "Training and test error over the epochs. Last: " + "; ".join(
+        f"{row.net} training {row.training_error:.1f} %, test {row.test_error:.1f} %" for row in last.itertuples()
+    )
+    return picture
+
+
+@figure
+def error_against_depth(table: pandas.DataFrame, epoch: int, error: str = "training") -> Picture:
+    """The error after one epoch against the depth, plain and residual; a dot for each seed, a line through the means.
+
+    `table` is that of `learning_curves`; `error` is "training" or "test".
+    """
+    rows = table[table.epoch == epoch].assign(depth=lambda t: t.net.map(depth_of), family=lambda t: t.net.map(family))
+    column = f"{error}_error"
+    picture = Picture(560, 340)
+    axes = picture.add_axes((0.12, 0.15, 0.85, 0.75))
+    words = []
+    for kind, marker, line in (("plain", "o", "-"), ("residual", "s", "--")):
+        own = rows[rows.family == kind]
+        means = own.groupby("depth")[column].mean()
+        axes.plot(own.depth, own[column], marker, color=COLOURS[kind], alpha=0.45, markersize=6)
+        axes.plot(means.index, means, line, color=COLOURS[kind], label=f"{kind}, mean", linewidth=2)
+        words.append(f"{kind}: " + ", ".join(f"{depth} layers {mean:.1f} %" for depth, mean in means.items()))
+    depths = sorted(set(map(depth_of, table.net)))
+    axes.set(ylim=(-3, 100), xlim=(min(depths) - 3, max(depths) + 3), xticks=depths)
+    axes.set_title(f"{error} error after epoch {epoch} of {table.epoch.max()}", fontsize=11)
+    axes.legend(loc="upper left", frameon=False)
+    _tidy(axes, "depth (layers)", f"{error} error (%)")
+    picture.alt = f"{error.capitalize()} error against depth after epoch {epoch}. " + "; ".join(words)
+    return picture
+
+
+@figure
+def cifar_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
+    """Figure 2 of the argument: plain and residual nets on CIFAR-10, over iterations, beside the papers' end points.
+
+    `table` is that of `learning_curves` with the column iteration; `ends` has the papers' errors after 64,000
+    iterations: net, training_error_pct, test_error_pct, NaN where they print none.
+    """
+    picture = Picture(860, 560)
+    rows = picture.subplots(2, 2, sharex=True, sharey=True)
+    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.09, top=0.94, wspace=0.06, hspace=0.2)
+    words = []
+    for kind, pair in zip(("plain", "residual"), rows, strict=True):
+        own = table[table.net.map(family) == kind]
+        nets = list(dict.fromkeys(own.net))
+        for axes, error in zip(pair, ("training", "test"), strict=True):
+            for net, line, marker in zip(nets, LINES, MARKERS, strict=False):
+                for _, run in own[own.net == net].groupby("seed"):
+                    style = {"color": COLOURS[kind], "linestyle": line, "marker": marker, "markersize": 5}
+                    axes.plot(run.iteration, run[f"{error}_error"], label=net, **style)
+                for end in ends.loc[ends.net == net, f"{error}_error_pct"].dropna():
+                    axes.axhline(end, color="0.35", linewidth=1, linestyle=line, label=f"{net} in the paper: {end:g} %")
+            axes.set(title=f"{kind} nets, {error} error", ylim=(0, 90))
+            axes.legend(frameon=False, fontsize=8.5, ncols=2)
+            _tidy(axes, "iterations" if kind == "residual" else "", "error (%)" if error == "training" else "")
+        last = own.groupby(["net", "seed"], sort=False).tail(1)
+        words += [f"{r.net} training {r.training_error:.1f} %, test {r.test_error:.1f} %" for r in last.itertuples()]
+    picture.alt = "CIFAR-10 errors over iterations. Last: " + "; ".join(words)
+    return picture
+
+
+@figure
+def samples(data: Data) -> Picture:
+    """The first test image of each class."""
+    picture = Picture(min(75 * len(data.classes), 900), 100)
+    for i, (name, axes) in enumerate(zip(data.classes, picture.subplots(1, len(data.classes)), strict=True)):
+        image = data.test_images[data.test_labels == i][0].permute(1, 2, 0)
+        axes.imshow(image.squeeze(-1).numpy(), cmap="gray_r")
+        axes.set_title(name, fontsize=9)
+        axes.axis("off")
+    picture.alt = f"One test image of each class of {data.name}: {', '.join(data.classes)}"
+    return picture
+
+
+@figure
+def side_by_side(nets: Mapping[str, Trace]) -> Picture:
+    """Figure 3 of the argument: nets drawn layer by layer in columns, grouped by the side of their feature maps.
+
+    Solid arcs are identity shortcuts, dotted arcs those that change dimensions.
+    """
+    sides = sorted({layer.side for net in nets.values() for layer in net.layers}, reverse=True)
+    heights = [max(sum(layer.side == side for layer in net.layers) for net in nets.values()) for side in sides]
+    tops = {side: sum(heights[:i]) + 0.6 * i for i, side in enumerate(sides)}
+    total = sum(heights) + 0.6 * len(sides)
+    picture = Picture(760, int(20 * (total + 2)))
+    axes = picture.add_axes((0.09, 0, 0.91, 1))
+    axes.set(xlim=(0, len(nets)), ylim=(total, -2))
+    axes.axis("off")
+
+    shades = dict(
+        zip(sides, ("#f0f0f0", "#dbe9f6", "#fde5cc", "#dff0d8", "#f5d9e8", "#e5dcf0", "#eeeeee"), strict=False)
+    )
+    for side in sides:
+        axes.text(-0.02, tops[side] + 0.4, f"maps\n{side} × {side}", ha="right", va="center", fontsize=8)
+        axes.axhline(tops[side] - 0.32, color="0.85", linewidth=0.7)
+    for column, (name, net) in enumerate(nets.items()):
+        title = f"{name}\n{net.multiply_adds / 1e9:.2f} × 10⁹ multiply–adds"
+        axes.text(column + 0.45, -1.15, title, ha="center", va="center", weight="bold", fontsize=9)
+        filled = dict.fromkeys(sides, 0)
+        rows = []
+        for layer in net.layers:
+            y = tops[layer.side] + filled[layer.side]
+            filled[layer.side] += 1
+            rows.append(y + 0.4)
+            axes.add_patch(
+                Rectangle((column + 0.12, y), 0.66, 0.8, facecolor=shades[layer.side], edgecolor="0.4", linewidth=0.6)
+            )
+            axes.text(column + 0.45, y + 0.42, _describe(layer), ha="center", va="center", fontsize=7)
+        for before, after in zip(rows, rows[1:], strict=False):
+            axes.plot((column + 0.45,) * 2, (before + 0.4, after - 0.4), color="0.4", linewidth=0.7)
+        for shortcut in net.shortcuts:
+            _arc(axes, column + 0.78, rows[shortcut.first] - 0.48, rows[shortcut.last] + 0.48, shortcut.changes)
+    picture.alt = "Layer by layer, side by side: " + "; ".join(
+        f"{name}, {sum(layer.kind != 'pool' for layer in net.layers)} weighted layers, {len(net.shortcuts)} shortcuts, "
+        f"{net.multiply_adds / 1e9:.2f} × 10⁹ multiply–adds"
+        for name, net in nets.items()
+    )
+    return picture
+
+
+def _describe(layer: Layer) -> str:
+    """As the paper labels it: "3×3 conv, 128, /2"."""
+    if layer.kind == "linear":
+        return f"fc {layer.channels}"
+    if layer.kind == "pool":
+        return f"pool, /{layer.stride}" if layer.side > 1 else "average pool"
+    halving = f", /{layer.stride}" if layer.stride > 1 else ""
+    return f"{layer.kernel}×{layer.kernel} conv, {layer.channels}{halving}"
+
+
+def _arc(axes: Axes, x: float, top: float, bottom: float, dotted: bool) -> None:
+    arrow = {
+        "arrowstyle": "-|>",
+        "connectionstyle": "arc3,rad=-0.55",
+        "linestyle": ":" if dotted else "-",
+        "color": COLOURS["residual"],
+        "linewidth": 1.3,
+        "shrinkA": 0,
+        "shrinkB": 0,
+        "mutation_scale": 7,
+    }
+    axes.annotate("", xy=(x, bottom), xytext=(x, top), arrowprops=arrow)

@@ -1,0 +1,35 @@
+"""A picture that grows in a notebook's output while a cell works."""
+
+import html
+import time
+from collections.abc import Callable
+
+from IPython.display import HTML, display
+
+from paper_nets.show.panel import image
+from paper_nets.show.picture import Picture
+
+
+class Live:
+    """One output, redrawn in place under a progress bar; when all is done only the picture is left."""
+
+    def __init__(self, every: float = 0.5):
+        self._every, self._start, self._shown = every, time.perf_counter(), None
+        self._handle = display(HTML("<p>Starting …</p>"), display_id=True)
+
+    def show(self, draw: Callable[..., Picture], *data, done: float, doing: str, **options) -> None:
+        """Show `draw(*data, **options)`, with `done` of the work (0 to 1) behind it and `doing` under way.
+
+        A picture too soon after the last is not drawn at all.
+        """
+        now = time.perf_counter()
+        if done < 1 and self._shown is not None and now - self._shown < self._every:
+            return
+        picture = draw(*data, **options)
+        if done >= 1:
+            self._handle.update(picture)
+            return
+        left = f", about {(now - self._start) * (1 - done) / done:.0f} s left" if done else ""
+        bar = f'<progress max="1" value="{done:.4f}" aria-label="progress"></progress>'
+        self._handle.update(HTML(f"<p>{bar} {html.escape(doing + left)}</p>{image(picture)}"))
+        self._shown = now
