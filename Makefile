@@ -1,0 +1,47 @@
+# make lab    the notebooks in JupyterLab        make test   the whole test suite
+# make bench  how fast the sliders answer        make notebooks   run them all and keep their outputs
+#
+# PYTHON=python3.12 names another Python; TORCH=cpu takes PyTorch without CUDA (Linux, saves some 5 GB).
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# Without a display there is no browser to open, and JupyterLab refuses root unless told.
+BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: lab test bench notebooks format clean
+
+lab: $(READY)
+	cd notebooks && ../$(BIN)/jupyter lab $(BROWSER) $(ROOT)
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
+
+notebooks: $(READY)
+	$(BIN)/python -m tests.execute notebooks/*.ipynb
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache
+
+$(READY): pyproject.toml binder/overrides.json
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "paper_nets needs Python 3.11 or newer: make lab PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+ifeq ($(TORCH),cpu)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip install --python $(BIN)/python --torch-backend cpu torch torchvision
+endif
+	$(BIN)/pip install --quiet --editable '.[test]'
+	mkdir -p .venv/share/jupyter/lab/settings
+	cp binder/overrides.json .venv/share/jupyter/lab/settings/overrides.json
+	touch $@
