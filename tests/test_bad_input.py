@@ -28,6 +28,8 @@ BAD_CHANGES = [
     ("densenet121", {"compression": 0.001}, "without channels"),
     ("densenet121", {"blocks": ()}, "tuple of whole numbers"),
     ("densenet121", {"blocks": [6, 12]}, "tuple of whole numbers"),
+    ("densenet121", {"blocks": 6}, "tuple of whole numbers"),
+    ("resnet20", {"width": (16,)}, r"width is \(16,\)"),
     ("densenet121", {"dropout": 1}, r"\[0, 1\)"),
     ("resnet20", {"shortcut": "D"}, "one of 'A', 'B', 'C'"),
     ("resnet20", {"stride_in": "2x2"}, "one of '1x1', '3x3'"),

@@ -73,10 +73,11 @@ def read(folder: Path) -> Run:
     return Run(folder, settings, machine, pandas.read_csv(folder / "curve.csv"))
 
 
-def recorded(data: str, root: Path = RECORDED) -> list[Run]:
-    """The runs on one data set that went to their end."""
+def recorded(data: str, epochs: int | None = None, root: Path = RECORDED) -> list[Run]:
+    """The runs on one data set that went to their end, of any length or of one."""
     runs = [read(path.parent) for path in sorted(root.glob("*/curve.csv"))]
-    return [run for run in runs if run.settings["data"] == data and len(run.curve) == run.settings["recipe"]["epochs"]]
+    whole = [run for run in runs if run.settings["data"] == data and len(run.curve) == run.settings["recipe"]["epochs"]]
+    return [run for run in whole if epochs in (None, len(run.curve))]
 
 
 def table(runs: list[Run]) -> pandas.DataFrame:

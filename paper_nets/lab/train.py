@@ -60,7 +60,7 @@ def train(
     """Train `net` in place, giving a row after each epoch.
 
     `progress` wraps each epoch's sequence of batches, as `tqdm` does. The seed fixes the order of the images and
-    their augmentation; the initial weights are the caller's. Raises ValueError where data and net do not fit,
+    their augmentation; the initial weights are the caller's. Raises ValueError for images that the net does not take,
     FloatingPointError when the loss is no longer finite.
     """
     net.to(memory_format=torch.channels_last)

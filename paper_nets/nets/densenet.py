@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from paper_nets.nets.parts import (
     batch_norm,
+    check_blocks,
     check_choice,
     check_image,
     check_switch,
@@ -61,8 +62,8 @@ class DenseNetPlan:
     num_classes: int = 10
 
     def __post_init__(self):
+        check_blocks(self.blocks)
         check_whole(
-            blocks=self.blocks,
             growth_rate=self.growth_rate,
             stem_channels=self.stem_channels,
             in_channels=self.in_channels,
@@ -166,7 +167,4 @@ class DenseNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         check_image(self.plan, x.shape[1:])
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-        return self.head(x)
+        return self.head(self.stages(self.stem(x)))

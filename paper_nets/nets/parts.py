@@ -1,6 +1,7 @@
 """What plain, residual and dense nets share: stem, head, initialisation, and the sentences for bad input."""
 
 from collections.abc import Iterable
+from numbers import Integral
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -63,13 +64,23 @@ def initialise(net: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+def _is_whole(value) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+
+
 def check_whole(**values) -> None:
-    """Refuse what is not a whole number of at least 1, or a non-empty tuple of them."""
+    """Refuse what is not a whole number of at least 1."""
     for name, value in values.items():
-        numbers = value if isinstance(value, tuple) and value else (value,)
-        if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in numbers):
-            kind = "a tuple of whole numbers, each" if name == "blocks" else "a whole number of"
-            raise ValueError(f"{name} is {value!r}; it must be {kind} at least 1.")
+        if not _is_whole(value):
+            raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1.")
+
+
+def check_blocks(blocks) -> None:
+    """Refuse what is not a tuple of whole numbers of at least 1."""
+    if not (isinstance(blocks, tuple) and blocks and all(map(_is_whole, blocks))):
+        raise ValueError(
+            f"blocks is {blocks!r}; it must be a tuple of whole numbers of at least 1, one for each stage."
+        )
 
 
 def check_switch(**values) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from paper_nets.nets.parts import (
     ZeroPad,
     batch_norm,
+    check_blocks,
     check_choice,
     check_image,
     check_switch,
@@ -67,7 +68,8 @@ class ResNetPlan:
     num_classes: int = 10
 
     def __post_init__(self):
-        check_whole(blocks=self.blocks, width=self.width, in_channels=self.in_channels, num_classes=self.num_classes)
+        check_blocks(self.blocks)
+        check_whole(width=self.width, in_channels=self.in_channels, num_classes=self.num_classes)
         check_switch(residual=self.residual, preact=self.preact, norm=self.norm)
         check_choice("block", self.block, EXPANSION)
         check_choice("shortcut", self.shortcut, "ABC")
@@ -169,7 +171,4 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         check_image(self.plan, x.shape[1:])
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-        return self.head(x)
+        return self.head(self.stages(self.stem(x)))
