@@ -1,0 +1,68 @@
+"""How long a slider takes, from the key press to the new picture, in JupyterLab in Chromium: `make bench`."""
+
+import tempfile
+from pathlib import Path
+
+import nbformat
+import numpy
+
+from tests.jupyter import browser, lab, run_all
+
+PRESSES = 60
+PANELS = {
+    "epochs (notebook 01)": """
+from ipywidgets import Dropdown, IntSlider
+from paper_nets import show
+from paper_nets.lab import recorded, table
+runs = table(recorded("digits", epochs=15))
+show.Panel(lambda epoch, error: show.error_against_depth(runs, epoch, error),
+           epoch=IntSlider(value=15, min=1, max=15), error=Dropdown(options=["training", "test"]))
+""",
+}
+
+# Resolves with the milliseconds from the next key press until the picture that it caused has been painted.
+MEASURE = """() => new Promise(resolve => {
+    const panel = document.querySelector('.jp-OutputArea-output .widget-vbox');
+    const before = panel.querySelector('img').src;
+    let pressed;
+    document.addEventListener('keydown', () => { pressed = performance.now(); }, {capture: true, once: true});
+    const seen = new MutationObserver(() => {
+        const img = panel.querySelector('img');
+        if (!pressed || !img || img.src === before) return;
+        seen.disconnect();
+        img.decode().then(() => requestAnimationFrame(() => resolve(performance.now() - pressed)));
+    });
+    seen.observe(panel, {childList: true, subtree: true, attributes: true, attributeFilter: ['src']});
+})"""
+
+
+def measure(source: str) -> numpy.ndarray:
+    """Milliseconds for each key press on the first slider of the panel that `source` shows."""
+    with tempfile.TemporaryDirectory() as folder:
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(book, Path(folder) / "bench.ipynb")
+        with lab(Path(folder)) as address, browser() as page:
+            run_all(page, address, "bench.ipynb", timeout=120)
+            page.locator(".widget-vbox img").wait_for()
+            page.get_by_role("slider").first.focus()
+            times = []
+            for i in range(PRESSES):
+                page.evaluate(f"() => {{ window.answer = ({MEASURE})(); }}")
+                # There and back over the slider's range, so that every press changes the value.
+                page.keyboard.press("ArrowLeft" if (i // 14) % 2 == 0 else "ArrowRight")
+                times.append(page.evaluate("() => window.answer"))
+                page.wait_for_timeout(150)
+            return numpy.array(times)
+
+
+def main() -> None:
+    print(f"From key press to new picture, {PRESSES} presses:")
+    for name, source in PANELS.items():
+        times = measure(source)
+        middle, high = numpy.percentile(times, (50, 95))
+        print(f"{name}: median {middle:.0f} ms, 95 of 100 under {high:.0f} ms, slowest {times.max():.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""A real JupyterLab, opened in a real Chromium."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+OFFLINE = Path(__file__).parent / "offline"
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def chromium() -> str | None:
+    """A Chromium or Chrome of this machine, or Playwright's own."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+@contextmanager
+def lab(folder: Path) -> Iterator[str]:
+    """JupyterLab on `folder`, as `make lab` starts it, without a network; the address has a place for the name."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(8)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
+    command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
+    log = folder / "lab.log"
+    own = {name: str(folder / ".jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
+    surroundings = {**os.environ, "PYTHONPATH": str(OFFLINE), **own}
+    with log.open("w") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=out, env=surroundings, cwd=folder)
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=5)
+                break
+            except OSError:
+                if server.poll() is not None:
+                    break
+                time.sleep(0.2)
+        if server.poll() is not None:
+            raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+        yield f"http://127.0.0.1:{port}/lab/tree/{{name}}?token={token}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@contextmanager
+def browser(width: int = 1280, height: int = 1000) -> Iterator[Page]:
+    """A page of a fresh headless browser."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
+        try:
+            page = opened.new_page(viewport={"width": width, "height": height})
+            page.set_default_timeout(60_000)
+            yield page
+        finally:
+            opened.close()
+
+
+KERNEL_IS_IDLE = """() =>
+    window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"""
+
+# Every cell has its number, or one of them failed.
+ALL_HAVE_RUN = """() => {
+    const cells = Array.from(window.jupyterapp.shell.currentWidget.content.model.cells).filter(c => c.type === 'code');
+    const failed = cells.some(c => c.outputs.toJSON().some(output => output.output_type === 'error'));
+    return failed || cells.every(c => c.executionState === 'idle' && c.executionCount);
+}"""
+
+
+def run_all(page: Page, address: str, name: str, timeout: int = 600) -> None:
+    """Open a notebook, run all its cells, and wait until the kernel is idle after the last one."""
+    page.goto(address.format(name=name))
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_function(KERNEL_IS_IDLE)
+    for command in ("clear-all-cell-outputs", "run-all-cells"):  # cleared, so that no stored number is taken for new
+        page.evaluate(f"() => {{ window.jupyterapp.commands.execute('notebook:{command}'); }}")
+    page.wait_for_function(ALL_HAVE_RUN, timeout=timeout * 1000)

@@ -1,0 +1,84 @@
+"""The first notebook in a real JupyterLab in a real Chromium, moved with the keyboard."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.jupyter import browser, chromium, lab, run_all
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+SHOTS = os.environ.get("SCREENSHOTS")
+
+pytestmark = pytest.mark.skipif(
+    chromium() is None and not os.environ.get("CI"),
+    reason="needs Chromium, Chrome, or `playwright install chromium`",
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, folder, dirs_exist_ok=True)
+    with lab(folder) as address, browser() as page:
+        run_all(page, address, "01-depth-degradation.ipynb")
+        yield page
+
+
+def panel(page, control):
+    """The panel that has a control of that description."""
+    return page.locator(".jp-OutputArea-output .widget-vbox").filter(has_text=control).first
+
+
+def alt(panel):
+    return panel.locator("img").get_attribute("alt")
+
+
+def wait_for_alt(page, panel, words):
+    panel.locator(f"img[alt*='{words}']").wait_for(timeout=120_000)
+
+
+def shoot(page, name):
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+def test_every_cell_ran(page):
+    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    assert page.locator("text=Error displaying widget").count() == 0
+
+
+def test_a_key_on_the_slider_gives_a_new_picture(page):
+    epochs = panel(page, "epoch")
+    epochs.scroll_into_view_if_needed()
+    wait_for_alt(page, epochs, "after epoch 15")
+    picture = epochs.locator("img").get_attribute("src")
+    handle = epochs.get_by_role("slider")
+    handle.focus()
+    page.keyboard.press("ArrowLeft")
+    wait_for_alt(page, epochs, "after epoch 14")
+    assert epochs.locator("img").get_attribute("src") != picture
+    page.keyboard.press("Home")
+    wait_for_alt(page, epochs, "after epoch 1.")
+    shoot(page, "slider")
+
+
+def test_a_choice_gives_a_new_picture(page):
+    epochs = panel(page, "epoch")
+    epochs.locator("select").select_option("test")
+    wait_for_alt(page, epochs, "Test error against depth")
+
+
+def test_a_net_of_the_readers_own_trains(page):
+    own = panel(page, "shortcuts")
+    own.scroll_into_view_if_needed()
+    assert own.locator("img").count() == 0
+    own.get_by_role("slider").first.focus()
+    page.keyboard.press("Home")
+    own.get_by_role("button", name="shortcuts").click()
+    own.get_by_role("button", name="Train").click()
+    wait_for_alt(page, own, "Last: resnet8")
+    own.get_by_role("button", name="Train", disabled=False).wait_for(timeout=120_000)
+    shoot(page, "own")
+    assert "resnet8 training" in alt(own)

@@ -1,0 +1,87 @@
+"""The three ways to set up agree, Binder accepts its folder, and nothing in the tree belongs to one machine."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+
+
+def wanted():
+    """pyproject's dependencies under their conda-forge names: {"pytorch-cpu": ">=2.6", …}."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pairs = [re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in project["dependencies"]]
+    return {CONDA_NAMES.get(name, name): version for name, version in pairs}
+
+
+def test_conda_installs_what_pip_does():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["channels"] == ["conda-forge"]
+    pairs = dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in environment["dependencies"])
+    assert pairs.pop("python") == "=3.12"  # repo2docker ignores anything but python=X.Y
+    assert pairs.pop("pip") == ""
+    assert pairs == wanted()
+
+
+def test_binder_has_the_same_environment():
+    assert (ROOT / "binder/environment.yml").read_bytes() == (ROOT / "environment.yml").read_bytes()
+    assert not (ROOT / "binder/environment.yml").is_symlink()
+    for script in ("postBuild", "start"):
+        assert (ROOT / "binder" / script).stat().st_mode & 0o111
+        subprocess.run(["bash", "-n", ROOT / "binder" / script], check=True)
+
+
+def test_repo2docker_accepts_binder(tmp_path):
+    """It parses binder/ and writes the Dockerfile that it would build; Docker itself is not needed."""
+    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    for name in filter(None, tracked.stdout.split("\n")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, tmp_path / name)
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "."]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    said = result.stdout + result.stderr
+    assert result.returncode == 0, said
+    assert "Building conda environment for python=3.12" in said and "binder/environment.yml" in said
+    assert "binder/postBuild" in said and "binder/start" in said
+
+
+def test_subshells_are_off_where_the_environment_is_ours():
+    settings = (ROOT / "binder/overrides.json").read_text()
+    assert '"commsOverSubshells": "disabled"' in settings
+    for place in ("Makefile", "binder/postBuild"):
+        assert "binder/overrides.json" in (ROOT / place).read_text()
+
+
+def test_no_path_or_host_of_one_machine():
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    texts = [n for n in names if n.endswith((".py", ".md", ".yml", ".toml", ".json", ".csv", ".ipynb", "Makefile"))]
+    for name in set(texts) - {"tests/test_environment.py", "tests/test_notebooks.py"}:
+        text = (ROOT / name).read_text()
+        assert not re.search(r"(?<![\w.:/])/(root|work|home|opt|Users)/\w", text), name
+        assert not re.search(r"https?://[^/\s]*(pypi|pythonhosted|whl|registry)", text), name
+
+
+def test_the_package_carries_its_data(tmp_path):
+    """A wheel holds the published tables and the recorded runs: the package works without its checkout."""
+    shutil.copytree(ROOT / "paper_nets", tmp_path / "paper_nets", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(ROOT / name, tmp_path)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", "wheel", "."]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    import zipfile
+
+    (wheel,) = (tmp_path / "wheel").glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    for part in ("published", "recorded"):
+        files = [p for p in (ROOT / "paper_nets" / part).rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+        assert files
+        assert {p.relative_to(ROOT).as_posix() for p in files} <= held
