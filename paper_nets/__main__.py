@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from tqdm import tqdm
 
 from paper_nets.lab.data import load
 from paper_nets.lab.record import Recorder
-from paper_nets.lab.train import DIGITS, Recipe, seeded, train
-from paper_nets.nets import plan
+from paper_nets.lab.train import DENSENET, DIGITS, RESNET, seeded, train
+from paper_nets.nets import DenseNetPlan, plan
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,11 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--side", type=int, default=32, help="resize a folder's images to this many pixels (default 32)"
     )
     command.add_argument(
-        "--epochs", type=int, help="passes over the training images (default 15 on the digits, else 164)"
+        "--epochs", type=int, help="passes over the training images (15 on the digits, else the papers' 164 or 300)"
     )
-    command.add_argument("--batch", type=int, help="images per step (default 64 on the digits, else 128)")
-    command.add_argument("--learning-rate", type=float, default=0.1, help="highest learning rate (default 0.1)")
-    command.add_argument("--seed", type=int, default=0, help="seed of weights, order and augmentation (default 0)")
+    command.add_argument("--batch", type=int, help="images per step (64 on the digits, else the papers' 128 or 64)")
+    command.add_argument("--learning-rate", type=float, help="highest learning rate (default 0.1)")
+    command.add_argument("--seed", type=int, help="seed of weights, order and augmentation (default 0)")
     command.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the recorded runs (default runs)")
     command.set_defaults(run=run_train)
 
@@ -45,15 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_train(asked: argparse.Namespace) -> int:
-    usual = DIGITS if asked.data == "digits" else Recipe(epochs=164)
-    recipe = Recipe(
-        epochs=usual.epochs if asked.epochs is None else asked.epochs,
-        batch=usual.batch if asked.batch is None else asked.batch,
-        learning_rate=asked.learning_rate,
-        schedule=usual.schedule,
-        seed=asked.seed,
-    )
-    plan(asked.net)  # a wrong name is refused before the images are read
+    made = plan(asked.net)  # a wrong name is refused before the images are read
+    usual = DENSENET if isinstance(made, DenseNetPlan) else RESNET
+    if asked.data == "digits":
+        usual = DIGITS
+    chosen = {"epochs": asked.epochs, "batch": asked.batch, "learning_rate": asked.learning_rate, "seed": asked.seed}
+    recipe = replace(usual, **{name: value for name, value in chosen.items() if value is not None})
     data = load(asked.data, asked.side)
     net = seeded(asked.net, data, recipe.seed)
     folder = asked.runs / f"{asked.net}-{data.name}-{recipe.epochs}epochs-seed{recipe.seed}"

@@ -11,8 +11,10 @@ BAD_NETS = {
     "plain50x": ({}, "the nets are plain20"),
     "resnet": ({}, "the nets are plain20"),
     "resnet2": ({}, "6n \\+ 2"),
-    "plain19": ({}, "18 or 34 layers"),
+    "plain19": ({}, "18, 34, 164 or 1001 layers"),
     "preact_resnet18": ({}, "164 or 1001"),
+    "plain50": ({}, "but not 50 or 152"),
+    "preact_resnet152": ({}, "but not 50 or 152"),
     "densenet120": ({}, "121, 161, 169, 201, 264"),
     "densenet41_k12": ({}, "L = 3n \\+ 4"),
     "densenet_bc41_k12": ({}, "L = 6n \\+ 4"),
@@ -88,7 +90,12 @@ def test_the_smallest_image_that_is_promised_works():
 
 
 def test_other_wrong_things(tmp_path):
-    for wrong, words in (({}, "0 tensors"), (build("resnet20").state_dict(), "fits none")):
+    for wrong, words in (
+        ({}, "names with tensors"),
+        (build("resnet20"), "this is ResNet"),
+        ({"a": 1}, "names with tensors"),
+        (build("resnet20").state_dict(), "fits none"),
+    ):
         with pytest.raises(ValueError, match=words) as error:
             from_torchvision(wrong)
         one_sentence(error)
@@ -96,9 +103,21 @@ def test_other_wrong_things(tmp_path):
         published("resnet")
     with pytest.raises(TypeError, match="not Linear"):
         cost(torch.nn.Linear(2, 2))
+    with pytest.raises(TypeError, match="only beside a name"):
+        cost(build("resnet20"), width=3)
+    for wrong, words in (
+        ({"learning_rate": float("nan")}, "above 0"),
+        ({"learning_rate": 0}, "above 0"),
+        ({"batch": 1.5}, "batch is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**64}, "seed is"),
+    ):
+        with pytest.raises(ValueError, match=words) as error:
+            Recipe(epochs=1, **wrong)
+        one_sentence(error)
     with pytest.raises(ValueError, match="at least 1"):
         Recipe(epochs=0)
-    with pytest.raises(ValueError, match="'step' or 'one-cycle'"):
+    with pytest.raises(ValueError, match="one of 'step', 'one-cycle'"):
         Recipe(epochs=1, schedule="cosine")
 
 
@@ -115,6 +134,8 @@ def test_folders_that_cannot_be_trained_on(tmp_path):
         one_sentence(error)
 
     refused("There is no folder", FileNotFoundError)
+    with pytest.raises(ValueError, match="side is 0"):
+        load(str(tmp_path), side=0)
     (tmp_path / "pictures").mkdir()
     refused("no folder of images")
     picture(tmp_path / "pictures/train/cat/1.png")

@@ -14,7 +14,7 @@ from torch.optim import SGD
 from paper_nets.__main__ import main
 from paper_nets.lab import DIGITS, Recipe, load, record, recorded, seeded, table, train, train_each
 from paper_nets.lab.data import crop_and_flip
-from paper_nets.lab.train import _schedule
+from paper_nets.lab.train import DENSENET, RESNET, _batches, _schedule, iterations_per_epoch
 
 SHORT = Recipe(epochs=2, batch=64, schedule="one-cycle")
 
@@ -76,6 +76,32 @@ def test_the_step_schedule_divides_by_ten_at_half_and_three_quarters():
     assert rates[48] == rates[63] == pytest.approx(0.001)
 
 
+def test_one_cycle_leaves_the_momentum_alone():
+    optimiser = SGD([torch.zeros(1, requires_grad=True)], 0.1, momentum=0.9)
+    schedule = _schedule(optimiser, replace(DIGITS, epochs=1), 23)
+    rates, momenta = set(), set()
+    for _ in range(23):
+        rates.add(round(optimiser.param_groups[0]["lr"], 9))
+        momenta.add(optimiser.param_groups[0]["momentum"])
+        optimiser.step()
+        schedule.step()
+    assert momenta == {0.9} and len(rates) == 23 and max(rates) == pytest.approx(0.1, abs=0.005)
+
+
+@pytest.mark.parametrize("images", [1, 2, 127, 128, 129, 130, 256, 257])
+def test_no_image_is_left_to_a_batch_of_its_own(images):
+    batches = _batches(torch.arange(images), 128)
+    assert torch.cat(batches).tolist() == list(range(images))
+    assert images == 1 or min(map(len, batches)) > 1
+    assert len(batches) == iterations_per_epoch(images, 128)
+
+
+def test_a_channel_that_never_changes_is_no_obstacle(digits):
+    flat = replace(digits, train_images=torch.zeros_like(digits.train_images))
+    rows = list(train(seeded("plain8", flat, 0), flat, replace(SHORT, epochs=1)))
+    assert rows[0].training_loss < 10
+
+
 def test_training_learns_and_is_the_same_for_the_same_seed(digits):
     curves = []
     for seed in (0, 0, 1):
@@ -87,6 +113,7 @@ def test_training_learns_and_is_the_same_for_the_same_seed(digits):
 
 
 def test_train_each_tells_its_progress(digits):
+    assert list(train_each(["plain8", "plain8"], digits, replace(SHORT, epochs=1)))[-1].done == 1
     told = list(train_each(["plain8", "resnet14"], digits, SHORT))
     assert [now.doing for now in told] == ["plain8"] * 2 + ["resnet14"] * 2
     assert told[-1].done == 1 and told[0].done < told[2].done - told[1].done
@@ -108,10 +135,20 @@ def test_the_command_records_a_run_once(tmp_path, capsys):
     assert run.settings["recipe"] == {**asdict(DIGITS), "epochs": 2, "seed": 3}
     assert {"torch", "processor", "threads"} <= set(run.environment)
     assert list(table([run]).iteration) == [23, 46]
+    assert run.command == f"python -m paper_nets {' '.join(asked[:2])} --data digits --epochs 2 --batch 64 " + (
+        "--learning-rate 0.1 --seed 3"
+    )
     before = sorted((p, p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file())
     assert main(asked) == 2
     assert "holds a run already" in capsys.readouterr().err
     assert before == sorted((p, p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file())
+
+
+def test_each_family_has_its_papers_recipe():
+    assert (RESNET.epochs * iterations_per_epoch(50_000, RESNET.batch) // 1000, RESNET.nesterov) == (64, False)
+    assert (DENSENET.epochs, DENSENET.batch, DENSENET.nesterov) == (300, 64, True)
+    for recipe in (RESNET, DENSENET):
+        assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay, recipe.schedule) == (0.1, 0.9, 1e-4, "step")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +182,9 @@ def test_the_recorded_runs_are_whole_and_anonymous():
     runs = [run for data in ("digits", "cifar10") for run in recorded(data)]
     assert {run.folder for run in runs} == folders
     for run in runs:
+        assert run.folder.name == f"{run.net}-{run.settings['data']}-{len(run.curve)}epochs-seed{run.seed}"
+        images = {"digits": 1437, "cifar10": 50_000}[run.settings["data"]]
+        assert run.settings["iterations_per_epoch"] == -(-images // run.settings["recipe"]["batch"])
         assert list(run.curve.epoch) == list(range(1, len(run.curve) + 1))
         assert run.curve[["training_error", "test_error"]].stack().between(0, 100).all()
         assert "/" not in json.dumps(run.settings)

@@ -64,6 +64,17 @@ def test_preactivation_has_no_relu_after_the_addition():
     assert (block(x) < 0).any()
 
 
+def test_preactivation_shares_its_first_activation_with_a_projection():
+    block = Block(ResNetPlan(preact=True, shortcut="B"), 4, 8, stride=2)
+    shake(block)
+    x = torch.randn(4, 4, 6, 6)
+    (norm1, _), (conv1, norm2, _, conv2), (projection,) = block.before, block.F, block.W_s
+    active = relu(normed(x, norm1))
+    inner = relu(normed(conv2d(active, conv1.weight, stride=2, padding=1), norm2))
+    outer = conv2d(inner, conv2.weight, padding=1)
+    torch.testing.assert_close(block(x), outer + conv2d(active, projection.weight, stride=2))
+
+
 def test_dense_block_sees_all_that_came_before():
     block = DenseBlock(DenseNetPlan(growth_rate=3), c_in=4, layers=3)
     shake(block)
@@ -112,6 +123,7 @@ def test_torchvisions_weights_give_torchvisions_outputs(name):
             module.running_var.uniform_(0.8, 1.2)
     ours = from_torchvision(theirs.state_dict())
     assert ours.plan.num_classes == 11
+    assert ours.stem[0].weight.data_ptr() != next(theirs.parameters()).data_ptr()
     x = torch.randn(2, 3, 96, 96)
     with torch.no_grad():
         torch.testing.assert_close(ours.eval()(x), theirs.eval()(x), rtol=1e-4, atol=1e-4)
@@ -139,6 +151,13 @@ def test_one_flag_one_contrast():
     residual = build("resnet20")
     for one, other in zip(plain.state_dict().values(), residual.state_dict().values(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_growth_rate_carries_the_stem_along():
+    """2k feature maps enter the first block of a BC net (DenseNet paper, Section 3)."""
+    assert build("densenet_bc40_k12", growth_rate=24).plan.channels == build("densenet_bc40_k24").plan.channels
+    assert build("densenet22_k8").stem[0].out_channels == 16
+    assert build("densenet121", stem_channels=10).stem[0].out_channels == 10
 
 
 def test_any_sensible_net_trains_a_step():

@@ -146,6 +146,17 @@ def test_a_panel_with_a_button_waits_for_it():
     assert "step 2" in panel.picture.value and not panel.button.disabled
 
 
+def test_a_panel_that_was_interrupted_can_be_used_again():
+    def grow():
+        yield show.Picture(100, 100)
+        raise KeyboardInterrupt
+
+    panel = show.Panel(grow, button="Go")
+    with pytest.raises(KeyboardInterrupt):
+        panel.button.click()
+    assert "Working" not in panel.message.value and not panel.button.disabled
+
+
 def test_figures_drawn_from_many_threads_are_the_same(runs):
     alone = show.error_against_depth(runs, 3).png()
     drawn = []

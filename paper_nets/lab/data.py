@@ -9,6 +9,8 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
 
+from paper_nets.nets.parts import check_whole
+
 
 @dataclass(frozen=True)
 class Data:
@@ -31,7 +33,8 @@ class Data:
     def mean_and_std(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each channel over the training images, on the scale 0 to 255."""
         pixels = self.train_images.transpose(0, 1).flatten(1).float()
-        return pixels.mean(1).view(1, -1, 1, 1), pixels.std(1).view(1, -1, 1, 1)
+        # A channel that never changes has no deviation to divide by.
+        return pixels.mean(1).view(1, -1, 1, 1), pixels.std(1).clamp(min=1).view(1, -1, 1, 1)
 
 
 def load(name: str, side: int = 32) -> Data:
@@ -77,6 +80,7 @@ def cifar10(root: str | Path = "data") -> Data:
 def folder(path: str | Path, side: int = 32) -> Data:
     """Pictures laid out as train/CLASS/… and test/CLASS/…, resized to `side` × `side` in colour."""
     path = Path(path)
+    check_whole(side=side)
     if not path.is_dir():
         raise FileNotFoundError(
             f"There is no folder {path}; data is digits, cifar10, or a folder with train/CLASS/… and test/CLASS/…."

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas
 import torch
 
-from paper_nets.lab.train import Epoch, Recipe
+from paper_nets.lab.train import Epoch, Recipe, iterations_per_epoch
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 
@@ -35,31 +35,33 @@ class Run:
     def command(self) -> str:
         """The command that makes this run again, its data as downloaded or embedded."""
         recipe = self.settings["recipe"]
-        options = " ".join(f"--{name.replace('_', '-')} {recipe[name]}" for name in ("epochs", "batch", "seed"))
+        names = ("epochs", "batch", "learning_rate", "seed")
+        options = " ".join(f"--{name.replace('_', '-')} {recipe[name]}" for name in names)
         return f"python -m paper_nets train {self.net} --data {self.settings['data']} {options}"
 
 
 class Recorder:
-    """Writes one run's folder; after `add` returns, the epoch is on disk whole.
+    """Writes one run's folder, from its first finished epoch on; after `add` returns, the epoch is on disk whole.
 
     Raises FileExistsError where there is a run already.
     """
 
     def __init__(self, folder: Path, net: str, data: str, images: int, recipe: Recipe):
-        if (folder / "settings.json").exists():
+        if (folder / "curve.csv").exists():
             raise FileExistsError(f"{folder} holds a run already; remove it, or choose another folder with --runs.")
         self.folder, self.rows = folder, []
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = {
+        self.settings = {
             "net": net,
             "data": data,
             "recipe": asdict(recipe),
-            "iterations_per_epoch": -(-images // recipe.batch),
+            "iterations_per_epoch": iterations_per_epoch(images, recipe.batch),
         }
-        _write(folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
-        _write(folder / "settings.json", json.dumps(settings, indent=1) + "\n")
 
     def add(self, row: Epoch) -> None:
+        if not self.rows:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(self.folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
+            _write(self.folder / "settings.json", json.dumps(self.settings, indent=1) + "\n")
         self.rows.append(asdict(row))
         _write(self.folder / "curve.csv", pandas.DataFrame(self.rows).round(6).to_csv(index=False))
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 
 import pandas
 import torch
@@ -12,12 +13,15 @@ from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 
 from paper_nets.lab.data import Data, crop_and_flip
 from paper_nets.nets import build, cost
+from paper_nets.nets.parts import check_choice, check_whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train. The defaults are the ResNet paper's for CIFAR-10 (Section 4.2), but for its 164 epochs.
+    """How to train. The defaults are those of the ResNet paper for CIFAR-10 (Section 4.2), without the warm-up of its
+    110-layer net.
 
+    epochs: passes over the training images; the paper's 64,000 iterations of 128 images are 164.
     schedule: "step", the rate divided by 10 after half and three quarters of all iterations, as in both papers;
         or "one-cycle", up to `learning_rate` and down to nearly 0, for runs of a few hundred iterations.
     """
@@ -32,12 +36,17 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        if self.epochs < 1 or self.batch < 1:
-            raise ValueError(f"epochs is {self.epochs} and batch {self.batch}; both must be at least 1.")
-        if self.schedule not in ("step", "one-cycle"):
-            raise ValueError(f"schedule is {self.schedule!r}; it must be 'step' or 'one-cycle'.")
+        check_whole(epochs=self.epochs, batch=self.batch)
+        check_choice("schedule", self.schedule, ("step", "one-cycle"))
+        if not (isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"learning_rate is {self.learning_rate!r}; it must be a number above 0.")
+        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**63):
+            raise ValueError(f"seed is {self.seed!r}; it must be a whole number from 0 to 2**63 - 1.")
 
 
+# The ResNet paper's, and the DenseNet paper's (Section 4.2 of either).
+RESNET = Recipe(epochs=164)
+DENSENET = Recipe(epochs=300, batch=64, nesterov=True)
 # A schedule for the digits that shows the degradation within a minute.
 DIGITS = Recipe(epochs=15, batch=64, schedule="one-cycle")
 
@@ -74,14 +83,13 @@ def train(
     )
     normalise = _normaliser(data)
     images, labels = data.train_images, data.train_labels
-    steps = -(-len(images) // recipe.batch)
-    schedule = _schedule(optimiser, recipe, recipe.epochs * steps)
+    schedule = _schedule(optimiser, recipe, recipe.epochs * iterations_per_epoch(len(images), recipe.batch))
 
     for epoch in range(1, recipe.epochs + 1):
         start, loss_sum, wrong = time.perf_counter(), 0.0, 0
         net.train()
         order = torch.randperm(len(images), generator=generator)
-        for indices in progress(order.split(recipe.batch)):
+        for indices in progress(_batches(order, recipe.batch)):
             x, y = images[indices], labels[indices]
             x = normalise(x)
             if data.augment:
@@ -125,7 +133,7 @@ def train_each(names: Sequence[str], data: Data, recipe: Recipe) -> Iterator[Pro
         for row in train(net, data, recipe):
             rows.append({"net": name, "seed": recipe.seed, **asdict(row)})
             worked += work[name]
-            yield Progress(pandas.DataFrame(rows), worked / (recipe.epochs * sum(work.values())), name)
+            yield Progress(pandas.DataFrame(rows), worked / (recipe.epochs * sum(work[n] for n in names)), name)
 
 
 def seeded(name: str, data: Data, seed: int) -> nn.Module:
@@ -145,6 +153,19 @@ def error(
     return 100 * wrong / len(images)
 
 
+def iterations_per_epoch(images: int, batch: int) -> int:
+    """Training steps in an epoch; a single image left over makes no step of its own."""
+    return max(1, -(-(images - 1) // batch))
+
+
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    """The order in batches. A single image left over joins the batch before: batch norm may not get one value alone."""
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
 def _normaliser(data: Data) -> Callable[[Tensor], Tensor]:
     mean, std = data.mean_and_std
     return lambda images: ((images - mean) / std).contiguous(memory_format=torch.channels_last)
@@ -153,4 +174,4 @@ def _normaliser(data: Data) -> Callable[[Tensor], Tensor]:
 def _schedule(optimiser: torch.optim.Optimizer, recipe: Recipe, iterations: int):
     if recipe.schedule == "step":
         return MultiStepLR(optimiser, [iterations // 2, iterations * 3 // 4])
-    return OneCycleLR(optimiser, recipe.learning_rate, total_steps=iterations + 1)
+    return OneCycleLR(optimiser, recipe.learning_rate, total_steps=iterations + 1, cycle_momentum=False)

@@ -76,7 +76,7 @@ def _arguments(name: str) -> tuple[type, dict]:
         depth = int(match[1])
         if depth in DENSENET_IMAGENET:
             k, blocks = DENSENET_IMAGENET[depth]
-            shape = {"blocks": blocks, "growth_rate": k, "stem_channels": 2 * k}
+            shape = {"blocks": blocks, "growth_rate": k}
             return DenseNetPlan, {**shape, "bottleneck": True, "compression": 0.5, **IMAGENET}
         depths = ", ".join(map(str, DENSENET_IMAGENET))
         raise ValueError(
@@ -92,15 +92,15 @@ def _residual(name: str, kind: str, depth: int) -> dict:
     if depth in imagenet:
         block, blocks = RESNET_IMAGENET[depth]
         return {**switches, "block": block, "blocks": blocks, "shortcut": "B", "width": 64, **IMAGENET}
-    if kind == "preact_resnet" and depth in (164, 1001):
+    if depth in (164, 1001):  # arXiv 1603.05027: 9n + 2 layers
         n = (depth - 2) // 9
         return {**switches, "block": "bottleneck", "blocks": (n, n, n), "shortcut": "B"}
     n, rest = divmod(depth - 2, 6)
-    if n < 1 or rest:
-        others = {"plain": "18 or 34", "resnet": "18, 34, 50, 101 or 152", "preact_resnet": "164 or 1001 (bottlenecks)"}
+    if n < 1 or rest or depth in RESNET_IMAGENET:  # 50 and 152 are 6n + 2 too, but those names are ImageNet's
+        others = "".join(f"{d}, " for d in imagenet)
         raise ValueError(
-            f"There is no net {name!r}: a {kind} net has {others[kind]} layers, or 6n + 2 for CIFAR: "
-            f"{kind}20, {kind}32, {kind}44, {kind}56, {kind}110 and so on."
+            f"There is no net {name!r}: a {kind} net has {others}164 or 1001 layers, or 6n + 2 for CIFAR: "
+            f"{kind}20, {kind}32, {kind}44, {kind}56, {kind}110 and so on, but not 50 or 152."
         )
     return {**switches, "blocks": (n, n, n)}
 
@@ -113,7 +113,7 @@ def _dense_cifar(name: str, bc: bool, depth: int, k: int) -> dict:
             f"There is no net {name!r}: the CIFAR nets of this family are {form} layers and k of at least 1."
         )
     shape = {"blocks": (layers,) * 3, "growth_rate": k}
-    return {**shape, "bottleneck": True, "compression": 0.5, "stem_channels": 2 * k} if bc else shape
+    return {**shape, "bottleneck": True, "compression": 0.5} if bc else shape
 
 
 @cache
@@ -122,10 +122,10 @@ def _table(name: str) -> pandas.DataFrame:
 
 
 def published(table: str) -> pandas.DataFrame:
-    """One of the papers' tables: "resnet_cifar10", "resnet_imagenet", "resnet_flops", "densenet_imagenet",
-    "densenet_cifar_svhn" or "ilsvrc_top5". Errors are in per cent, parameters in millions, multiply–adds in 10⁹.
+    """One of the papers' tables, errors in per cent, parameters in millions, multiply–adds in 10⁹.
 
-    Raises ValueError for another name.
+    They are "resnet_cifar10", "resnet_imagenet", "resnet_flops", "densenet_imagenet", "densenet_cifar_svhn",
+    "ilsvrc_top5", and "resnet_figure1", which is read off a figure. Raises ValueError for another name.
     """
     tables = sorted(path.stem for path in PUBLISHED.glob("*.csv"))
     if table not in tables:

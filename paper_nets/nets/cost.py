@@ -84,6 +84,8 @@ def cost(
     `image` is (in_channels, 224, 224) for the nets with an ImageNet stem and (in_channels, 32, 32) for the others
     unless given. Raises ValueError for images that do not fit, TypeError for a net that is not ours.
     """
+    if changes and not isinstance(net, str):
+        raise TypeError("cost takes changes only beside a name, as cost('resnet20', width=32).")
     plan = plan_of(net, **changes) if isinstance(net, str) else getattr(net, "plan", net)
     if not isinstance(plan, ResNetPlan | DenseNetPlan):
         raise TypeError(f"cost takes a net of paper_nets, its plan or its name, not {type(net).__name__}.")
@@ -163,7 +165,7 @@ def _residual(plan: ResNetPlan, image):
 def _block(
     plan: ResNetPlan, c_in: int, width: int, stride: int, h: int, w: int, activated: bool
 ) -> tuple[Cost, int, int]:
-    part, entering = Cost(), c_in * h * w
+    part = Cost()
     convs = plan.convs(c_in, width, stride)
     for i, (kernel, before, after, step) in enumerate(convs):
         if plan.preact and not (i == 0 and activated):
@@ -179,14 +181,12 @@ def _block(
         part += _conv(1, c_in, c_out, h, w, plan.norm)
         if not plan.preact:
             part += _norm(c_out, plan.norm) + _kept(c_out * h * w if plan.norm else 0)
-        elif not plan.norm and not activated:
-            part += _kept(entering)  # which only this projection still needs
     return part, h, w
 
 
 def _dense(plan: DenseNetPlan, image):
-    part, h, w = _stem(plan, plan.stem_channels, image, activate=plan.stem == "7x7")
-    yield "stem", (plan.stem_channels, h, w), part
+    part, h, w = _stem(plan, plan.channels_in, image, activate=plan.stem == "7x7")
+    yield "stem", (plan.channels_in, h, w), part
 
     for i, (layers, (enter, after)) in enumerate(zip(plan.blocks, plan.channels, strict=True)):
         leave = enter + layers * plan.growth_rate

@@ -43,7 +43,7 @@ class DenseNetPlan:
     bottleneck: a 1×1 convolution to 4k feature maps before each 3×3 (DenseNet-B).
     compression: θ in (0, 1]; a transition turns m feature maps into ⌊θm⌋ (DenseNet-C where θ < 1).
     stem: "3x3" for small images, "7x7" with a max pool for ImageNet (Table 1).
-    stem_channels: feature maps that enter the first block; 16, or 2k in the BC nets (Section 3).
+    stem_channels: feature maps that enter the first block; unless given 2k with bottlenecks and 16 without (Section 3).
     dropout: share of a convolution's outputs dropped in training; 0.2 in the paper without augmentation.
     norm: batch norm before each ReLU; biases in the convolutions in its place when False.
 
@@ -55,7 +55,7 @@ class DenseNetPlan:
     bottleneck: bool = False
     compression: float = 1.0
     stem: str = "3x3"
-    stem_channels: int = 16
+    stem_channels: int | None = None
     dropout: float = 0.0
     norm: bool = True
     in_channels: int = 3
@@ -65,7 +65,7 @@ class DenseNetPlan:
         check_blocks(self.blocks)
         check_whole(
             growth_rate=self.growth_rate,
-            stem_channels=self.stem_channels,
+            stem_channels=self.channels_in,
             in_channels=self.in_channels,
             num_classes=self.num_classes,
         )
@@ -79,9 +79,16 @@ class DenseNetPlan:
             raise ValueError(f"compression is {self.compression!r}; so small a θ leaves a transition without channels.")
 
     @property
+    def channels_in(self) -> int:
+        """Feature maps from the stem to the first block."""
+        if self.stem_channels is not None:
+            return self.stem_channels
+        return 2 * self.growth_rate if self.bottleneck else 16
+
+    @property
     def channels(self) -> tuple[tuple[int, int], ...]:
         """For each block the feature maps that enter it and those that leave, compressed where a transition follows."""
-        enter, rows = self.stem_channels, []
+        enter, rows = self.channels_in, []
         for i, layers in enumerate(self.blocks):
             leave = enter + layers * self.growth_rate
             # Rounded first: 0.29 * 100 is 28.999… in floating point, and θm is meant to be 29.
@@ -156,7 +163,7 @@ class DenseNet(nn.Module):
     def __init__(self, **arguments):
         super().__init__()
         self.plan = plan = DenseNetPlan(**arguments)
-        self.stem = stem(plan.stem, plan.in_channels, plan.stem_channels, plan.norm, activate=plan.stem == "7x7")
+        self.stem = stem(plan.stem, plan.in_channels, plan.channels_in, plan.norm, activate=plan.stem == "7x7")
         self.stages = nn.Sequential()
         for i, (layers, (enter, after)) in enumerate(zip(plan.blocks, plan.channels, strict=True)):
             self.stages.append(DenseBlock(plan, enter, layers))

@@ -54,7 +54,8 @@ class ZeroPad(nn.Module):
 
 
 def initialise(net: nn.Module) -> None:
-    """He initialisation (arXiv 1502.01852, Equation 10): variance 2 / fan-in, and 1 / fan-in where no ReLU follows."""
+    """He initialisation (arXiv 1502.01852, Equation 10): variance 2 / fan-in for convolutions, since a ReLU halves what
+    they read; 1 / fan-in for the classifier, which reads averages; no bias."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

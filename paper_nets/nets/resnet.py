@@ -107,8 +107,9 @@ class ResNetPlan:
 class Block(nn.Module):
     """y = σ(F(x, {W_i}) + W_s x), the paper's Equation 2 and the ReLU σ after it; plain: y = σ(F(x, {W_i})).
 
-    Pre-activation leaves out that last σ: y = F(x, {W_i}) + W_s x, with the activations inside F.
-    `activated` marks the block whose input the stem has just activated: its F starts at the convolution.
+    Pre-activation leaves out that last σ: y = F(x, {W_i}) + W_s x, with the activations inside F; where W_s is a
+    projection it reads what F's first activation makes of x. `activated` marks the block whose input the stem has
+    just activated: its F starts at the convolution.
     Maps (N, c_in, H, W) to (N, expansion · width, H / stride, W / stride).
     """
 
@@ -116,22 +117,25 @@ class Block(nn.Module):
         super().__init__()
         convs = plan.convs(c_in, width, stride)
         c_out = convs[-1][2]
+        projects = plan.projects(c_in, c_out, stride)
         self.residual = plan.residual
 
-        layers = []
-        for i, (kernel, before, after, step) in enumerate(convs):
-            convolution = conv(before, after, kernel, step, bias=not plan.norm)
-            if not plan.preact:
+        before, layers = [], []
+        for i, (kernel, c, after, step) in enumerate(convs):
+            convolution = conv(c, after, kernel, step, bias=not plan.norm)
+            if plan.preact:
+                if not (i == 0 and activated):
+                    activation = [*batch_norm(c, plan.norm), nn.ReLU()]
+                    (before if i == 0 and projects else layers).extend(activation)
+                layers.append(convolution)
+            else:
                 layers += [convolution, *batch_norm(after, plan.norm)]
                 if i < len(convs) - 1:
                     layers.append(nn.ReLU())
-            elif i == 0 and activated:
-                layers.append(convolution)
-            else:
-                layers += [*batch_norm(before, plan.norm), nn.ReLU(), convolution]
+        self.before = nn.Sequential(*before)  # what both paths share; empty but for those projections
         self.F = nn.Sequential(*layers)
 
-        if plan.projects(c_in, c_out, stride):
+        if projects:
             after_it = [] if plan.preact else batch_norm(c_out, plan.norm)
             self.W_s = nn.Sequential(conv(c_in, c_out, 1, stride, bias=not plan.norm), *after_it)
         elif c_in != c_out or stride != 1:
@@ -141,6 +145,7 @@ class Block(nn.Module):
         self.sigma = nn.Identity() if plan.preact else nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self.before(x)
         if not self.residual:
             return self.sigma(self.F(x))
         return self.sigma(self.F(x) + self.W_s(x))

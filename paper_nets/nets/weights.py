@@ -15,14 +15,19 @@ def from_torchvision(state_dict: dict[str, Tensor]) -> nn.Module:
     bottlenecks come with their stride in the 3×3 convolution, as torchvision has it ("v1.5").
     Raises ValueError for a state_dict of any other net.
     """
-    theirs = list(state_dict.values())
+    theirs = list(state_dict.values()) if isinstance(state_dict, dict) else []
+    if not theirs or not all(isinstance(tensor, Tensor) for tensor in theirs):
+        raise ValueError(
+            f"from_torchvision takes a state_dict, names with tensors; this is {type(state_dict).__name__}."
+        )
     for name in SHARED:
         # On the meta device a net has shapes and no memory: cheap enough to try them all.
         with torch.device("meta"):
-            net = build(name, num_classes=len(theirs[-1]) if theirs and theirs[-1].ndim else 1, **_stride(name))
+            net = build(name, num_classes=theirs[-1].numel() or 1, **_stride(name))
         ours = net.state_dict()
         if [t.shape for t in ours.values()] == [t.shape for t in theirs]:
-            net.load_state_dict(dict(zip(ours, theirs, strict=True)), assign=True)
+            copies = (tensor.detach().clone() for tensor in theirs)
+            net.load_state_dict(dict(zip(ours, copies, strict=True)), assign=True)
             return net
     raise ValueError(
         f"This state_dict of {len(theirs)} tensors fits none of the nets shared with torchvision: {', '.join(SHARED)}."
@@ -32,6 +37,8 @@ def from_torchvision(state_dict: dict[str, Tensor]) -> nn.Module:
 def pretrained(name: str) -> nn.Module:
     """One of the shared nets with torchvision's ImageNet weights, which are downloaded on first use.
 
+    They are the first published ones, trained much as the papers train; later ones owe more to their recipe.
+
     Raises ValueError for a net that torchvision does not have, ConnectionError without a network.
     """
     from torchvision import models
@@ -39,7 +46,7 @@ def pretrained(name: str) -> nn.Module:
     if name not in SHARED:
         raise ValueError(f"There are no published weights for {name!r}; there are for {', '.join(SHARED)}.")
     try:
-        return from_torchvision(models.get_model(name, weights="DEFAULT").state_dict())
+        return from_torchvision(models.get_model(name, weights="IMAGENET1K_V1").state_dict())
     except OSError as error:
         raise ConnectionError(
             f"The weights of {name} could not be downloaded ({error}); a network is needed once."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import ipywidgets
 
-from paper_nets.show.picture import Picture
+from paper_nets.show.picture import DRAWING, Picture
 
 
 def image(picture: Picture) -> str:
@@ -48,17 +48,19 @@ class Panel(ipywidgets.VBox):
 
     def _redraw(self, _=None) -> None:
         values = {name: control.value for name, control in self._controls.items()}
+        said = ""
         if self.button:
             self.button.disabled = True
             self._say("Working …")
         try:
-            drawn = self._draw(**values)
+            with DRAWING:
+                drawn = self._draw(**values)
             for picture in [drawn] if isinstance(drawn, Picture) else drawn:
                 self.picture.value = image(picture)
-            self._say("")
         except (ValueError, ArithmeticError) as error:
-            self._say(str(error))
+            said = str(error)
         finally:
+            self._say(said)
             if self.button:
                 self.button.disabled = False
 
