@@ -150,11 +150,13 @@ def cifar_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
     `table` is that of `learning_curves` with the column iteration; `ends` has the papers' errors after 64,000
     iterations: net, training_error_pct, test_error_pct, NaN where they print none.
     """
-    picture = Picture(900, 560)
-    rows = picture.subplots(2, 2, sharex=True, sharey=True)
-    picture.subplots_adjust(left=0.065, right=0.79, bottom=0.09, top=0.94, wspace=0.06, hspace=0.2)
+    kinds = [kind for kind in ("plain", "residual") if kind in set(table.net.map(family))]
+    picture = Picture(900, 280 * len(kinds))
+    rows = picture.subplots(len(kinds), 2, sharex=True, sharey=True, squeeze=False)
+    edge = 0.18 / len(kinds)
+    picture.subplots_adjust(left=0.065, right=0.79, bottom=edge, top=1 - 0.7 * edge, wspace=0.06, hspace=0.2)
     words = []
-    for kind, pair in zip(("plain", "residual"), rows, strict=True):
+    for kind, pair in zip(kinds, rows, strict=True):
         own = table[table.net.map(family) == kind]
         for axes, error in zip(pair, ("training", "test"), strict=True):
             for net in dict.fromkeys(own.net):
@@ -165,7 +167,7 @@ def cifar_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
                     line = {"color": "0.35", "linewidth": 1, "linestyle": style["linestyle"]}
                     axes.axhline(end, label=f"{net} in the paper", **line)
             axes.set(xlim=(0, None), ylim=(0, 92))
-            below, left = "iterations" if kind == "residual" else "", "error (%)" if error == "training" else ""
+            below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
             _tidy(axes, below, left, f"{kind} nets, {error} error")
         pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
         last = own.groupby(["net", "seed"], sort=False).tail(1)
