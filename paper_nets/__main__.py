@@ -1,69 +1,284 @@
 """The command line: `python -m paper_nets --help`."""
 
 import argparse
+import os
+import subprocess
 import sys
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from math import isnan
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
+from paper_nets.lab import parallel
+from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import load
-from paper_nets.lab.record import Recorder
-from paper_nets.lab.train import DENSENET, DIGITS, RESNET, seeded, train
-from paper_nets.nets import DenseNetPlan, plan
+from paper_nets.lab.record import RECORDED, Run, as_options, is_whole, keep, make, runs_in, settings_of, table
+from paper_nets.lab.speed import NETS, speeds
+from paper_nets.lab.train import PRECISIONS, Epoch, Recipe, Training, fast_precision, trainee, usual
+from paper_nets.nets.parts import check_image
+from paper_nets.show import run_curves
+
+WRONG, STOPPED = 2, 130
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m paper_nets", description="ResNet and DenseNet, understood by running them."
-    )
-    commands = parser.add_subparsers(required=True)
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        """In one sentence, as every other wrong input, and without the usage."""
+        raise ValueError(f"{message}; see {self.prog} --help.")
 
-    command = commands.add_parser("train", help="train a net by name and record the run")
-    command.add_argument("net", help="a name from paper_nets.catalog(), as resnet56 or densenet40_k12")
-    command.add_argument(
-        "--data", default="digits", help="digits (default), cifar10, or a folder with train/CLASS and test/CLASS"
-    )
-    command.add_argument(
-        "--side", type=int, default=32, help="resize a folder's images to this many pixels (default 32)"
-    )
-    command.add_argument(
-        "--epochs", type=int, help="passes over the training images (15 on the digits, else the papers' 164 or 300)"
-    )
-    command.add_argument("--batch", type=int, help="images per step (64 on the digits, else the papers' 128 or 64)")
-    command.add_argument("--learning-rate", type=float, help="highest learning rate (default 0.1)")
-    command.add_argument("--seed", type=int, help="seed of weights, order and augmentation (default 0)")
-    command.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the recorded runs (default runs)")
-    command.set_defaults(run=run_train)
 
-    asked = parser.parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> int:
+    # Large pages spare the kernel clearing small ones for every activation: a sixth of a dense net's step on Linux.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
+        asked = _parser().parse_args(arguments)
         return asked.run(asked)
-    except (ValueError, OSError, FloatingPointError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        if parallel.is_first():
+            print(error, file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on after the last whole epoch.", file=sys.stderr)
+        return STOPPED
 
 
-def run_train(asked: argparse.Namespace) -> int:
-    made = plan(asked.net)  # a wrong name is refused before the images are read
-    usual = DENSENET if isinstance(made, DenseNetPlan) else RESNET
-    if asked.data == "digits":
-        usual = DIGITS
-    chosen = {"epochs": asked.epochs, "batch": asked.batch, "learning_rate": asked.learning_rate, "seed": asked.seed}
-    recipe = replace(usual, **{name: value for name, value in chosen.items() if value is not None})
-    data = load(asked.data, asked.side)
-    net = seeded(asked.net, data, recipe.seed)
-    folder = asked.runs / f"{asked.net}-{data.name}-{recipe.epochs}epochs-seed{recipe.seed}"
-    recorder = Recorder(folder, asked.net, data.name, len(data.train_images), recipe)
-    for row in train(net, data, recipe, progress=partial(tqdm, leave=False, disable=None)):
-        recorder.add(row)
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m paper_nets", description="ResNet and DenseNet, understood by running them.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("train", help="train a net by name and record the run; again, to go on with it")
+    command.add_argument("net", help="a name from paper_nets.catalog(), as resnet56 or densenet40_k12")
+    command.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
+    _add_recipe(command)
+    command.set_defaults(run=_train)
+
+    command = commands.add_parser("sweep", help="train several nets from several seeds, leaving out what is there")
+    command.add_argument("nets", nargs="+", metavar="net", help="names from paper_nets.catalog()")
+    command.add_argument("--seeds", type=int, default=1, help="how many seeds, 0 being the first (default 1)")
+    command.add_argument("--at-once", type=int, help="runs at the same time (default: cores ÷ threads; 1 on a GPU)")
+    _add_recipe(command)
+    command.set_defaults(run=_sweep)
+
+    command = commands.add_parser("speed", help="images per second and memory in training, beside a plain loop")
+    command.add_argument("nets", nargs="*", default=NETS, metavar="net", help=f"(default {' '.join(NETS)})")
+    command.add_argument("--batch", type=int, help="images per step (default: as the net's paper)")
+    command.add_argument("--seconds", type=float, default=10, help="for each loop of each net (default 10)")
+    _add_machine(command)
+    command.set_defaults(run=_speed)
+
+    command = commands.add_parser("compare", help="a table of runs, beside what the papers published")
+    _add_runs(command)
+    command.set_defaults(run=_compare)
+
+    command = commands.add_parser("plot", help="the learning curves of runs, beside what the papers published")
+    _add_runs(command)
+    command.add_argument("--to", type=Path, default=Path("curves.png"), help="a PNG or SVG (default curves.png)")
+    command.set_defaults(run=_plot)
+
+    command = commands.add_parser("keep", help="copy finished runs without their checkpoints, small enough to share")
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run")
+    command.add_argument("--to", type=Path, required=True, help="the folder to copy them into")
+    command.add_argument("--weights", action="store_true", help="with their weights in half precision")
+    command.set_defaults(run=_keep)
+    return parser
+
+
+def _add_recipe(command: argparse.ArgumentParser) -> None:
+    """The options of `train` and `sweep`; those of the recipe are not set unless given, the net's paper decides."""
+    command.add_argument(
+        "--data", default="digits", help="digits (default), cifar10, cifar100, or a folder with train/CLASS, test/CLASS"
+    )
+    command.add_argument("--side", type=int, default=32, help="pixels to which a folder's images are resized (32)")
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, help="passes over the images (digits: 15; dense nets: 300)")
+    length.add_argument("--iterations", type=int, help="the length in steps instead (plain and residual nets: 64000)")
+    command.add_argument("--batch", type=int, help="images per step (128; dense nets and digits: 64)")
+    command.add_argument("--learning-rate", type=float, help="the highest (0.1)")
+    command.add_argument("--schedule", choices=("step", "one-cycle"), help="step; on the digits one-cycle")
+    switch = argparse.BooleanOptionalAction
+    command.add_argument("--warm-up", action=switch, help="start at a tenth of the rate (from 110 layers on)")
+    command.add_argument("--momentum", type=float, help="of SGD (0.9)")
+    command.add_argument("--nesterov", action=switch, help="Nesterov's momentum (dense nets)")
+    command.add_argument("--weight-decay", type=float, help="(0.0001)")
+    command.add_argument("--validation", type=int, help="training images held out and measured too (0)")
+    _add_machine(command)
+    command.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the recorded runs (default runs)")
+
+
+def _add_machine(command: argparse.ArgumentParser) -> None:
+    switch = argparse.BooleanOptionalAction
+    command.add_argument("--precision", choices=PRECISIONS, help="bfloat16 where the hardware has it")
+    command.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one")
+    command.add_argument("--threads", type=int, help="on the CPU (train: as many as cores; sweep: 1)")
+    command.add_argument("--compile", action=switch, help="torch.compile, with CUDA graphs (on a GPU)")
+
+
+def _add_runs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "runs", nargs="*", type=Path, metavar="RUN", help="runs, or folders of runs (default: those of the package)"
+    )
+
+
+def _machine(asked: argparse.Namespace) -> tuple[str, bool]:
+    """The device to train on, and whether to compile for it; sets the number of threads."""
+    device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("This machine has no GPU that PyTorch can use; leave --device out, or ask for cpu.")
+    if asked.threads is not None:
+        _check_count("threads", asked.threads)
+        torch.set_num_threads(asked.threads)
+    return device, device == "cuda" if asked.compile is None else asked.compile
+
+
+def _check_count(option: str, value: float) -> None:
+    if not value >= 1:
+        raise ValueError(f"{option} is {value}; it must be at least 1.")
+
+
+def _train(asked: argparse.Namespace) -> int:
+    device, compiled = _machine(asked)
+    recipe = _recipe(asked, device)  # a wrong name is refused before the images are read
+    with parallel.group(device):
+        data = load(asked.data, asked.side)
+        folder = asked.runs / f"{asked.net}-{data.name}-{recipe.length}-seed{recipe.seed}"
+        settings = settings_of(asked.net, data, recipe)
+        if parallel.first(lambda: is_whole(folder, settings)):
+            _say(f"{folder} is whole already.")
+            return 0
+        net = trainee(asked.net, data, recipe.seed, compiled)
+        check_image(net.plan, data.shape)
+        _watch(Training(net, data, recipe, device, compiled), folder, settings)
+    return 0
+
+
+def _recipe(asked: argparse.Namespace, device: str) -> Recipe:
+    chosen = {field.name: getattr(asked, field.name) for field in fields(Recipe)}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if {"epochs", "iterations"} & set(chosen):
+        chosen = {"epochs": None, "iterations": None, **chosen}
+    return replace(usual(asked.net, asked.data), **{"precision": fast_precision(device), **chosen})
+
+
+def _watch(training: Training, folder: Path, settings: dict) -> None:
+    """Train with a progress bar on a terminal, and a plain line after each epoch."""
+    bar = None
+
+    def watch(iteration: int, loss: float, error: float) -> None:
+        nonlocal bar
+        if bar is None:
+            hidden = None if parallel.is_first() else True
+            begun = settings["iterations_per_epoch"] * len(training.rows)
+            bar = tqdm(total=training.steps, initial=begun, unit="it", disable=hidden, dynamic_ncols=True)
+        bar.set_postfix_str(f"loss {loss:.3f}, training error {error:.1f} %", refresh=False)
+        bar.update(iteration - bar.n)
+
+    epochs = -(-training.steps // settings["iterations_per_epoch"])
+    try:
+        for row in make(training, folder, settings, watch):
+            if parallel.is_first():
+                tqdm.write(_line(row, epochs))  # print, but above the bar
+                sys.stdout.flush()
+    finally:
+        if bar is not None:
+            bar.close()
+    _say(f"recorded in {folder}")
+
+
+def _line(row: Epoch, epochs: int) -> str:
+    held_out = "" if isnan(row.validation_error) else f"validation error {row.validation_error:.2f} %, "
+    return (
+        f"epoch {row.epoch:3} of {epochs}: loss {row.training_loss:.4f}, training error {row.training_error:.2f} %, "
+        f"{held_out}test error {row.test_error:.2f} %, {row.seconds:.0f} s"
+    )
+
+
+def _say(words: str) -> None:
+    if parallel.is_first():
+        print(words, flush=True)
+
+
+def _sweep(asked: argparse.Namespace) -> int:
+    """Each run is a `train` in a process of its own, so that one that fails leaves the others be."""
+    _check_count("seeds", asked.seeds)
+    for option in ("threads", "at_once"):
+        if getattr(asked, option) is not None:
+            _check_count(option.replace("_", "-"), getattr(asked, option))
+    for net in asked.nets:
+        _recipe(argparse.Namespace(**{**vars(asked), "net": net, "seed": 0}), "cpu")
+    on_gpu = asked.device == "cuda" or (asked.device is None and torch.cuda.is_available())
+    threads = asked.threads or 1
+    at_once = asked.at_once or (1 if on_gpu else max(1, (os.cpu_count() or 1) // threads))
+    given = {field.name: getattr(asked, field.name, None) for field in fields(Recipe)}
+    given |= {name: getattr(asked, name) for name in ("data", "side", "runs", "device", "compile")}
+    shared = as_options({**given, "threads": threads})
+    # The first seed of every net before the second of any.
+    wanted = [(net, seed) for seed in range(asked.seeds) for net in asked.nets]
+
+    def train_one(net: str, seed: int) -> bool:
+        command = [sys.executable, "-m", "paper_nets", "train", net, "--seed", str(seed), *shared]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            for line in process.stdout:
+                print(f"{net} seed {seed}: {line}", end="", flush=True)
+        return process.returncode == 0
+
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        done = list(pool.map(train_one, *zip(*wanted, strict=True)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    failed = [f"{net} seed {seed}" for (net, seed), well in zip(wanted, done, strict=True) if not well]
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(wanted)} runs failed: {', '.join(failed)}; what they said is above.")
+    print(f"All {len(wanted)} runs are in {asked.runs}.")
+    return 0
+
+
+def _runs(asked: argparse.Namespace) -> list[Run]:
+    return [run for root in asked.runs or [RECORDED] for run in runs_in(root)]
+
+
+def _speed(asked: argparse.Namespace) -> int:
+    device, compiled = _machine(asked)
+    _check_count("seconds", asked.seconds)
+    recipe = {"precision": asked.precision or fast_precision(device)}
+    if asked.batch is not None:
+        recipe["batch"] = asked.batch
+    print(f"{recipe['precision']} on {device}, {torch.get_num_threads()} threads; beside a plain float32 loop")
+    for speed in speeds(asked.nets, recipe, device, compiled, asked.seconds):
+        memory = "" if speed.our_memory is None else f", {speed.our_memory:.2f} GB (plain {speed.plain_memory:.2f} GB)"
         print(
-            f"epoch {row.epoch:3} of {recipe.epochs}: loss {row.training_loss:.4f}, "
-            f"training error {row.training_error:.2f} %, test error {row.test_error:.2f} %, {row.seconds:.0f} s",
+            f"{speed.net}, batch {speed.batch}: {speed.ours:.0f} images per second (plain {speed.plain:.0f}), "
+            f"{speed.times:.2f} times as fast{memory}",
             flush=True,
         )
-    print(f"recorded in {folder}")
+    return 0
+
+
+def _compare(asked: argparse.Namespace) -> int:
+    print(comparison(_runs(asked)).to_string(index=False, na_rep=""))
+    return 0
+
+
+def _plot(asked: argparse.Namespace) -> int:
+    if asked.to.suffix not in (".png", ".svg"):
+        raise ValueError(f"{asked.to} is no name for a picture; it must end in .png or .svg.")
+    runs = _runs(asked)
+    data = sorted({run.settings["data"] for run in runs})
+    if len(data) > 1:
+        raise ValueError(f"These runs are on {' and '.join(data)}; name those of one data set, to share their axes.")
+    picture = run_curves(table(runs), paper_ends(data[0]))
+    picture.savefig(asked.to, dpi=200)
+    print(f"{asked.to}: {picture.alt}.")
+    return 0
+
+
+def _keep(asked: argparse.Namespace) -> int:
+    for run in (run for root in asked.runs for run in runs_in(root)):
+        print(f"kept in {keep(run, asked.to, asked.weights)}")
     return 0
 
 

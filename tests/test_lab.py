@@ -1,20 +1,33 @@
-"""Data, the training loop, recorded runs, and the command that makes them."""
+"""Data, the training loop, and the recorded runs."""
 
 import json
-import subprocess
-import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-import pandas
+import numpy
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 from torch.optim import SGD
+from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 
-from paper_nets.__main__ import main
-from paper_nets.lab import DIGITS, Recipe, load, record, recorded, seeded, table, train, train_each
+from paper_nets import published
+from paper_nets.lab import (
+    DIGITS,
+    Recipe,
+    alike,
+    comparison,
+    load,
+    longest,
+    paper_ends,
+    record,
+    recorded,
+    seeded,
+    train,
+    train_each,
+)
 from paper_nets.lab.data import crop_and_flip
-from paper_nets.lab.train import DENSENET, RESNET, _batches, _schedule, iterations_per_epoch
+from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, usual
 
 SHORT = Recipe(epochs=2, batch=64, schedule="one-cycle")
 
@@ -48,6 +61,46 @@ def test_a_folder_becomes_data(tmp_path):
     assert data.train_images[-1, :, 5, 5].tolist() == [255, 0, 0]
 
 
+def test_images_come_in_one_order_wherever_they_were_read_from(tmp_path):
+    """Under other file names, as when a download is unpacked in another way, the same images are the same data."""
+    chance = numpy.random.default_rng(0)
+    pictures = {
+        (split, name, i): chance.integers(0, 256, (8, 8, 3), dtype=numpy.uint8)
+        for split in ("train", "test")
+        for name in ("cat", "dog")
+        for i in range(4)
+    }
+    for order, root in enumerate((tmp_path / "a" / "pets", tmp_path / "b" / "pets")):
+        for (split, name, i), pixels in pictures.items():
+            (root / split / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(root / split / name / f"{(i * 3 + order) % 4}.png")
+    first, second = load(str(tmp_path / "a/pets"), side=8), load(str(tmp_path / "b/pets"), side=8)
+    assert torch.equal(first.train_images, second.train_images) and first.fingerprint == second.fingerprint
+    assert replace(first, train_labels=1 - first.train_labels).fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_cifar_without_a_network_says_so(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(ConnectionError, match=f"CIFAR-{name[5:]} is not in the folder data") as error:
+        load(name)
+    assert "\n" not in str(error.value)
+
+
+def test_validation_images_are_held_out_and_always_the_same(digits):
+    held = digits.hold_out(437, torch.device("cpu"))
+    (train_images, _), (images, labels) = held
+    assert len(train_images) == 1000 and len(images) == len(labels) == 437
+    assert torch.equal(digits.hold_out(437, torch.device("cpu"))[1][0], images)
+    rows = sorted(image.tolist() for image in torch.cat([train_images, images]).flatten(1))
+    assert rows == sorted(image.tolist() for image in digits.train_images.flatten(1))
+    row = next(train(seeded("plain8", digits, 0), digits, replace(SHORT, validation=437)))
+    assert 0 <= row.validation_error <= 100 and row.iteration == 16  # 1,000 images in batches of 64
+    with pytest.raises(ValueError, match="1437 training images, so it must be at most 1435"):
+        Training(seeded("plain8", digits, 0), digits, replace(SHORT, validation=1436))
+
+
 def test_crop_and_flip_gives_windows_of_the_padded_image():
     images = torch.arange(2 * 3 * 5 * 5, dtype=torch.float).view(2, 3, 5, 5) + 1
     padded = torch.nn.functional.pad(images, (2, 2, 2, 2))
@@ -55,37 +108,87 @@ def test_crop_and_flip_gives_windows_of_the_padded_image():
     windows += [window.flip(3) for window in windows]
     seen = set()
     generator = torch.Generator().manual_seed(0)
-    for _ in range(60):
-        for n, image in enumerate(crop_and_flip(images, generator, padding=2)):
+    for _ in range(300):
+        for n, image in enumerate(crop_and_flip(images, torch.rand(2, 3, generator=generator), padding=2)):
             matches = [k for k, window in enumerate(windows) if torch.equal(window[n], image)]
             assert matches
             seen.update(matches[:1])
-    assert len(seen) > 30
+    assert seen == set(range(50))
 
 
-def test_the_step_schedule_divides_by_ten_at_half_and_three_quarters():
-    optimiser = SGD([torch.zeros(1, requires_grad=True)], 0.1)
-    schedule = _schedule(optimiser, Recipe(epochs=1), 64)
-    rates = []
-    for _ in range(64):
-        rates.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        schedule.step()
-    assert rates[0] == rates[31] == 0.1
-    assert rates[32] == rates[47] == pytest.approx(0.01)
-    assert rates[48] == rates[63] == pytest.approx(0.001)
+@pytest.mark.parametrize("steps", [1, 2, 7, 64, 345])
+def test_the_learning_rates_are_those_of_torchs_schedules(steps):
+    """Both papers divide by ten after a half and three quarters; one cycle is as torch's, one step longer."""
+    for recipe in (Recipe(epochs=1), Recipe(epochs=1, schedule="one-cycle", learning_rate=0.3)):
+        optimiser = SGD([torch.zeros(1, requires_grad=True)], recipe.learning_rate)
+        if recipe.schedule == "step":
+            schedule = MultiStepLR(optimiser, [steps // 2, steps * 3 // 4])
+        else:
+            schedule = OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps + 1, cycle_momentum=False)
+        for step in range(steps):
+            if steps > 1:
+                assert recipe.rate(step, steps) == pytest.approx(optimiser.param_groups[0]["lr"], rel=1e-9)
+            optimiser.step()
+            schedule.step()
 
 
-def test_one_cycle_leaves_the_momentum_alone():
-    optimiser = SGD([torch.zeros(1, requires_grad=True)], 0.1, momentum=0.9)
-    schedule = _schedule(optimiser, replace(DIGITS, epochs=1), 23)
-    rates, momenta = set(), set()
-    for _ in range(23):
-        rates.add(round(optimiser.param_groups[0]["lr"], 9))
-        momenta.add(optimiser.param_groups[0]["momentum"])
-        optimiser.step()
-        schedule.step()
-    assert momenta == {0.9} and len(rates) == 23 and max(rates) == pytest.approx(0.1, abs=0.005)
+def test_the_papers_lengths():
+    assert RESNET.rate(31_999, 64_000) == 0.1 and RESNET.rate(32_000, 64_000) == pytest.approx(0.01)
+    assert RESNET.rate(47_999, 64_000) == pytest.approx(0.01)
+    assert RESNET.rate(48_000, 64_000) == RESNET.rate(63_999, 64_000) == pytest.approx(0.001)
+    assert RESNET.steps(50_000) == 64_000 and not RESNET.nesterov and RESNET.batch == 128
+    assert DENSENET.steps(50_000) == 300 * 782 and DENSENET.nesterov and DENSENET.batch == 64
+    for recipe in (RESNET, DENSENET):
+        assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay, recipe.schedule) == (0.1, 0.9, 1e-4, "step")
+    assert [usual(f"resnet{depth}", "cifar10").warm_up for depth in (56, 110, 1202)] == [False, True, True]
+    assert usual("densenet_bc100_k12", "cifar10") == DENSENET and usual("densenet_bc100_k12", "digits") == DIGITS
+
+
+def test_a_step_is_that_of_a_loop_written_by_hand(digits):
+    """SGD with momentum and weight decay on the mean loss, written out; three steps, in double precision."""
+    recipe = Recipe(epochs=1, batch=32, learning_rate=0.05, weight_decay=1e-2)
+    training = Training(seeded("plain8", digits, 0).double(), digits, recipe)
+    net = seeded("plain8", digits, 0).double()
+    velocity = [torch.zeros_like(p) for p in net.parameters()]
+    mean, std = digits.mean_and_std
+    for step in range(3):
+        batch = torch.arange(32 * step, 32 * step + 32)
+        training.step(batch, 0.05)
+        x = ((digits.train_images[batch] - mean) / std).double()
+        net.zero_grad()
+        functional.cross_entropy(net(x), digits.train_labels[batch]).backward()
+        with torch.no_grad():
+            for p, v in zip(net.parameters(), velocity, strict=True):
+                v.mul_(0.9).add_(p.grad + 1e-2 * p)
+                p -= 0.05 * v
+    for ours, by_hand in zip(training.net.parameters(), net.parameters(), strict=True):
+        assert torch.allclose(ours, by_hand, rtol=1e-4, atol=1e-6)
+
+
+def test_the_warm_up_ends_with_the_first_epoch_below_80_per_cent(digits):
+    recipe = Recipe(epochs=4, batch=64, warm_up=True, learning_rate=1e-3)
+    training = Training(seeded("plain8", digits, 0), digits, recipe)
+    rows = [training.epoch() for _ in range(4)]
+    warm = [row.learning_rate == pytest.approx(recipe.rate(row.iteration - 1, 92) / 10) for row in rows]
+    below = [row.training_error < 80 for row in rows]
+    assert warm[0] and not warm[-1] and below[-1]
+    assert warm[1:] == [not any(below[:i]) for i in range(1, 4)]
+
+
+def test_a_length_in_iterations_cuts_the_last_epoch_short(digits):
+    rows = list(train(seeded("plain8", digits, 0), digits, Recipe(iterations=30, batch=64)))
+    assert [row.iteration for row in rows] == [23, 30] and rows[-1].learning_rate == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), [("resnet8", {}), ("densenet_bc22_k4", {}), ("densenet_bc22_k4", {"memory_efficient": True})]
+)
+def test_bfloat16_learns_too(name, changes, digits):
+    nets = (seeded(name, digits, 0, **changes) for _ in range(2))
+    recipes = (SHORT, replace(SHORT, precision="bfloat16"))
+    full, half = (list(train(net, digits, recipe)) for net, recipe in zip(nets, recipes, strict=True))
+    assert full[0].training_loss != half[0].training_loss == pytest.approx(full[0].training_loss, rel=0.1)
+    assert half[-1].training_error < 20
 
 
 @pytest.mark.parametrize("images", [1, 2, 127, 128, 129, 130, 256, 257])
@@ -122,78 +225,57 @@ def test_train_each_tells_its_progress(digits):
 
 def test_a_loss_that_is_not_finite_stops_the_run(digits):
     recipe = Recipe(epochs=2, batch=64, learning_rate=1e30)
-    with pytest.raises(FloatingPointError, match="try a lower learning rate"):
+    with pytest.raises(
+        FloatingPointError, match=r"by iteration 16 \(no epoch was finished\); try a lower learning rate"
+    ):
         list(train(seeded("plain8", digits, 0), digits, recipe))
 
 
-def test_the_command_records_a_run_once(tmp_path, capsys):
-    asked = ["train", "plain8", "--epochs", "2", "--seed", "3", "--runs", str(tmp_path)]
-    assert main(asked) == 0
-    assert "epoch   2 of 2: loss" in capsys.readouterr().out
-    (run,) = recorded("digits", root=tmp_path)
-    assert (run.net, run.seed, len(run.curve)) == ("plain8", 3, 2)
-    assert run.settings["recipe"] == {**asdict(DIGITS), "epochs": 2, "seed": 3}
-    assert {"torch", "processor", "threads"} <= set(run.environment)
-    assert list(table([run]).iteration) == [23, 46]
-    assert run.command == f"python -m paper_nets {' '.join(asked[:2])} --data digits --epochs 2 --batch 64 " + (
-        "--learning-rate 0.1 --seed 3"
-    )
-    before = sorted((p, p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file())
-    assert main(asked) == 2
-    assert "holds a run already" in capsys.readouterr().err
-    assert before == sorted((p, p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file())
+def run_of(net, steps, seed=0):
+    return record.Run(None, {"net": net, "iterations": steps, "recipe": {"epochs": 1, "seed": seed}}, [], None)
 
 
-def test_each_family_has_its_papers_recipe():
-    assert (RESNET.epochs * iterations_per_epoch(50_000, RESNET.batch) // 1000, RESNET.nesterov) == (64, False)
-    assert (DENSENET.epochs, DENSENET.batch, DENSENET.nesterov) == (300, 64, True)
-    for recipe in (RESNET, DENSENET):
-        assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay, recipe.schedule) == (0.1, 0.9, 1e-4, "step")
+def test_runs_are_compared_at_the_same_length():
+    runs = [run_of("a", 1), run_of("a", 2), run_of("a", 3), run_of("b", 1), run_of("b", 2), run_of("b", 2, seed=1)]
+    assert longest(runs) == [runs[2], runs[4], runs[5]]
+    assert alike(runs, ["a", "b"]) == [runs[1], runs[4], runs[5]]
+    with pytest.raises(ValueError, match="No length is common to the runs of a, c; record them with the same"):
+        alike([*runs, run_of("c", 9)], ["a", "c"])
 
 
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        (["resnet21"], "6n + 2"),
-        (["plain8", "--data", "nowhere"], "There is no folder nowhere"),
-        (["plain8", "--epochs", "0"], "at least 1"),
-        (["resnet50"], "each side at least 32"),
-    ],
-)
-def test_the_command_says_what_is_wrong(asked, words, tmp_path):
-    command = [sys.executable, "-m", "paper_nets", "train", *asked, "--runs", str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 2 and words in result.stderr and result.stderr.count("\n") == 1, result.stderr
-    assert not list(tmp_path.rglob("*"))
-
-
-def test_an_unfinished_run_is_not_among_the_recorded(tmp_path):
-    main(["train", "plain8", "--epochs", "2", "--runs", str(tmp_path)])
-    (curve,) = tmp_path.glob("*/curve.csv")
-    pandas.read_csv(curve).head(1).to_csv(curve, index=False)
-    assert recorded("digits", root=tmp_path) == []
-    curve.unlink()
-    with pytest.raises(FileNotFoundError, match=r"curve\.csv missing"):
-        record.read(curve.parent)
+def test_runs_stand_beside_the_papers_numbers():
+    ends = paper_ends("cifar10").set_index("net")
+    assert ends.test_error_pct["resnet56"] == 6.97 and ends.training_error_pct.isna()["resnet56"]
+    figure = published("resnet_figure1").set_index("net")
+    assert ends.test_error_pct["plain56"] == figure.test_error_pct["plain56"]
+    assert ends.test_error_pct["densenet_bc100_k12"] == 4.51
+    assert paper_ends("digits").test_error_pct.isna().all()
+    rows = comparison(recorded("cifar10"))
+    (row,) = rows[(rows.net == "resnet56") & (rows.seed == 0)].head(1).to_dict("records")
+    assert row["in the paper"] == 6.97 and row["parameters"] == 853_018
 
 
 def test_the_recorded_runs_are_whole_and_anonymous():
     folders = {path.parent for path in record.RECORDED.glob("*/*")}
     runs = [run for data in ("digits", "cifar10") for run in recorded(data)]
     assert {run.folder for run in runs} == folders
+    images = {"digits": 1437, "cifar10": 50_000}
+    assert {run.settings["images"] for run in recorded("digits")} == {load("digits").fingerprint}
     for run in runs:
-        assert run.folder.name == f"{run.net}-{run.settings['data']}-{len(run.curve)}epochs-seed{run.seed}"
-        images = {"digits": 1437, "cifar10": 50_000}[run.settings["data"]]
-        assert run.settings["iterations_per_epoch"] == -(-images // run.settings["recipe"]["batch"])
+        data, recipe = run.settings["data"], run.recipe
+        assert run.folder.name == f"{run.net}-{data}-{recipe.length}-seed{recipe.seed}"
+        assert run.settings["iterations_per_epoch"] == -(-images[data] // recipe.batch)
         assert list(run.curve.epoch) == list(range(1, len(run.curve) + 1))
         assert run.curve[["training_error", "test_error"]].stack().between(0, 100).all()
-        assert "/" not in json.dumps(run.settings)
-    assert {run.seed for run in recorded("digits", DIGITS.epochs) if run.net == "plain56"} == {1, 2, 3, 4}
+        assert run.environment[0]["from_epoch"] == 1 and run.environment[0]["processor"]
+        assert "/" not in json.dumps(run.settings) + json.dumps([leg["system"] for leg in run.environment])
+    assert {run.recipe.seed for run in recorded("digits", DIGITS.epochs) if run.net == "plain56"} == {1, 2, 3, 4}
+    weights = [path.stat().st_size for path in record.RECORDED.glob("*/weights.safetensors")]
+    assert sum(weights) <= 10e6
 
 
 def test_recorded_digits_come_out_again(digits):
     """On another machine the bits may differ, so the first epoch is compared loosely."""
-    (run,) = (run for run in recorded("digits", DIGITS.epochs) if run.net == "resnet20" and run.seed == 1)
-    recipe = Recipe(**run.settings["recipe"])
-    first = next(train(seeded(run.net, digits, run.seed), digits, recipe))
+    (run,) = (run for run in recorded("digits", DIGITS.epochs) if run.net == "resnet20" and run.recipe.seed == 1)
+    first = next(train(seeded(run.net, digits, 1), digits, run.recipe))
     assert first.training_error == pytest.approx(run.curve.training_error[0], abs=3)

@@ -88,6 +88,9 @@ def test_cost_by_stage_matches_the_modules(name):
         ("densenet_bc40_k12", {}),
         ("densenet22_k8", {"norm": False, "compression": 0.3}),
         ("densenet121", {}),
+        ("densenet40_k12", {"memory_efficient": True}),
+        ("densenet_bc40_k12", {"memory_efficient": True}),
+        ("densenet121", {"memory_efficient": True}),
     ],
 )
 def test_activation_memory_is_what_autograd_keeps(name, changes):

@@ -68,9 +68,9 @@ def test_error_against_depth_draws_dots_and_means(runs):
     assert "Test error" in show.error_against_depth(runs, 2, "test").alt
 
 
-def test_cifar_curves_stand_beside_the_papers_ends(runs):
+def test_run_curves_stand_beside_the_papers_ends(runs):
     ends = pandas.concat([published("resnet_figure1"), published("resnet_cifar10")])
-    plain_training, plain_test, res_training, res_test = show.cifar_curves(runs, ends).axes
+    plain_training, plain_test, res_training, res_test = show.run_curves(runs, ends).axes
     assert ([10, 20, 30], [50, 25, 16.666667]) in lines_of(plain_training)
     horizontal = [[y[0] for x, y in lines_of(axes) if x == [0, 1]] for axes in (plain_test, res_training, res_test)]
     assert horizontal == [[9.6, 13], [], [8.75, 6.97]]

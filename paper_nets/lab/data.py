@@ -1,5 +1,6 @@
-"""Images to train on: the embedded digits, CIFAR-10, or a folder of the reader's own pictures."""
+"""Images to train on: the embedded digits, CIFAR, or a folder of the reader's own pictures."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from paper_nets.nets.parts import check_whole
+
+CIFAR = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
 
 @dataclass(frozen=True)
@@ -36,17 +39,39 @@ class Data:
         # A channel that never changes has no deviation to divide by.
         return pixels.mean(1).view(1, -1, 1, 1), pixels.std(1).clamp(min=1).view(1, -1, 1, 1)
 
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that other images, labels or another order would change."""
+        digest = hashlib.sha256()
+        for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(str(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def hold_out(self, count: int, device: torch.device) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Training and validation images with their labels, `count` of them drawn for validation, always the same.
+
+        Raises ValueError unless at least two images are left to train on.
+        """
+        images = len(self.train_images)
+        if not 0 <= count <= images - 2:
+            raise ValueError(
+                f"validation is {count}; {self.name} has {images} training images, so it must be at most {images - 2}."
+            )
+        drawn = torch.randperm(images, generator=torch.Generator().manual_seed(0))
+        parts = (drawn[count:].sort().values, drawn[:count].sort().values) if count else (slice(None), slice(0))
+        return tuple((self.train_images[part].to(device), self.train_labels[part].to(device)) for part in parts)
+
 
 def load(name: str, side: int = 32) -> Data:
-    """`digits`, `cifar10`, or a folder laid out as train/CLASS/… and test/CLASS/….
+    """`digits`, `cifar10`, `cifar100`, or a folder laid out as train/CLASS/… and test/CLASS/….
 
     A folder's images are resized to `side` × `side` pixels. Raises ValueError or FileNotFoundError for a folder
-    that cannot be trained on, ConnectionError when CIFAR-10 is not there and cannot be downloaded.
+    that cannot be trained on, ConnectionError when CIFAR is not there and cannot be downloaded.
     """
     if name == "digits":
         return digits()
-    if name == "cifar10":
-        return cifar10()
+    if name in CIFAR:
+        return cifar(name)
     return folder(name, side)
 
 
@@ -63,18 +88,28 @@ def digits() -> Data:
     return Data("digits", tuple("0123456789"), images[train], labels[train], images[test], labels[test], augment=False)
 
 
-def cifar10(root: str | Path = "data") -> Data:
-    """CIFAR-10 through torchvision, downloaded into `root` on first use: 50,000 to train on and 10,000 to test on."""
-    from torchvision.datasets import CIFAR10
+def cifar(name: str, root: str | Path = "data") -> Data:
+    """CIFAR-10 or -100 through torchvision, downloaded into `root` on first use: 50,000 images to train on and 10,000
+    to test on."""
+    from torchvision import datasets
 
+    made_by = getattr(datasets, name.upper())
     try:
-        train, test = (CIFAR10(root, train=part, download=True) for part in (True, False))
+        train, test = (made_by(root, train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError) as error:
         raise ConnectionError(
-            f"CIFAR-10 is not in {root} and could not be downloaded ({error}); give a folder of images instead."
+            f"{CIFAR[name]} is not in the folder {root} and could not be downloaded ({_first_line(error)}); "
+            f"try again with a network, or give a folder of images."
         ) from error
-    parts = [(torch.from_numpy(part.data).permute(0, 3, 1, 2), torch.tensor(part.targets)) for part in (train, test)]
-    return Data("cifar10", tuple(train.classes), *parts[0], *parts[1], augment=True)
+    parts = [
+        _in_order(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets))
+        for part in (train, test)
+    ]
+    return Data(name, tuple(train.classes), *parts[0], *parts[1], augment=True)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def folder(path: str | Path, side: int = 32) -> Data:
@@ -83,15 +118,23 @@ def folder(path: str | Path, side: int = 32) -> Data:
     check_whole(side=side)
     if not path.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {path}; data is digits, cifar10, or a folder with train/CLASS/… and test/CLASS/…."
+            f"There is no folder {path}; data is digits, cifar10, cifar100, or a folder with train/CLASS/… and "
+            f"test/CLASS/…."
         )
     classes = _classes(path / "train")
     tested = _classes(path / "test")
     if classes != tested:
         differ = ", ".join(sorted(set(classes) ^ set(tested)))
         raise ValueError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
-    parts = [part for split in ("train", "test") for part in _read(path / split, classes, side)]
-    return Data(path.name, classes, *parts, augment=True)
+    parts = [part for split in ("train", "test") for part in _in_order(*_read(path / split, classes, side))]
+    return Data(path.resolve().name, classes, *parts, augment=True)
+
+
+def _in_order(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Sorted by label and content, so that a run gives the same bits wherever its images were read from."""
+    content = [image.tobytes() for image in images.numpy()]
+    order = torch.tensor(sorted(range(len(labels)), key=lambda i: (labels[i].item(), content[i])))
+    return images[order], labels[order]
 
 
 def _classes(path: Path) -> tuple[str, ...]:
@@ -119,12 +162,16 @@ def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tens
     return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
 
 
-def crop_and_flip(images: Tensor, generator: torch.Generator, padding: int = 4) -> Tensor:
-    """The papers' augmentation of (N, C, H, W): pad with zeros, crop at a random offset, mirror half of the images."""
+def crop_and_flip(images: Tensor, chance: Tensor, padding: int = 4) -> Tensor:
+    """The papers' augmentation of (N, C, H, W): pad with zeros, crop at a random offset, mirror half of the images.
+
+    chance: (N, 3), drawn evenly from [0, 1): an image's offset down and right, and whether to mirror it.
+    """
     n, c, h, w = images.shape
     padded = functional.pad(images, (padding,) * 4)
-    down, right = torch.randint(2 * padding + 1, (2, n, 1), generator=generator)
-    rows, columns = down + torch.arange(h), right + torch.arange(w)
-    mirrored = torch.rand(n, 1, generator=generator) < 0.5
-    columns = torch.where(mirrored, columns.flip(1), columns)
-    return padded[torch.arange(n).view(n, 1, 1), :, rows.view(n, h, 1), columns.view(n, 1, w)].permute(0, 3, 1, 2)
+    here = images.device
+    down, right = (chance[:, :2].T * (2 * padding + 1)).long().unsqueeze(-1)
+    rows, columns = down + torch.arange(h, device=here), right + torch.arange(w, device=here)
+    columns = torch.where(chance[:, 2:] < 0.5, columns.flip(1), columns)
+    picked = padded[torch.arange(n, device=here).view(n, 1, 1), :, rows.view(n, h, 1), columns.view(n, 1, w)]
+    return picked.permute(0, 3, 1, 2)

@@ -1,26 +1,43 @@
-"""Recorded runs: a folder each, with the settings, a row for each epoch, and the machine."""
+"""Recorded runs: a folder each, with settings, a row for each epoch, the machine, and a checkpoint to go on from."""
 
+import hashlib
 import json
 import os
 import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas
+import safetensors.torch
 import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
 
-from paper_nets.lab.train import Epoch, Recipe, iterations_per_epoch
+from paper_nets.lab import parallel
+from paper_nets.lab.data import Data
+from paper_nets.lab.train import Epoch, Recipe, Training, Watch, iterations_per_epoch, usual
+from paper_nets.nets import build
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
+FORMAT = "paper_nets run 1"
+FILES = ("settings.json", "environment.json", "curve.csv")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as recorded: what was asked for, what came of each epoch, and where it ran."""
+    """A run as recorded: what was asked for, what came of each epoch, and where it ran.
+
+    environment: one entry for each machine or setup that the run was on, with the first epoch made there.
+    """
 
     folder: Path
     settings: dict
-    environment: dict
+    environment: list[dict]
     curve: pandas.DataFrame
 
     @property
@@ -28,79 +45,241 @@ class Run:
         return self.settings["net"]
 
     @property
-    def seed(self) -> int:
-        return self.settings["recipe"]["seed"]
+    def recipe(self) -> Recipe:
+        return Recipe(**self.settings["recipe"])
+
+    @property
+    def whole(self) -> bool:
+        """Whether it went to its end."""
+        return self.curve.iteration.iloc[-1] >= self.settings["iterations"]
 
     @property
     def command(self) -> str:
         """The command that makes this run again, its data as downloaded or embedded."""
-        recipe = self.settings["recipe"]
-        names = ("epochs", "batch", "learning_rate", "seed")
-        options = " ".join(f"--{name.replace('_', '-')} {recipe[name]}" for name in names)
-        return f"python -m paper_nets train {self.net} --data {self.settings['data']} {options}"
+        net, data = self.net, self.settings["data"]
+        ordinary = asdict(usual(net, data))
+        # The precision would else be the machine's.
+        always = ("epochs", "iterations", "precision", "seed")
+        chosen = {k: v for k, v in asdict(self.recipe).items() if k in always or v != ordinary[k]}
+        return " ".join(["python -m paper_nets train", net, "--data", data, *as_options(chosen)])
+
+    def weights(self) -> nn.Module:
+        """The trained net, in evaluation mode. Raises FileNotFoundError where the run was kept without its weights."""
+        kept, checkpoint = self.folder / "weights.safetensors", self.folder / "checkpoint.safetensors"
+        if kept.exists():
+            state = safetensors.torch.load_file(kept)
+        elif checkpoint.exists():
+            state = _weights(read_checkpoint(checkpoint, self.settings)[0])
+        else:
+            raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
+        net = build(self.net, in_channels=self.settings["image"][0], num_classes=self.settings["classes"])
+        net.load_state_dict(state)
+        return net.eval()
 
 
-class Recorder:
-    """Writes one run's folder, from its first finished epoch on; after `add` returns, the epoch is on disk whole.
+def as_options(values: dict) -> list[str]:
+    """Words of the command line, as --batch 64 --warm-up; None is left out."""
+    words = []
+    for name, value in values.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif value is not None:
+            words += [f"--{option}", str(value)]
+    return words
 
-    Raises FileExistsError where there is a run already.
+
+def settings_of(net: str, data: Data, recipe: Recipe) -> dict:
+    """All that fixes a run: what a run that goes on must have in common with its beginning."""
+    images = len(data.train_images) - recipe.validation
+    return {
+        "net": net,
+        "data": data.name,
+        "images": data.fingerprint,
+        "image": list(data.shape),
+        "classes": len(data.classes),
+        "recipe": asdict(recipe),
+        "iterations": recipe.steps(images),
+        "iterations_per_epoch": iterations_per_epoch(images, recipe.batch),
+    }
+
+
+def make(training: Training, folder: Path, settings: dict, watch: Watch = lambda *_: None) -> Iterator[Epoch]:
+    """Train to the end, each epoch on disk, whole, before it is given.
+
+    Where the folder holds the beginning of this very run, go on from its last whole epoch; the outcome is then the
+    same, bit for bit, as without the break. Raises ValueError for a folder with another run, without a checkpoint or
+    with a damaged one, RuntimeError while another process is at work in it, OSError when the disk is full; none of
+    them changes what is in the folder.
     """
+    with ExitStack() as stack:
+        found = parallel.first(lambda: _open(folder, settings, stack))
+        if found:
+            training.restore(*found)
+        parallel.first(lambda: _begin(folder, settings, training))
+        while not training.finished:
+            row = training.epoch(watch)
+            parallel.first(lambda: _save(folder, settings, training.state(), training.rows))
+            yield row
 
-    def __init__(self, folder: Path, net: str, data: str, images: int, recipe: Recipe):
-        if (folder / "curve.csv").exists():
-            raise FileExistsError(f"{folder} holds a run already; remove it, or choose another folder with --runs.")
-        self.folder, self.rows = folder, []
-        self.settings = {
-            "net": net,
-            "data": data,
-            "recipe": asdict(recipe),
-            "iterations_per_epoch": iterations_per_epoch(images, recipe.batch),
-        }
 
-    def add(self, row: Epoch) -> None:
-        if not self.rows:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write(self.folder / "environment.json", json.dumps(environment(), indent=1) + "\n")
-            _write(self.folder / "settings.json", json.dumps(self.settings, indent=1) + "\n")
-        self.rows.append(asdict(row))
-        _write(self.folder / "curve.csv", pandas.DataFrame(self.rows).round(6).to_csv(index=False))
+def _open(folder: Path, settings: dict, stack: ExitStack) -> tuple[dict[str, Tensor], list[Epoch]] | None:
+    """Take the folder for this process, as long as `stack` lasts; what its checkpoint holds, if it has one."""
+    path = folder / "checkpoint.safetensors"
+    if (folder / "settings.json").exists():
+        differing = _differences(_json(folder / "settings.json", dict), settings)
+        if differing:
+            raise ValueError(f"{folder} holds a run with other settings ({differing}); choose another with --runs.")
+        if (folder / "curve.csv").exists() and not path.exists():
+            raise ValueError(f"{folder} holds a run without the checkpoint to go on from; choose another with --runs.")
+    elif folder.exists() and any(file.name != "run.lock" for file in folder.iterdir()):
+        raise ValueError(f"{folder} holds something that is not a run; choose another with --runs.")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        stack.enter_context(FileLock(folder / "run.lock", timeout=0))
+    except Timeout:
+        raise RuntimeError(
+            f"Another process is at work in {folder}; wait for its end, or choose another with --runs."
+        ) from None
+    return read_checkpoint(path, settings) if path.exists() else None
+
+
+def _begin(folder: Path, settings: dict, training: Training) -> None:
+    legs = _json(folder / "environment.json", list) if (folder / "environment.json").exists() else []
+    here = environment(training.device)
+    epoch = len(training.rows) + 1
+    legs = [leg for leg in legs if leg["from_epoch"] < epoch]
+    if not legs or {**legs[-1], "from_epoch": 0} != {**here, "from_epoch": 0}:
+        legs.append({"from_epoch": epoch, **here})
+    _write(folder / "environment.json", json.dumps(legs, indent=1) + "\n")
+    _write(folder / "settings.json", json.dumps(settings, indent=1) + "\n")
+    if training.rows:
+        _write(folder / "curve.csv", _csv(training.rows))
+
+
+def _save(folder: Path, settings: dict, state: dict[str, Tensor], rows: list[Epoch]) -> None:
+    """The checkpoint first: it has the rows too, so a kill between the two files loses nothing."""
+    facts = {
+        "format": FORMAT,
+        "settings": json.dumps(settings),
+        "rows": json.dumps([asdict(row) for row in rows]),
+    }
+    facts["sha256"] = _digest(state, facts)
+    _write(folder / "checkpoint.safetensors", safetensors.torch.save(state, facts))
+    _write(folder / "curve.csv", _csv(rows))
+
+
+def read_checkpoint(path: Path, settings: dict) -> tuple[dict[str, Tensor], list[Epoch]]:
+    """The state and the epochs so far. Raises ValueError for a damaged file, or one of another run."""
+    damaged = f"{path} is damaged; put a good copy in its place, or remove {path.parent} to begin again."
+    try:
+        with safe_open(path, "pt") as file:
+            facts = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise ValueError(damaged) from error
+    if facts.get("format") != FORMAT or _differences(json.loads(facts["settings"]), settings):
+        raise ValueError(f"{path} belongs to another run; put this run's own in its place, or remove {path.parent}.")
+    if facts["sha256"] != _digest(state, {name: text for name, text in facts.items() if name != "sha256"}):
+        raise ValueError(damaged)
+    return state, [Epoch(**row) for row in json.loads(facts["rows"])]
+
+
+def _digest(state: dict[str, Tensor], facts: dict[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(state):
+        digest.update(name.encode() + state[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _differences(there: dict, asked: dict) -> str:
+    """What differs, in words: "batch 128 there, 64 asked"."""
+    there, asked = ({**settings, **settings.get("recipe", {})} for settings in (there, asked))
+    names = [name for name in asked if name != "recipe" and there.get(name) != asked[name]]
+    # Which images, how many steps: told only where nothing else explains it.
+    derived = [name for name in names if name not in ("iterations_per_epoch", "image", "classes")]
+    return ", ".join(f"{name} {there.get(name)} there, {asked[name]} asked" for name in derived or names)
+
+
+def _csv(rows: Sequence[Epoch]) -> str:
+    return pandas.DataFrame(map(asdict, rows)).round(6).to_csv(index=False)
 
 
 def read(folder: Path) -> Run:
     """The run in a folder. Raises FileNotFoundError where there is none, or none of its epochs is finished."""
-    missing = [name for name in ("settings.json", "environment.json", "curve.csv") if not (folder / name).is_file()]
+    missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(f"{folder} holds no run with a finished epoch: {', '.join(missing)} missing.")
-    settings, machine = (json.loads((folder / f"{name}.json").read_text()) for name in ("settings", "environment"))
-    return Run(folder, settings, machine, pandas.read_csv(folder / "curve.csv"))
+    settings, legs = _json(folder / "settings.json", dict), _json(folder / "environment.json", list)
+    return Run(folder, settings, legs, pandas.read_csv(folder / "curve.csv"))
+
+
+def is_whole(folder: Path, settings: dict) -> bool:
+    """Whether the folder holds this very run, gone to its end."""
+    if not all((folder / name).is_file() for name in FILES):
+        return False
+    run = read(folder)
+    return not _differences(run.settings, settings) and run.whole
+
+
+def runs_in(root: Path) -> list[Run]:
+    """The run in this folder, or the runs in its folders, those without a finished epoch left out.
+
+    Raises FileNotFoundError where there is none.
+    """
+    if (root / "curve.csv").exists():
+        return [read(root)]
+    runs = [read(path.parent) for path in sorted(root.glob("*/curve.csv"))]
+    if not runs:
+        raise FileNotFoundError(f"{root} is neither a run with a finished epoch nor a folder with such runs.")
+    return runs
 
 
 def recorded(data: str, epochs: int | None = None, root: Path = RECORDED) -> list[Run]:
     """The runs on one data set that went to their end, of any length or of one."""
-    runs = [read(path.parent) for path in sorted(root.glob("*/curve.csv"))]
-    whole = [run for run in runs if run.settings["data"] == data and len(run.curve) == run.settings["recipe"]["epochs"]]
+    whole = [run for run in runs_in(root) if run.settings["data"] == data and run.whole]
     return [run for run in whole if epochs in (None, len(run.curve))]
 
 
+def keep(run: Run, root: Path, weights: bool = False) -> Path:
+    """Copy a finished run without its checkpoint, its weights in half precision if asked; the new folder.
+
+    Raises ValueError for a run that is not finished, FileExistsError where there is one of its name.
+    """
+    if not run.whole:
+        raise ValueError(f"{run.folder} is not finished: epoch {len(run.curve)} is its last; let it go on first.")
+    target = root / run.folder.name
+    if target.exists():
+        raise FileExistsError(f"{target} is there already; remove it first if it is to be replaced.")
+    half = {}
+    if weights:
+        state = run.weights().state_dict()
+        half = {name: t.half().contiguous() if t.is_floating_point() else t for name, t in state.items()}
+    target.mkdir(parents=True)
+    for name in FILES:
+        shutil.copyfile(run.folder / name, target / name)
+    if weights:
+        _write(target / "weights.safetensors", safetensors.torch.save(half))
+    return target
+
+
 def table(runs: list[Run]) -> pandas.DataFrame:
-    """The curves of runs in one table: net, seed, iteration and the fields of `Epoch`; shallow nets first."""
-    curves = [
-        run.curve.assign(net=run.net, seed=run.seed, iteration=run.curve.epoch * run.settings["iterations_per_epoch"])
-        for run in sorted(runs, key=lambda run: (len(run.net), run.net, run.seed))
-    ]
-    return pandas.concat(curves, ignore_index=True)
+    """The curves of runs in one table: net, seed and the fields of `Epoch`; shallow nets first."""
+    runs = sorted(runs, key=lambda run: (len(run.net), run.net, run.recipe.seed))
+    return pandas.concat([run.curve.assign(net=run.net, seed=run.recipe.seed) for run in runs], ignore_index=True)
 
 
-def environment() -> dict:
+def environment(device: torch.device) -> dict:
     """The versions and the machine that a run depends on."""
     return {
+        "paper_nets": version("paper_nets"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "precision": "float32",
+        "processes": parallel.processes(),
     }
 
 
@@ -113,8 +292,32 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _write(path: Path, text: str) -> None:
-    """Write whole or not at all: a reader never sees half a file, a crash leaves the old one."""
+def _weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
+
+
+def _json(path: Path, kind: type[dict] | type[list]) -> dict | list:
+    try:
+        content = json.loads(path.read_text())
+    except ValueError:
+        content = None
+    if not isinstance(content, kind):
+        raise ValueError(f"{path} is damaged; put a good copy in its place, or remove {path.parent}.")
+    return content
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    """Write whole or not at all: a reader never sees half a file, a crash or a full disk leaves the old one."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
+    try:
+        with part.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(
+            f"{path} could not be written ({error.strerror}); the epochs before are safe, so make room and start the "
+            f"same command again."
+        ) from error

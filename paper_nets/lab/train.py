@@ -1,113 +1,291 @@
-"""One training loop, for a notebook cell and for the command line."""
+"""One training loop, for a notebook cell, for the command line, and for several processes together."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from math import isfinite
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import cos, inf, isfinite, nan, pi
 
 import pandas
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 
+from paper_nets.lab import parallel
 from paper_nets.lab.data import Data, crop_and_flip
-from paper_nets.nets import build, cost
-from paper_nets.nets.parts import check_choice, check_whole
+from paper_nets.nets import DenseNetPlan, build, cost, plan
+from paper_nets.nets.parts import check_choice, check_switch, check_whole
+
+PRECISIONS = ("float32", "bfloat16")
+# Steps between two looks at the loss: on a GPU each look waits for all the work under way.
+LOOK = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train. The defaults are those of the ResNet paper for CIFAR-10 (Section 4.2), without the warm-up of its
-    110-layer net.
+    """How to train. The defaults are those of the ResNet paper for CIFAR-10 (Section 4.2).
 
-    epochs: passes over the training images; the paper's 64,000 iterations of 128 images are 164.
-    schedule: "step", the rate divided by 10 after half and three quarters of all iterations, as in both papers;
-        or "one-cycle", up to `learning_rate` and down to nearly 0, for runs of a few hundred iterations.
+    epochs or iterations: the length, one of the two; in passes over the training images, or in steps.
+    batch: images per step, over all processes together.
+    learning_rate, schedule: "step", the rate divided by 10 after half and three quarters of all iterations, as in
+        both papers; or "one-cycle", up to `learning_rate` and down to nearly 0, for runs of a few hundred iterations.
+    warm_up: whole epochs at a tenth of the rate, until one has a training error below 80 %, as the paper's 110 layers.
+    validation: training images held out, to be measured as the test images are; 5,000 in the paper.
+    precision: "float32", or "bfloat16" for what loses nothing by it (torch.autocast).
+    seed: fixes the initial weights, the order of the images and their augmentation.
+
+    Raises ValueError, in one sentence, for values that make no training.
     """
 
-    epochs: int
+    epochs: int | None = None
+    iterations: int | None = None
     batch: int = 128
     learning_rate: float = 0.1
     schedule: str = "step"
+    warm_up: bool = False
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 1e-4
+    validation: int = 0
+    precision: str = "float32"
     seed: int = 0
 
     def __post_init__(self):
-        check_whole(epochs=self.epochs, batch=self.batch)
+        if (self.epochs is None) == (self.iterations is None):
+            raise ValueError("A recipe has either epochs or iterations; give one of them, and not both.")
+        check_whole(**{"iterations": self.iterations} if self.epochs is None else {"epochs": self.epochs})
+        check_whole(batch=self.batch)
         check_choice("schedule", self.schedule, ("step", "one-cycle"))
+        check_choice("precision", self.precision, PRECISIONS)
+        check_switch(warm_up=self.warm_up, nesterov=self.nesterov)
         if not (isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate is {self.learning_rate!r}; it must be a number above 0.")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum!r}; it must lie in [0, 1), 0 for none.")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov is True and momentum 0; Nesterov's method needs a momentum above 0.")
+        if not (isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ValueError(f"weight_decay is {self.weight_decay!r}; it must be a number of at least 0.")
+        if not (isinstance(self.validation, int) and self.validation >= 0):
+            raise ValueError(f"validation is {self.validation!r}; it must be a whole number of images, 0 for none.")
         if not (isinstance(self.seed, int) and 0 <= self.seed < 2**63):
             raise ValueError(f"seed is {self.seed!r}; it must be a whole number from 0 to 2**63 - 1.")
 
+    @property
+    def length(self) -> str:
+        """The length in words: "15epochs" or "64000iterations"."""
+        return f"{self.epochs}epochs" if self.iterations is None else f"{self.iterations}iterations"
+
+    def steps(self, images: int) -> int:
+        """Iterations in all, for so many training images."""
+        return self.iterations or self.epochs * iterations_per_epoch(images, self.batch)
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of one step of `steps`, the first being 0; without the warm-up."""
+        if self.schedule == "step":
+            return self.learning_rate * 0.1 ** ((step >= steps // 2) + (step >= steps * 3 // 4))
+        # Up from 1/25 in three tenths of the way, then down to 1/250,000, both along half a cosine.
+        top = 0.3 * (steps + 1) - 1
+        start, end, way = (1 / 25, 1, step / top) if step <= top else (1, 4e-6, (step - top) / (steps - top))
+        return self.learning_rate * (end + (start - end) * (1 + cos(pi * way)) / 2)
+
 
 # The ResNet paper's, and the DenseNet paper's (Section 4.2 of either).
-RESNET = Recipe(epochs=164)
+RESNET = Recipe(iterations=64_000)
 DENSENET = Recipe(epochs=300, batch=64, nesterov=True)
 # A schedule for the digits that shows the degradation within a minute.
 DIGITS = Recipe(epochs=15, batch=64, schedule="one-cycle")
 
 
+def usual(net: str, data: str) -> Recipe:
+    """The recipe that a net's own paper has for CIFAR, and `DIGITS` for the digits. Raises ValueError for no net."""
+    made = plan(net)
+    if data == "digits":
+        return DIGITS
+    if isinstance(made, DenseNetPlan):
+        return DENSENET
+    return replace(RESNET, warm_up=made.depth >= 110)
+
+
+def fast_precision(device: str) -> str:
+    """bfloat16 where the hardware computes in it, else float32."""
+    if device == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+
+
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to. Errors in per cent: of the training batches as they went by, of the whole test set."""
+    """What one epoch came to.
+
+    iteration: steps so far. learning_rate: of the last one. seconds: of this epoch, its measurements included.
+    Errors in per cent: of the training batches as they went by; of all validation images, NaN where none are held
+    out; of all test images.
+    """
 
     epoch: int
+    iteration: int
     training_loss: float
     training_error: float
+    validation_error: float
     test_error: float
     learning_rate: float
     seconds: float
 
 
-def train(
-    net: nn.Module, data: Data, recipe: Recipe, progress: Callable[[Iterable], Iterable] = iter
-) -> Iterator[Epoch]:
-    """Train `net` in place, giving a row after each epoch.
+# Called every few steps with the iterations so far and the epoch's loss and training error so far.
+Watch = Callable[[int, float, float], None]
 
-    `progress` wraps each epoch's sequence of batches, as `tqdm` does. The seed fixes the order of the images and
-    their augmentation; the initial weights are the caller's. Raises ValueError for images that the net does not take,
-    FloatingPointError when the loss is no longer finite.
+
+class Training:
+    """A training under way, alone or as one of several processes (`paper_nets.lab.parallel`).
+
+    All that its next epoch depends on is in `state()` and `rows`. Raises ValueError for more images held out than
+    there are, and for a batch smaller than the number of processes.
     """
-    net.to(memory_format=torch.channels_last)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    optimiser = torch.optim.SGD(
-        net.parameters(),
-        recipe.learning_rate,
-        recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.nesterov,
-    )
-    normalise = _normaliser(data)
-    images, labels = data.train_images, data.train_labels
-    schedule = _schedule(optimiser, recipe, recipe.epochs * iterations_per_epoch(len(images), recipe.batch))
 
-    for epoch in range(1, recipe.epochs + 1):
-        start, loss_sum, wrong = time.perf_counter(), 0.0, 0
-        net.train()
-        order = torch.randperm(len(images), generator=generator)
-        for indices in progress(_batches(order, recipe.batch)):
-            x, y = images[indices], labels[indices]
-            x = normalise(x)
-            if data.augment:
-                x = crop_and_flip(x, generator)
-            logits = net(x)
-            loss = functional.cross_entropy(logits, y)
-            if not loss.isfinite():
-                raise FloatingPointError(f"The loss became {loss.item()} in epoch {epoch}; try a lower learning rate.")
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            rate = schedule.get_last_lr()[0]
-            schedule.step()
-            loss_sum += loss.item() * len(y)
-            wrong += (logits.argmax(1) != y).sum().item()
-        test_error = error(net, data.test_images, data.test_labels, normalise)
-        seconds = time.perf_counter() - start
-        yield Epoch(epoch, loss_sum / len(images), 100 * wrong / len(images), test_error, rate, seconds)
+    def __init__(self, net: nn.Module, data: Data, recipe: Recipe, device: str = "cpu", compiled: bool = False):
+        if recipe.batch < parallel.processes():
+            raise ValueError(
+                f"batch is {recipe.batch}; it must be at least {parallel.processes()}, the number of processes."
+            )
+        self.recipe, self.device, self.rows = recipe, torch.device(device), []
+        self.net = parallel.synchronise(net).to(self.device, memory_format=torch.channels_last)
+        self.optimiser = torch.optim.SGD(
+            self.net.parameters(),
+            recipe.learning_rate,
+            recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.nesterov,
+        )
+        self._augment = data.augment
+        self._mean, self._std = (statistic.to(self.device) for statistic in data.mean_and_std)
+        self._train, self._validation = data.hold_out(recipe.validation, self.device)
+        self._test = data.test_images.to(self.device), data.test_labels.to(self.device)
+        self.steps = recipe.steps(len(self._train[1]))
+        self._chance = torch.Generator().manual_seed(recipe.seed)
+        # The same arithmetic at other shapes: the compiled net and the processes' share the weights of `net`.
+        self._net = parallel.together(torch.compile(self.net, mode="reduce-overhead") if compiled else self.net)
+
+    @property
+    def iteration(self) -> int:
+        return self.rows[-1].iteration if self.rows else 0
+
+    @property
+    def finished(self) -> bool:
+        return self.iteration >= self.steps
+
+    def epoch(self, watch: Watch = lambda *_: None) -> Epoch:
+        """Train for one epoch, or for what is left of the iterations, and measure.
+
+        Raises FloatingPointError when the loss is no longer finite.
+        """
+        start, step = time.perf_counter(), self.iteration
+        order = torch.randperm(len(self._train[1]), generator=self._chance)
+        batches = _batches(order, self.recipe.batch)[: self.steps - step]
+        warming = self.recipe.warm_up and min([row.training_error for row in self.rows], default=100) >= 80
+        seen = torch.zeros(2, dtype=torch.float64, device=self.device)  # the sum of the losses, and the mistakes
+        met = 0
+        self.net.train()
+        for batch in batches:
+            rate = self.recipe.rate(step, self.steps) * (0.1 if warming else 1)
+            seen += self.step(batch, rate)
+            step, met = step + 1, met + len(batch)
+            if step % LOOK == 0 or batch is batches[-1]:
+                loss_sum, wrong = parallel.total(seen).tolist()
+                self._check(loss_sum, step)
+                watch(step, loss_sum / met, 100 * wrong / met)
+        row = Epoch(
+            len(self.rows) + 1,
+            step,
+            loss_sum / met,
+            100 * wrong / met,
+            self.error(*self._validation) if self.recipe.validation else nan,
+            self.error(*self._test),
+            rate,
+            time.perf_counter() - start,
+        )
+        self.rows.append(row)
+        return row
+
+    def step(self, batch: Tensor, rate: float) -> Tensor:
+        """One step on the training images with these indices; the sum of the losses and the number of mistakes, over
+        this process's share of them."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        images, labels = self._train
+        # Every process draws for the whole batch and keeps its share, so that all see what one alone would see.
+        chance = torch.rand(len(batch), 3, generator=self._chance)
+        mine = parallel.share(batch).to(self.device)
+        x, y = self._normalise(images[mine]), labels[mine]
+        if self._augment:
+            x = crop_and_flip(x, parallel.share(chance).to(self.device))
+        with self._autocast():
+            logits = self._net(x)
+        loss = functional.cross_entropy(logits.float(), y, reduction="sum")
+        self.optimiser.zero_grad()
+        # Data-parallel gradients are averaged over the processes, and the loss is to be averaged over the batch.
+        (loss * (parallel.processes() / len(batch))).backward()
+        self.optimiser.step()
+        return torch.stack([loss.detach(), (logits.argmax(1) != y).sum()])
+
+    def _check(self, loss: float, step: int) -> None:
+        if isfinite(loss):
+            return
+        before = self.rows[-1].training_loss if self.rows else inf
+        seen = f"epoch {len(self.rows)} ended at {before:.4f}" if self.rows else "no epoch was finished"
+        raise FloatingPointError(f"The loss became {loss} by iteration {step} ({seen}); try a lower learning rate.")
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        return ((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+
+    def _autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
+
+    @torch.no_grad()
+    def error(self, images: Tensor, labels: Tensor, batch: int = 500) -> float:
+        """The share of images that the net gets wrong in evaluation mode, in per cent."""
+        self.net.eval()
+        wrong = torch.zeros(1, device=self.device)
+        for x, y in zip(parallel.share(images).split(batch), parallel.share(labels).split(batch), strict=True):
+            with self._autocast():
+                wrong += (self.net(self._normalise(x)).argmax(1) != y).sum()
+        return 100 * parallel.total(wrong).item() / len(images)
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights, momentum and random numbers, by name, on the CPU."""
+        chance = {"order": self._chance.get_state(), "dropout": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            chance["dropout.cuda"] = torch.cuda.get_rng_state(self.device)
+        tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
+        for name, parameter in self.net.named_parameters():
+            momentum = self.optimiser.state[parameter].get("momentum_buffer")
+            if momentum is not None:
+                tensors[f"momentum.{name}"] = momentum
+        tensors |= {f"chance.{name}": tensor for name, tensor in chance.items()}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+    def restore(self, state: dict[str, Tensor], rows: Sequence[Epoch]) -> None:
+        """Go on from a `state()`, and the epochs that led to it."""
+        self.net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
+        for name, parameter in self.net.named_parameters():
+            if f"momentum.{name}" in state:
+                momentum = torch.empty_like(parameter).copy_(state[f"momentum.{name}"])
+                self.optimiser.state[parameter]["momentum_buffer"] = momentum
+        self._chance.set_state(state["chance.order"])
+        torch.set_rng_state(state["chance.dropout"])
+        if self.device.type == "cuda" and "chance.dropout.cuda" in state:
+            torch.cuda.set_rng_state(state["chance.dropout.cuda"], self.device)
+        self.rows = list(rows)
+
+
+def train(net: nn.Module, data: Data, recipe: Recipe) -> Iterator[Epoch]:
+    """Train `net` in place, giving a row after each epoch; the initial weights are the caller's.
+
+    Raises ValueError for images that the net does not take, FloatingPointError when the loss is no longer finite.
+    """
+    training = Training(net, data, recipe)
+    while not training.finished:
+        yield training.epoch()
 
 
 @dataclass(frozen=True)
@@ -129,28 +307,26 @@ def train_each(names: Sequence[str], data: Data, recipe: Recipe) -> Iterator[Pro
     work = {name: cost(name, data.shape, in_channels=data.shape[0]).multiply_adds for name in names}
     rows, worked = [], 0
     for name in names:
-        net = seeded(name, data, recipe.seed)
-        for row in train(net, data, recipe):
-            rows.append({"net": name, "seed": recipe.seed, **asdict(row)})
-            worked += work[name]
-            yield Progress(pandas.DataFrame(rows), worked / (recipe.epochs * sum(work[n] for n in names)), name)
+        training = Training(seeded(name, data, recipe.seed), data, recipe)
+        while not training.finished:
+            before = training.iteration
+            rows.append({"net": name, "seed": recipe.seed, **asdict(training.epoch())})
+            worked += work[name] * (training.iteration - before) / training.steps
+            done = 1.0 if training.finished and name == names[-1] else worked / sum(work[n] for n in names)
+            yield Progress(pandas.DataFrame(rows), done, name)
 
 
-def seeded(name: str, data: Data, seed: int) -> nn.Module:
+def seeded(name: str, data: Data, seed: int, **changes) -> nn.Module:
     """A net by name for these images and classes, its initial weights fixed by the seed."""
     torch.manual_seed(seed)
-    return build(name, in_channels=data.shape[0], num_classes=len(data.classes))
+    return build(name, in_channels=data.shape[0], num_classes=len(data.classes), **changes)
 
 
-@torch.no_grad()
-def error(
-    net: nn.Module, images: Tensor, labels: Tensor, normalise: Callable[[Tensor], Tensor], batch: int = 500
-) -> float:
-    """The share of images that `net` gets wrong in evaluation mode, in per cent."""
-    net.eval()
-    parts = zip(images.split(batch), labels.split(batch), strict=True)
-    wrong = sum((net(normalise(x)).argmax(1) != y).sum().item() for x, y in parts)
-    return 100 * wrong / len(images)
+def trainee(name: str, data: Data, seed: int, compiled: bool = False) -> nn.Module:
+    """`seeded`, for training by the command: a dense net in its memory-efficient form, where that goes."""
+    alone = parallel.processes() == 1 and not compiled
+    efficient = alone and isinstance(plan(name), DenseNetPlan)
+    return seeded(name, data, seed, **({"memory_efficient": True} if efficient else {}))
 
 
 def iterations_per_epoch(images: int, batch: int) -> int:
@@ -164,14 +340,3 @@ def _batches(order: Tensor, size: int) -> list[Tensor]:
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
-
-
-def _normaliser(data: Data) -> Callable[[Tensor], Tensor]:
-    mean, std = data.mean_and_std
-    return lambda images: ((images - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def _schedule(optimiser: torch.optim.Optimizer, recipe: Recipe, iterations: int):
-    if recipe.schedule == "step":
-        return MultiStepLR(optimiser, [iterations // 2, iterations * 3 // 4])
-    return OneCycleLR(optimiser, recipe.learning_rate, total_steps=iterations + 1, cycle_momentum=False)

@@ -210,6 +210,10 @@ def _dense_layer(plan: DenseNetPlan, c_in: float, h: int, w: int) -> Cost:
     convs = ((1, c_in, 4 * k), (3, 4 * k, k)) if plan.bottleneck else ((3, c_in, k),)
     part = Cost()
     for kernel, before, after in convs:
-        part += _activation(before, h, w, plan.norm) + _conv(kernel, before, after, h, w, plan.norm)
-        part += _kept(after * h * w if plan.dropout else 0)
+        part += _conv(kernel, before, after, h, w, plan.norm)
+        if plan.memory_efficient:
+            # The block's own maps are counted where they are read next.
+            part += _norm(before, plan.norm) + _kept(after * h * w if kernel == 1 else 0)
+        else:
+            part += _activation(before, h, w, plan.norm) + _kept(after * h * w if plan.dropout else 0)
     return part

@@ -20,6 +20,7 @@ from math import floor
 import torch
 from torch import Tensor, nn
 
+from paper_nets.nets.efficient import efficient_block
 from paper_nets.nets.parts import (
     batch_norm,
     check_blocks,
@@ -46,6 +47,8 @@ class DenseNetPlan:
     stem_channels: feature maps that enter the first block; unless given 2k with bottlenecks and 16 without (Section 3).
     dropout: share of a convolution's outputs dropped in training; 0.2 in the paper without augmentation.
     norm: batch norm before each ReLU; biases in the convolutions in its place when False.
+    memory_efficient: train blocks in memory that grows with their maps (`paper_nets.nets.efficient`), to the same
+        result within rounding; for nets with batch norm and without dropout.
 
     Raises ValueError, in one sentence, for values that make no net.
     """
@@ -58,6 +61,7 @@ class DenseNetPlan:
     stem_channels: int | None = None
     dropout: float = 0.0
     norm: bool = True
+    memory_efficient: bool = False
     in_channels: int = 3
     num_classes: int = 10
 
@@ -69,12 +73,14 @@ class DenseNetPlan:
             in_channels=self.in_channels,
             num_classes=self.num_classes,
         )
-        check_switch(bottleneck=self.bottleneck, norm=self.norm)
+        check_switch(bottleneck=self.bottleneck, norm=self.norm, memory_efficient=self.memory_efficient)
         check_choice("stem", self.stem, ("3x3", "7x7"))
         if not (isinstance(self.compression, int | float) and 0 < self.compression <= 1):
             raise ValueError(f"compression is {self.compression!r}; θ must lie in (0, 1], 1 for no compression.")
         if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
             raise ValueError(f"dropout is {self.dropout!r}; it must lie in [0, 1), 0 for none.")
+        if self.memory_efficient and (self.dropout or not self.norm):
+            raise ValueError("memory_efficient is True; that takes batch norm and no dropout.")
         if min(m for _, m in self.channels) == 0:
             raise ValueError(f"compression is {self.compression!r}; so small a θ leaves a transition without channels.")
 
@@ -136,8 +142,11 @@ class DenseBlock(nn.ModuleList):
 
     def __init__(self, plan: DenseNetPlan, c_in: int, layers: int):
         super().__init__(DenseLayer(plan, c_in + i * plan.growth_rate) for i in range(layers))
+        self.memory_efficient = plan.memory_efficient
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.memory_efficient and self.training and torch.is_grad_enabled():
+            return efficient_block(self, x)
         features = [x]
         for layer in self:
             features.append(layer(features))

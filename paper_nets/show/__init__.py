@@ -1,10 +1,10 @@
 """Pictures: one function per figure, and one panel that puts controls around any of them."""
 
 from paper_nets.show.figures import (
-    cifar_curves,
     error_against_depth,
     imagenet_errors,
     learning_curves,
+    run_curves,
     samples,
     side_by_side,
 )
@@ -19,7 +19,7 @@ __all__ = [
     "Picture",
     "Verdict",
     "Verdicts",
-    "cifar_curves",
+    "run_curves",
     "error_against_depth",
     "figure",
     "imagenet_errors",

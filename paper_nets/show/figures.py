@@ -144,13 +144,13 @@ def error_against_depth(table: pandas.DataFrame, epoch: int, error: str = "train
 
 
 @figure
-def cifar_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
-    """Figure 2 of the argument: plain and residual nets on CIFAR-10, over iterations, beside the papers' end points.
+def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
+    """Figure 2 of the argument, and of any runs: errors over iterations, a row for each family of nets.
 
-    `table` is that of `learning_curves` with the column iteration; `ends` has the papers' errors after 64,000
-    iterations: net, training_error_pct, test_error_pct, NaN where they print none.
+    `table` is that of `learning_curves` with the column iteration; `ends` has the papers' errors at the end of their
+    schedules: net, training_error_pct, test_error_pct, NaN where they print none.
     """
-    kinds = [kind for kind in ("plain", "residual") if kind in set(table.net.map(family))]
+    kinds = [kind for kind in ("plain", "residual", "dense") if kind in set(table.net.map(family))]
     picture = Picture(900, 280 * len(kinds))
     rows = picture.subplots(len(kinds), 2, sharex=True, sharey=True, squeeze=False)
     edge = 0.18 / len(kinds)
@@ -161,8 +161,10 @@ def cifar_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
         for axes, error in zip(pair, ("training", "test"), strict=True):
             for net in dict.fromkeys(own.net):
                 style = _style(net)
-                for _, run in own[own.net == net].groupby("seed"):
-                    axes.plot(run.iteration, run[f"{error}_error"], label=net, markersize=5, **style)
+                for i, (_, run) in enumerate(own[own.net == net].groupby("seed")):
+                    label = f"_{net}" if i else net  # one line of the legend for all seeds
+                    every = max(1, len(run) // 12)
+                    axes.plot(run.iteration, run[f"{error}_error"], label=label, markersize=5, markevery=every, **style)
                 for end in ends.loc[ends.net == net, f"{error}_error_pct"].dropna():
                     line = {"color": "0.35", "linewidth": 1, "linestyle": style["linestyle"]}
                     axes.axhline(end, label=f"{net} in the paper", **line)
@@ -172,7 +174,7 @@ def cifar_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
         pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
         last = own.groupby(["net", "seed"], sort=False).tail(1)
         words += [f"{r.net} training {r.training_error:.1f} %, test {r.test_error:.1f} %" for r in last.itertuples()]
-    picture.alt = "CIFAR-10 errors over iterations. Last: " + "; ".join(words)
+    picture.alt = "Errors over iterations. Last: " + "; ".join(words)
     return picture
 
 

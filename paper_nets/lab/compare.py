@@ -1,0 +1,69 @@
+"""Runs side by side, and beside the papers' numbers."""
+
+from collections.abc import Sequence
+
+import pandas
+
+from paper_nets.lab.record import Run
+from paper_nets.nets import catalog, cost, published
+
+
+def paper_ends(data: str) -> pandas.DataFrame:
+    """Where the papers' nets end on `data`: net, training_error_pct, test_error_pct; NaN where they print none.
+
+    With their full schedules and standard augmentation; the plain nets' are read off a figure.
+    """
+    column = f"{data}_error_pct"
+    ends = catalog().rename_axis("net").reset_index()
+    ends = ends[["net", column]] if column in ends else ends[["net"]].assign(**{column: float("nan")})
+    ends = ends.rename(columns={column: "test_error_pct"}).assign(training_error_pct=float("nan"))
+    if data == "cifar10":
+        read_off = published("resnet_figure1").set_index("net")
+        ends = ends.set_index("net").combine_first(read_off[["training_error_pct", "test_error_pct"]]).reset_index()
+    return ends[["net", "training_error_pct", "test_error_pct"]]
+
+
+def comparison(runs: Sequence[Run]) -> pandas.DataFrame:
+    """A row for each run: its length, errors in per cent, the paper's test error, its parameters, and its minutes."""
+    rows = []
+    for run in sorted(runs, key=lambda run: (run.settings["data"], len(run.net), run.net, run.recipe.seed)):
+        last, data = run.curve.iloc[-1], run.settings["data"]
+        ends = paper_ends(data).set_index("net").test_error_pct
+        channels, *image = run.settings["image"]
+        counted = cost(run.net, (channels, *image), in_channels=channels, num_classes=run.settings["classes"])
+        rows.append(
+            {
+                "net": run.net,
+                "data": data,
+                "seed": run.recipe.seed,
+                "iterations": f"{last.iteration:.0f} of {run.settings['iterations']}",
+                "training error": last.training_error,
+                "test error": last.test_error,
+                "least test error": run.curve.test_error.min(),
+                "in the paper": ends.get(run.net, float("nan")),
+                "parameters": counted.parameters,
+                "minutes": run.curve.seconds.sum() / 60,
+            }
+        )
+    return pandas.DataFrame(rows).round(2)
+
+
+def longest(runs: Sequence[Run]) -> list[Run]:
+    """Of each net its runs of the greatest length, whatever the others' length."""
+    steps = {net: max(_steps(run) for run in runs if run.net == net) for net in {run.net for run in runs}}
+    return [run for run in runs if _steps(run) == steps[run.net]]
+
+
+def alike(runs: Sequence[Run], nets: Sequence[str]) -> list[Run]:
+    """The runs of `nets` at the greatest length that all of them have been run at, fit to be compared.
+
+    Raises ValueError where they have no length in common.
+    """
+    lengths = set.intersection(*({_steps(run) for run in runs if run.net == net} for net in nets))
+    if not lengths:
+        raise ValueError(f"No length is common to the runs of {', '.join(nets)}; record them with the same --epochs.")
+    return [run for run in runs if run.net in nets and _steps(run) == max(lengths)]
+
+
+def _steps(run: Run) -> int:
+    return run.settings["iterations"]

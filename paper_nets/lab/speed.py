@@ -1,0 +1,140 @@
+"""How fast training is here, and how much memory it takes, beside a plain loop around the same net."""
+
+import ctypes
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import cycle
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch.nn import functional
+
+from paper_nets.lab.data import Data
+from paper_nets.lab.train import Recipe, Training, seeded, trainee, usual
+
+RESET = Path("/proc/self/clear_refs")
+NETS = ("resnet20", "resnet56", "densenet40_k12", "densenet_bc100_k12")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Images per second in training, and the peak of memory above the idle process's, in 10⁹ bytes.
+
+    plain: float32 as PyTorch does it unasked, on one batch over and over, without an input pipeline. Memory is None
+    where the system does not tell it.
+    """
+
+    net: str
+    batch: int
+    ours: float
+    plain: float
+    our_memory: float | None
+    plain_memory: float | None
+
+    @property
+    def times(self) -> float:
+        return self.ours / self.plain
+
+
+def speeds(nets: Sequence[str], recipe: dict, device: str, compiled: bool, seconds: float = 10) -> Iterator[Speed]:
+    """Measure nets one after the other, each in a process of its own, on random images of CIFAR's size.
+
+    recipe: what to change in each net's usual recipe. seconds: for each of the two loops. Raises ValueError for a name
+    of no net.
+    """
+    chosen = [replace(usual(name, "cifar10"), **recipe) for name in nets]
+    threads = torch.get_num_threads()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        tasks = [
+            pool.submit(_measured, name, own, device, compiled, seconds, threads)
+            for name, own in zip(nets, chosen, strict=True)
+        ]
+        for task in tasks:
+            yield task.result()
+
+
+def _measured(name: str, recipe: Recipe, device: str, compiled: bool, seconds: float, threads: int) -> Speed:
+    torch.set_num_threads(threads)
+    # One step of a small net loads all that training needs of PyTorch, which is not the measured net's memory.
+    _loops("resnet8", replace(usual("resnet8", "cifar10"), batch=2), device, compiled)["ours"]()
+    idle = _held(device)
+    loops = _loops(name, recipe, device, compiled)
+    memory = {kind: _peak(step, device, idle) for kind, step in loops.items()}
+    turns = [{kind: _rate(step, seconds / 3) for kind, step in loops.items()} for _ in range(3)]
+    ours, plain = (recipe.batch * median(turn[kind] for turn in turns) for kind in ("ours", "plain"))
+    return Speed(name, recipe.batch, ours, plain, memory["ours"], memory["plain"])
+
+
+def _loops(name: str, recipe: Recipe, device: str, compiled: bool) -> dict[str, Callable[[], float]]:
+    data = _noise(4 * recipe.batch)
+    return {"ours": _ours(name, data, recipe, device, compiled), "plain": _plain(name, data, recipe, device)}
+
+
+def _ours(name: str, data: Data, recipe: Recipe, device: str, compiled: bool) -> Callable[[], float]:
+    training = Training(trainee(name, data, recipe.seed, compiled), data, recipe, device, compiled)
+    batches = torch.arange(len(data.train_labels)).split(recipe.batch)
+    turn = cycle(batches)
+    return lambda: training.step(next(turn), recipe.learning_rate)[0].item()
+
+
+def _plain(name: str, data: Data, recipe: Recipe, device: str) -> Callable[[], float]:
+    net = seeded(name, data, recipe.seed).to(device)
+    x, y = data.train_images[: recipe.batch].float().to(device) / 255, data.train_labels[: recipe.batch].to(device)
+    optimiser = torch.optim.SGD(net.parameters(), recipe.learning_rate, recipe.momentum)
+
+    def step() -> float:
+        loss = functional.cross_entropy(net(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return loss.item()
+
+    return step
+
+
+def _noise(images: int) -> Data:
+    chance = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (images, 3, 32, 32), dtype=torch.uint8, generator=chance)
+    labels = torch.randint(10, (images,), generator=chance)
+    return Data("noise", tuple("0123456789"), pixels, labels, pixels[:10], labels[:10], augment=True)
+
+
+def _rate(step: Callable[[], float], seconds: float) -> float:
+    """Steps per second."""
+    start, steps = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        step()
+        steps += 1
+    return steps / (time.perf_counter() - start)
+
+
+def _held(device: str) -> int | None:
+    """Bytes of memory that are in use now; None where the system does not tell."""
+    if device == "cuda":
+        return torch.cuda.memory_allocated()
+    return _resident("VmRSS") if RESET.exists() else None
+
+
+def _peak(step: Callable[[], float], device: str, idle: int | None) -> float | None:
+    """The most memory in use over three steps, above that of the idle process, in 10⁹ bytes."""
+    if idle is None:
+        return None
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        ctypes.CDLL(None).malloc_trim(0)  # what an earlier loop has freed is not this one's
+        RESET.write_text("5")  # forget the peak so far
+    for _ in range(3):
+        step()
+    peak = torch.cuda.max_memory_allocated() if device == "cuda" else _resident("VmHWM")
+    return (peak - idle) / 1e9
+
+
+def _resident(entry: str) -> int:
+    """Bytes of this process in memory, from Linux: now (VmRSS) or at most (VmHWM)."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(entry))
+    return int(line.split()[1]) * 1024

@@ -1,0 +1,146 @@
+"""A dense block whose memory grows with its feature maps, not with their every use.
+
+In a dense block a feature map is read by all later layers, and each of them normalises it anew and keeps what it
+read: memory that is quadratic in the number of layers. But the mean and variance of a map do not depend on who reads
+it. So here every map is stored once and measured once; a layer's input, concatenated, normalised, scaled and
+rectified, is one pass over the stored maps, cheap enough to be made again for the gradient instead of being kept.
+
+What stays until the backward pass: the maps themselves, and the 4k maps of each bottleneck.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+aten = torch.ops.aten
+
+
+def efficient_block(layers: nn.ModuleList, x: Tensor) -> Tensor:
+    """What `DenseBlock` computes in training, (N, c_in, H, W) to (N, c_in + layers · k, H, W), within rounding."""
+    parameters = [parameter for layer in layers for parameter in layer.parameters()]
+    return _Block.apply(layers, x, *parameters)
+
+
+class _Block(Function):
+    @staticmethod
+    def forward(ctx, layers: nn.ModuleList, x: Tensor, *parameters: Tensor) -> Tensor:
+        n, c_in, h, w = x.shape
+        growth = layers[0].H[-1].out_channels
+        c_out = c_in + growth * len(layers)
+        maps = torch.empty((n, c_out, h, w), dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        # Of each map, over the batch: its mean, and 1 / its standard deviation.
+        mean, inverse = torch.empty((2, c_out), dtype=parameters[0].dtype, device=x.device)
+        scratch = torch.empty(maps.numel(), dtype=x.dtype, device=x.device)
+        maps[:, :c_in], mean[:c_in], inverse[:c_in] = x, *_measure(x, layers[0].H[0].eps)
+
+        c, narrow = c_in, []
+        for layer in layers:
+            norm, _, conv, *bottleneck = layer.H
+            y = conv(_activated(maps[:, :c], norm, mean[:c], inverse[:c], scratch))
+            _track(norm, mean[:c], inverse[:c], n * h * w)
+            if bottleneck:
+                norm, _, conv = bottleneck
+                normalised, *measured = aten.native_batch_norm(
+                    y, norm.weight, norm.bias, norm.running_mean, norm.running_var, True, norm.momentum, norm.eps
+                )
+                norm.num_batches_tracked += 1
+                narrow += [y, *measured]
+                y = conv(normalised.relu_())
+            new = slice(c, c + growth)
+            maps[:, new], mean[new], inverse[new] = y, *_measure(y, norm.eps)
+            c += growth
+
+        ctx.layers, ctx.growth = layers, growth
+        ctx.save_for_backward(maps, mean, inverse, *narrow)
+        return maps
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor):
+        maps, mean, inverse, *narrow = ctx.saved_tensors
+        n, c, h, w = maps.shape
+        count = n * h * w
+        scratch = torch.empty(maps.numel(), dtype=maps.dtype, device=maps.device)
+        # What the readers ask of the normalised maps; and its sum, alone and times the map, over batch and pixels.
+        asked = torch.zeros_like(maps, dtype=mean.dtype)
+        asked_sum, asked_dot = torch.zeros_like(mean), torch.zeros_like(mean)
+
+        def reaching(part: slice) -> Tensor:
+            """The gradient of some maps: from the block's output, and through the normalisation from their readers."""
+            s, m = inverse[part], mean[part]
+            slope, level = asked_dot[part] / count, asked_sum[part] / count
+            through = torch.addcmul(_wide(s * (s * m * slope - level)), maps[:, part], _wide(-s * s * slope))
+            return through.addcmul_(asked[:, part], _wide(s)).add_(gradient[:, part])
+
+        parameter_gradients = []
+        for layer in reversed(ctx.layers):
+            c -= ctx.growth
+            g = reaching(slice(c, c + ctx.growth)).to(maps.dtype)
+            norm, _, conv, *bottleneck = layer.H
+            inner = ()
+            if bottleneck:
+                *narrow, y, y_mean, y_inverse = narrow
+                inner_norm, _, inner_conv = bottleneck
+                activated = _activated(y, inner_norm, y_mean, y_inverse, scratch)
+                g, g_kernel = _through_conv(g, activated, inner_conv)
+                g, g_scale, g_shift = aten.native_batch_norm_backward(
+                    g, y, inner_norm.weight, None, None, y_mean, y_inverse, True, inner_norm.eps, [True] * 3
+                )
+                inner = (g_scale, g_shift, g_kernel)
+            m, s = mean[:c], inverse[:c]
+            activated = _activated(maps[:, :c], norm, m, s, scratch)
+            g, g_kernel = _through_conv(g, activated, conv)
+            # Its shape and layout are those of `g`, and it is not needed any more.
+            product = torch.mul(g, maps[:, :c], out=activated)
+            g_shift = g.sum((0, 2, 3), dtype=mean.dtype)
+            g_scale = (product.sum((0, 2, 3), dtype=mean.dtype) - m * g_shift) * s
+            asked[:, :c].addcmul_(g, _wide(norm.weight))
+            asked_sum[:c] += norm.weight * g_shift
+            asked_dot[:c] += norm.weight * g_scale
+            parameter_gradients = [g_scale, g_shift, g_kernel, *inner, *parameter_gradients]
+        return None, reaching(slice(0, c)).to(maps.dtype), *parameter_gradients
+
+
+def _wide(values: Tensor) -> Tensor:
+    """A value for each channel, ready for (N, C, H, W)."""
+    return values.view(1, -1, 1, 1)
+
+
+def _measure(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """The mean of each channel and 1 / √(variance + eps), over batch and pixels."""
+    return aten.native_batch_norm(x, None, None, None, None, True, 0.0, eps)[1:]
+
+
+def _activated(maps: Tensor, norm: nn.BatchNorm2d, mean: Tensor, inverse: Tensor, scratch: Tensor) -> Tensor:
+    """BN–ReLU of (N, C, H, W), in the memory of `scratch`."""
+    n, c, h, w = maps.shape
+    result = scratch[: maps.numel()].view(n, h, w, c).permute(0, 3, 1, 2)
+    scale = norm.weight * inverse
+    return torch.addcmul(_wide(norm.bias - mean * scale), maps, _wide(scale), out=result).relu_()
+
+
+def _track(norm: nn.BatchNorm2d, mean: Tensor, inverse: Tensor, count: int) -> None:
+    """Move the running statistics as batch norm does, with the unbiased variance."""
+    variance = (inverse**-2 - norm.eps) * count / (count - 1)
+    norm.running_mean.lerp_(mean, norm.momentum)
+    norm.running_var.lerp_(variance, norm.momentum)
+    norm.num_batches_tracked += 1
+
+
+def _through_conv(gradient: Tensor, activated: Tensor, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """The gradients of what a convolution's ReLU reads, and of its kernel."""
+    before, kernel, _ = aten.convolution_backward(
+        gradient,
+        activated,
+        conv.weight.to(activated.dtype),
+        None,
+        conv.stride,
+        conv.padding,
+        conv.dilation,
+        False,
+        [0, 0],
+        1,
+        [True, True, False],
+    )
+    return aten.threshold_backward.grad_input(before, activated, 0, grad_input=before), kernel.to(conv.weight.dtype)

@@ -1,0 +1,389 @@
+"""The command line: runs that are recorded, killed and resumed, shared by processes, and refused in one sentence."""
+
+import fcntl
+import json
+import os
+import pty
+import random
+import re
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from dataclasses import asdict
+
+import pandas
+import pytest
+import safetensors.torch
+from filelock import FileLock
+from PIL import Image
+
+from paper_nets.__main__ import main
+from paper_nets.lab import DIGITS, load, record, recorded, table
+from paper_nets.lab.record import make, read, runs_in, settings_of
+from paper_nets.lab.train import Training, seeded
+
+PYTHON = [sys.executable, "-m", "paper_nets"]
+
+
+def contents(root):
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def bits(folder):
+    """A run's curve but for its seconds, and all of its last state."""
+    curve = pandas.read_csv(folder / "curve.csv").drop(columns="seconds")
+    state = safetensors.torch.load_file(folder / "checkpoint.safetensors")
+    return curve.to_csv(), {name: tensor.numpy().tobytes() for name, tensor in state.items()}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A finished run of two epochs."""
+    root = tmp_path_factory.mktemp("runs")
+    assert main(["train", "plain8", "--epochs", "2", "--seed", "3", "--runs", str(root)]) == 0
+    return root / "plain8-digits-2epochs-seed3"
+
+
+def test_a_run_is_a_folder(run_folder):
+    run = read(run_folder)
+    assert (run.net, run.recipe.seed, len(run.curve), run.whole) == ("plain8", 3, 2, True)
+    assert run.settings["recipe"] == {**asdict(DIGITS), "epochs": 2, "seed": 3, "precision": run.recipe.precision}
+    (leg,) = run.environment
+    assert leg["from_epoch"] == 1 and {"torch", "processor", "threads", "processes"} <= set(leg)
+    assert list(table([run]).iteration) == [23, 46]
+    assert {path.name for path in run_folder.iterdir()} == {
+        "settings.json",
+        "environment.json",
+        "curve.csv",
+        "checkpoint.safetensors",
+        "run.lock",
+    }
+
+
+def test_the_command_of_a_run_makes_it_again(run_folder, tmp_path, monkeypatch):
+    words = read(run_folder).command.split()
+    assert words[:3] == ["python", "-m", "paper_nets"]
+    monkeypatch.chdir(tmp_path)
+    assert main(words[3:]) == 0
+    assert bits(tmp_path / "runs" / run_folder.name) == bits(run_folder)
+
+
+def test_a_whole_run_is_left_alone(run_folder, capsys):
+    before = contents(run_folder)
+    assert main(["train", "plain8", "--epochs", "2", "--seed", "3", "--runs", str(run_folder.parent)]) == 0
+    assert capsys.readouterr().out.endswith("is whole already.\n")
+    assert contents(run_folder) == before
+
+
+def test_lines_where_there_is_no_terminal(tmp_path):
+    asked = [*PYTHON, "train", "plain8", "--epochs", "2", "--validation", "100", "--runs", str(tmp_path)]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+    first, second, last = said.stdout.splitlines()
+    errors = ", ".join(rf"{kind} error [\d.]+ %" for kind in ("training", "validation", "test"))
+    form = rf"epoch   1 of 2: loss \d\.\d{{4}}, {errors}, \d+ s"
+    assert re.fullmatch(form, first), first
+    assert second.startswith("epoch   2 of 2") and last.startswith("recorded in")
+
+
+def test_a_bar_on_a_terminal(tmp_path):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))  # rows and columns
+    asked = [*PYTHON, "train", "resnet8", "--epochs", "2", "--runs", str(tmp_path)]
+    with subprocess.Popen(asked, stdout=theirs, stderr=theirs, close_fds=True) as process:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # the terminal closes with the process
+                break
+            said += piece
+    os.close(ours)
+    words = said.decode()
+    assert process.returncode == 0
+    assert re.search(r"46/46 \[\d\d:\d\d<00:00, +[\d.]+it/s, loss \d\.\d+, training error [\d.]+ %\]", words), words
+
+
+def test_killed_twenty_times_the_bits_are_those_of_an_unbroken_run(tmp_path):
+    """Kill −9 at random moments: while starting, in an epoch, between the files."""
+    asked = ["train", "plain8", "--epochs", "40", "--seed", "1"]
+
+    def start(root):
+        return subprocess.Popen([*PYTHON, *asked, "--runs", str(root)], stdout=subprocess.PIPE, text=True)
+
+    began = time.perf_counter()
+    with start(tmp_path / "unbroken") as unbroken:
+        unbroken.stdout.readline()
+        first_epoch_after = time.perf_counter() - began
+        unbroken.communicate()
+    chance = random.Random(0)
+    for _ in range(20):
+        with start(tmp_path / "broken") as process:
+            time.sleep(first_epoch_after * chance.uniform(0.7, 1.15))
+            process.send_signal(signal.SIGKILL)
+    folder = "plain8-digits-40epochs-seed1"
+    before = len(read(tmp_path / "broken" / folder).curve)
+    assert 0 < before < 40, "the kills were to fall within the run"
+    assert main([*asked, "--runs", str(tmp_path / "broken")]) == 0
+    assert bits(tmp_path / "broken" / folder) == bits(tmp_path / "unbroken" / folder)
+
+
+def test_two_processes_train_as_one_does(tmp_path):
+    """At a rate so low that rounding is not amplified; 1,437 images in batches of 50 leave one of 37 to share."""
+    asked = ["resnet8", "--epochs", "2", "--batch", "50", "--learning-rate", "0.002", "--precision", "float32"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "paper_nets", "train", *asked, "--runs", str(tmp_path / "two")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("epoch   2 of 2") == 1
+    assert main(["train", *asked, "--runs", str(tmp_path / "one")]) == 0
+    (two,), (one,) = runs_in(tmp_path / "two"), runs_in(tmp_path / "one")
+    assert two.environment[0]["processes"] == 2 and one.environment[0]["processes"] == 1
+    assert two.settings == one.settings
+    assert list(two.curve.training_loss) == pytest.approx(list(one.curve.training_loss), rel=1e-4)
+    assert list(two.curve.test_error) == pytest.approx(list(one.curve.test_error), abs=0.6)
+    ours, theirs = (safetensors.torch.load_file(run.folder / "checkpoint.safetensors") for run in (one, two))
+    for name in ours:
+        if name.startswith("net."):
+            assert theirs[name].allclose(ours[name], rtol=1e-2, atol=1e-3), name
+
+
+def test_a_sweep_makes_what_is_missing(tmp_path, capfd):
+    asked = ["sweep", "plain8", "resnet8", "--seeds", "2", "--epochs", "1", "--at-once", "2", "--runs", str(tmp_path)]
+    assert main(["train", "plain8", "--epochs", "1", "--runs", str(tmp_path)]) == 0
+    assert main(asked) == 0
+    said = capfd.readouterr().out
+    assert said.count("is whole already") == 1 and said.count("recorded in") == 4
+    assert "resnet8 seed 1: epoch   1 of 1" in said
+    assert [(run.net, run.recipe.seed) for run in recorded("digits", root=tmp_path)] == [
+        (net, seed) for net in ("plain8", "resnet8") for seed in (0, 1)
+    ]
+
+
+def test_a_sweep_tells_which_runs_failed(tmp_path, capfd):
+    asked = ["sweep", "plain8", "--learning-rate", "1e30", "--epochs", "1", "--runs", str(tmp_path)]
+    assert main(asked) == 2
+    told = capfd.readouterr()
+    assert "plain8 seed 0: The loss became nan" in told.out and "1 of 1 runs failed: plain8 seed 0" in told.err
+
+
+def test_runs_are_compared_and_drawn(run_folder, tmp_path, capsys):
+    assert main(["compare", str(run_folder)]) == 0
+    row = capsys.readouterr().out.splitlines()[1].split()
+    assert row[:6] == ["plain8", "digits", "3", "46", "of", "46"] and "75002" in row
+    assert main(["compare"]) == 0
+    assert re.search(r"resnet56 cifar10 +0 .* 6\.97 +853018", capsys.readouterr().out)
+    assert main(["plot", str(run_folder), "--to", str(tmp_path / "curves.png")]) == 0
+    assert Image.open(tmp_path / "curves.png").width >= 1800
+    assert "plain8 training" in capsys.readouterr().out
+    assert main(["plot", str(run_folder.parent), "--to", str(tmp_path / "curves.svg")]) == 0
+    assert b"<svg" in (tmp_path / "curves.svg").read_bytes()
+
+
+def test_a_kept_run_has_its_weights(run_folder, tmp_path, digits, capsys):
+    assert main(["keep", str(run_folder), "--to", str(tmp_path), "--weights"]) == 0
+    (run,) = recorded("digits", root=tmp_path)
+    assert {path.name for path in run.folder.iterdir()} == {*record.FILES, "weights.safetensors"}
+    net = run.weights()
+    mean, std = digits.mean_and_std
+    wrong = (net((digits.test_images - mean) / std).argmax(1) != digits.test_labels).float().mean() * 100
+    assert wrong.item() == pytest.approx(run.curve.test_error.iloc[-1], abs=0.6)
+    (run.folder / "weights.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="to make them again: python -m paper_nets train plain8"):
+        run.weights()
+
+
+def test_speed_and_memory_are_measured(capfd):
+    assert main(["speed", "densenet_bc40_k12", "--batch", "32", "--seconds", "1", "--threads", "2"]) == 0
+    said = capfd.readouterr().out
+    found = re.search(r"batch 32: (\d+) images per second \(plain (\d+)\), ([\d.]+) times", said)
+    ours, plain, times = map(float, found.groups())
+    assert times == pytest.approx(ours / plain, rel=0.05) and ours > 1
+    if sys.platform == "linux":
+        ours, plain = map(float, re.search(r"([\d.]+) GB \(plain ([\d.]+) GB\)", said).groups())
+        assert 0.05 < ours < 0.7 * plain
+
+
+def begun(root, digits):
+    """A run of three epochs, stopped after its first."""
+    recipe = read_recipe("--epochs", "3")
+    settings = settings_of("plain8", digits, recipe)
+    folder = root / "plain8-digits-3epochs-seed0"
+    rows = make(Training(seeded("plain8", digits, 0), digits, recipe), folder, settings)
+    next(rows)
+    rows.close()
+    return folder
+
+
+def read_recipe(*options):
+    from paper_nets.__main__ import _parser, _recipe
+
+    return _recipe(_parser().parse_args(["train", "plain8", *options]), "cpu")
+
+
+def test_a_full_disk_loses_no_earlier_epoch(tmp_path, digits):
+    recipe = read_recipe("--epochs", "3")
+    settings = settings_of("plain8", digits, recipe)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    list(make(Training(seeded("plain8", digits, 0), digits, recipe), whole, settings))
+    rows = make(Training(seeded("plain8", digits, 0), digits, recipe), cut, settings)
+    next(rows)
+    before = contents(cut)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # no file may grow larger: as if the disk were full
+    try:
+        with pytest.raises(OSError, match="could not be written .* the epochs before are safe"):
+            next(rows)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(cut) == before
+    assert len(list(make(Training(seeded("plain8", digits, 0), digits, recipe), cut, settings))) == 2
+    assert bits(cut) == bits(whole)
+
+
+TRAIN = ("train", "plain8", "--epochs", "3")
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[-1000] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def other_run(folder):
+    """Put the checkpoint of another seed in place."""
+    main(["train", "plain8", "--epochs", "3", "--seed", "9", "--runs", str(folder.parent / "other")])
+    (other,) = (folder.parent / "other").glob("*/checkpoint.safetensors")
+    (folder / "checkpoint.safetensors").write_bytes(other.read_bytes())
+
+
+REFUSED_FOLDERS = [
+    (lambda f: (f / "checkpoint.safetensors").write_bytes(b""), TRAIN, "checkpoint.safetensors is damaged"),
+    (lambda f: (f / "checkpoint.safetensors").write_bytes(b"x" * 999), TRAIN, "is damaged"),
+    (
+        lambda f: (f / "checkpoint.safetensors").write_bytes((f / "checkpoint.safetensors").read_bytes()[:-9]),
+        TRAIN,
+        "is damaged; put a good copy in its place",
+    ),
+    (lambda f: flip(f / "checkpoint.safetensors"), TRAIN, "is damaged"),
+    (other_run, TRAIN, "belongs to another run"),
+    (
+        lambda f: safetensors.torch.save_file(
+            {"a": safetensors.torch.load_file(f / "checkpoint.safetensors")["chance.order"]},
+            f / "checkpoint.safetensors",
+        ),
+        TRAIN,
+        "belongs to another run",
+    ),
+    (lambda f: (f / "settings.json").write_text("{"), TRAIN, "settings.json is damaged"),
+    (lambda f: (f / "settings.json").write_text("[]"), TRAIN, "settings.json is damaged"),
+    (lambda f: (f / "environment.json").write_text("{"), TRAIN, "environment.json is damaged"),
+    (lambda f: (f / "settings.json").unlink(), TRAIN, "something that is not a run"),
+    (lambda f: (f / "checkpoint.safetensors").unlink(), TRAIN, "without the checkpoint to go on from"),
+    (lambda f: None, (*TRAIN, "--batch", "32"), r"other settings \(.*batch 64 there, 32 asked"),
+    (lambda f: None, (*TRAIN, "--learning-rate", "0.2"), "learning_rate 0.1 there, 0.2 asked"),
+    (lambda f: None, (*TRAIN, "--validation", "7"), "validation 0 there, 7 asked"),
+    (lambda f: None, (*TRAIN, "--precision", "bfloat16"), "precision float32 there, bfloat16 asked"),
+    (lambda f: None, (*TRAIN, "--schedule", "step"), "schedule one-cycle there, step asked"),
+    (lambda f: None, ("keep", "{folder}", "--to", "kept"), "is not finished: epoch 1 is its last"),
+]
+
+
+@pytest.mark.parametrize(("change", "asked", "words"), REFUSED_FOLDERS)
+def test_a_folder_that_cannot_go_on_is_refused_and_left_alone(change, asked, words, tmp_path, digits, capsys):
+    folder = begun(tmp_path, digits)
+    change(folder)
+    capsys.readouterr()
+    before = contents(tmp_path)
+    options = ["--runs", str(tmp_path)] if asked[0] == "train" else []
+    assert main([word.format(folder=folder) for word in asked] + options) == 2
+    sentence(capsys.readouterr().err, words)
+    assert contents(tmp_path) == before
+
+
+def sentence(text, words):
+    assert re.search(words, text), text
+    assert text.count("\n") == 1 and text.endswith(".\n") and text.count(". ") == 0, text
+
+
+def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
+    folder = begun(tmp_path, digits)
+    before = contents(tmp_path)
+    with FileLock(folder / "run.lock"):
+        assert main([*TRAIN, "--runs", str(tmp_path)]) == 2
+    sentence(capsys.readouterr().err, "Another process is at work in")
+    assert contents(tmp_path) == before
+    assert main([*TRAIN, "--runs", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("train resnet21", r"6n \+ 2"),
+        ("train vgg19", "the nets are plain20"),
+        ("train", "arguments are required: net; see python -m paper_nets train --help"),
+        ("learn plain8", "invalid choice: 'learn'"),
+        ("train resnet50", "each side at least 32"),
+        ("train plain8 --data nowhere", "There is no folder nowhere"),
+        ("train plain8 --data nowhere --side 0", "side is 0"),
+        ("train plain8 --epochs 0", "epochs is 0; it must be a whole number of at least 1"),
+        ("train plain8 --epochs 1.5", "invalid int value: '1.5'"),
+        ("train plain8 --iterations -3", "iterations is -3"),
+        ("train plain8 --epochs 3 --iterations 3", "not allowed with"),
+        ("train plain8 --batch 0", "batch is 0"),
+        ("train plain8 --learning-rate 0", "above 0"),
+        ("train plain8 --learning-rate nan", "above 0"),
+        ("train plain8 --learning-rate fast", "invalid float value"),
+        ("train plain8 --schedule cosine", "invalid choice: 'cosine'"),
+        ("train plain8 --momentum 1", r"momentum is 1.0; it must lie in \[0, 1\)"),
+        ("train plain8 --momentum 0 --nesterov", "needs a momentum above 0"),
+        ("train plain8 --weight-decay -1", "at least 0"),
+        ("train plain8 --validation -1", "validation is -1"),
+        ("train plain8 --validation 1437", "at most 1435"),
+        ("train plain8 --precision float64", "invalid choice: 'float64'"),
+        ("train plain8 --threads 0", "threads is 0"),
+        ("train plain8 --seed -1", "seed is -1"),
+        ("train plain8 --seed x", "invalid int value"),
+        ("train plain8 --speed 9", "unrecognized arguments: --speed 9"),
+        ("sweep", "arguments are required: net"),
+        ("sweep plain8 plain9", r"6n \+ 2"),
+        ("sweep plain8 --seeds 0", "seeds is 0"),
+        ("sweep plain8 --at-once 0", "at-once is 0"),
+        ("speed plain9", r"6n \+ 2"),
+        ("speed --seconds 0", "seconds is 0"),
+        ("compare nowhere", "nowhere is neither a run"),
+        ("plot --to curves.doc", r"must end in \.png or \.svg"),
+        ("plot", "on cifar10 and digits; name those of one data set"),
+        ("keep nowhere --to kept", "nowhere is neither a run"),
+    ],
+)
+def test_wrong_input_gets_one_sentence_and_leaves_nothing_behind(asked, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(asked.split()) == 2
+    sentence(capsys.readouterr().err, words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(__import__("torch").cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(tmp_path, capsys):
+    assert main(["train", "plain8", "--device", "cuda", "--runs", str(tmp_path)]) == 2
+    sentence(capsys.readouterr().err, "no GPU that PyTorch can use")
+
+
+def test_the_printed_commands_parse():
+    """Every recorded run's command is one that the command line takes, with the run's recipe."""
+    from paper_nets.__main__ import _parser, _recipe
+
+    for run in runs_in(record.RECORDED):
+        asked = _parser().parse_args(run.command.split()[3:])
+        assert _recipe(asked, "cpu") == run.recipe, json.dumps(run.settings)
