@@ -145,16 +145,16 @@ def test_the_papers_lengths():
 
 
 def test_a_step_is_that_of_a_loop_written_by_hand(digits):
-    """SGD with momentum and weight decay on the mean loss, written out; three steps, in double precision."""
+    """SGD with momentum and weight decay on the mean loss, written out; three steps."""
     recipe = Recipe(epochs=1, batch=32, learning_rate=0.05, weight_decay=1e-2)
-    training = Training(seeded("plain8", digits, 0).double(), digits, recipe)
-    net = seeded("plain8", digits, 0).double()
+    training = Training(seeded("plain8", digits, 0), digits, recipe)
+    net = seeded("plain8", digits, 0)
     velocity = [torch.zeros_like(p) for p in net.parameters()]
     mean, std = digits.mean_and_std
     for step in range(3):
         batch = torch.arange(32 * step, 32 * step + 32)
         training.step(batch, 0.05)
-        x = ((digits.train_images[batch] - mean) / std).double()
+        x = (digits.train_images[batch] - mean) / std
         net.zero_grad()
         functional.cross_entropy(net(x), digits.train_labels[batch]).backward()
         with torch.no_grad():
@@ -166,7 +166,7 @@ def test_a_step_is_that_of_a_loop_written_by_hand(digits):
 
 
 def test_the_warm_up_ends_with_the_first_epoch_below_80_per_cent(digits):
-    recipe = Recipe(epochs=4, batch=64, warm_up=True, learning_rate=1e-3)
+    recipe = Recipe(epochs=4, batch=64, warm_up=True, learning_rate=1e-2)
     training = Training(seeded("plain8", digits, 0), digits, recipe)
     rows = [training.epoch() for _ in range(4)]
     warm = [row.learning_rate == pytest.approx(recipe.rate(row.iteration - 1, 92) / 10) for row in rows]
