@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ WRONG, STOPPED = 2, 130
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **arguments):
+        super().__init__(allow_abbrev=False, **arguments)  # or --seed would be sweep's --seeds
+
     def error(self, message: str) -> None:
         """In one sentence, as every other wrong input, and without the usage."""
         raise ValueError(f"{message}; see {self.prog} --help.")
@@ -39,11 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return asked.run(asked)
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         if parallel.is_first():
-            print(error, file=sys.stderr)
+            print(_sentence(error), file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         print("Stopped; the same command goes on after the last whole epoch.", file=sys.stderr)
         return STOPPED
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno is not None:  # the system's own words: "[Errno 20] …"
+        return f"{error.filename} cannot be used: {error.strerror.lower()}."
+    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,12 +141,12 @@ def _machine(asked: argparse.Namespace) -> tuple[str, bool]:
     if asked.threads is not None:
         _check_count("threads", asked.threads)
         torch.set_num_threads(asked.threads)
-    return device, device == "cuda" if asked.compile is None else asked.compile
+    return device, device == "cuda" and not parallel.started() if asked.compile is None else asked.compile
 
 
 def _check_count(option: str, value: float) -> None:
-    if not value >= 1:
-        raise ValueError(f"{option} is {value}; it must be at least 1.")
+    if not 1 <= value <= 1000:
+        raise ValueError(f"{option} is {value}; it must be at least 1, and at most 1000.")
 
 
 def _train(asked: argparse.Namespace) -> int:
@@ -218,18 +228,26 @@ def _sweep(asked: argparse.Namespace) -> int:
     # The first seed of every net before the second of any.
     wanted = [(net, seed) for seed in range(asked.seeds) for net in asked.nets]
 
+    at_work = []
+
     def train_one(net: str, seed: int) -> bool:
         command = [sys.executable, "-m", "paper_nets", "train", net, "--seed", str(seed), *shared]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            at_work.append(process)
             for line in process.stdout:
                 print(f"{net} seed {seed}: {line}", end="", flush=True)
         return process.returncode == 0
 
+    # Told to end, as by `kill`, it takes its trainings with it; they lose nothing but the epoch under way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     pool = ThreadPoolExecutor(at_once)
     try:
         done = list(pool.map(train_one, *zip(*wanted, strict=True)))
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in at_work:
+            process.terminate()
+        pool.shutdown()
     failed = [f"{net} seed {seed}" for (net, seed), well in zip(wanted, done, strict=True) if not well]
     if failed:
         raise RuntimeError(f"{len(failed)} of {len(wanted)} runs failed: {', '.join(failed)}; what they said is above.")

@@ -1,5 +1,7 @@
 """Bad input gets one sentence that says what was wrong and what would be right."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -152,4 +154,10 @@ def test_folders_that_cannot_be_trained_on(tmp_path):
     (tmp_path / "pictures/test/dog/1.png").write_bytes(b"no picture")
     refused("cannot be read as an image")
     picture(tmp_path / "pictures/test/dog/1.png")
+    for name in ("digits", "cifar10"):
+        (tmp_path / "elsewhere" / name).parent.mkdir(exist_ok=True)
+        shutil.copytree(tmp_path / "pictures", tmp_path / "elsewhere" / name)
+        with pytest.raises(ValueError, match="is named as another data set is; rename it") as error:
+            load(str(tmp_path / "elsewhere" / name))
+        one_sentence(error)
     assert load(str(tmp_path / "pictures"), side=16).shape == (3, 16, 16)

@@ -7,6 +7,7 @@ import pty
 import random
 import re
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -115,8 +116,8 @@ def test_a_bar_on_a_terminal(tmp_path):
 
 
 def test_killed_twenty_times_the_bits_are_those_of_an_unbroken_run(tmp_path):
-    """Kill −9 at random moments: while starting, in an epoch, between the files."""
-    asked = ["train", "plain8", "--epochs", "40", "--seed", "1"]
+    """Kill −9 at random moments, while it starts and within its epochs."""
+    asked = ["train", "plain8", "--epochs", "60", "--seed", "1"]
 
     def start(root):
         return subprocess.Popen([*PYTHON, *asked, "--runs", str(root)], stdout=subprocess.PIPE, text=True)
@@ -127,15 +128,71 @@ def test_killed_twenty_times_the_bits_are_those_of_an_unbroken_run(tmp_path):
         first_epoch_after = time.perf_counter() - began
         unbroken.communicate()
     chance = random.Random(0)
-    for _ in range(20):
+    for i in range(20):
         with start(tmp_path / "broken") as process:
-            time.sleep(first_epoch_after * chance.uniform(0.7, 1.15))
+            if i % 4 == 0:  # while it starts; else within the first epochs after its first line
+                time.sleep(first_epoch_after * chance.uniform(0.5, 1))
+            else:
+                process.stdout.readline()
+                time.sleep(chance.uniform(0, 0.2))
             process.send_signal(signal.SIGKILL)
-    folder = "plain8-digits-40epochs-seed1"
+    folder = "plain8-digits-60epochs-seed1"
     before = len(read(tmp_path / "broken" / folder).curve)
-    assert 0 < before < 40, "the kills were to fall within the run"
+    assert 0 < before < 60, "the kills were to fall within the run"
     assert main([*asked, "--runs", str(tmp_path / "broken")]) == 0
     assert bits(tmp_path / "broken" / folder) == bits(tmp_path / "unbroken" / folder)
+
+
+class Killed(BaseException):
+    """Not an Exception, so that nothing catches it."""
+
+
+def test_killed_before_or_after_any_write_it_goes_on(tmp_path, digits, monkeypatch):
+    """Every moment at which the folder's contents change, in the first start, the first epoch and a resumed one."""
+    recipe = read_recipe("--epochs", "2")
+    settings = settings_of("plain8", digits, recipe)
+    replace, count = os.replace, 0
+
+    def train_on(folder, die_at=None, after=False):
+        nonlocal count
+        count = 0
+
+        def replacing(part, path):
+            nonlocal count
+            count += 1
+            if count == die_at and not after:
+                raise Killed
+            replace(part, path)
+            if count == die_at:
+                raise Killed
+
+        monkeypatch.setattr(os, "replace", replacing)
+        return list(make(Training(seeded("plain8", digits, 0), digits, recipe), folder, settings))
+
+    train_on(tmp_path / "unbroken")
+    writes = count
+    assert writes == 6  # settings and environment, then a checkpoint and a curve for each epoch
+    for die_at in range(1, writes + 1):
+        for after in (False, True):
+            folder = tmp_path / f"{die_at}{after}"
+            with pytest.raises(Killed):
+                train_on(folder, die_at, after)
+            train_on(folder)
+            assert bits(folder) == bits(tmp_path / "unbroken"), (die_at, after)
+
+
+def test_a_compiled_run_goes_on_to_the_bit(tmp_path):
+    """The last batch of an epoch is smaller; a second shape must not change the arithmetic of the first."""
+    if not shutil.which("g++"):
+        pytest.skip("torch.compile needs a C++ compiler")
+    asked = [*PYTHON, "train", "plain8", "--epochs", "3", "--compile", "--runs"]
+    with subprocess.Popen([*asked, str(tmp_path / "cut")], stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.kill()
+    for root in ("cut", "unbroken"):
+        subprocess.run([*asked, str(tmp_path / root)], check=True, capture_output=True)
+    (cut,), (unbroken,) = runs_in(tmp_path / "cut"), runs_in(tmp_path / "unbroken")
+    assert unbroken.environment[0]["compiled"] and bits(cut.folder) == bits(unbroken.folder)
 
 
 def test_two_processes_train_as_one_does(tmp_path):
@@ -287,7 +344,9 @@ REFUSED_FOLDERS = [
     ),
     (lambda f: (f / "settings.json").write_text("{"), TRAIN, "settings.json is damaged"),
     (lambda f: (f / "settings.json").write_text("[]"), TRAIN, "settings.json is damaged"),
+    (lambda f: (f / "settings.json").write_text('{"recipe": null}'), TRAIN, "other settings"),
     (lambda f: (f / "environment.json").write_text("{"), TRAIN, "environment.json is damaged"),
+    (lambda f: (f / "environment.json").write_text("[1]"), TRAIN, "environment.json is damaged"),
     (lambda f: (f / "settings.json").unlink(), TRAIN, "something that is not a run"),
     (lambda f: (f / "checkpoint.safetensors").unlink(), TRAIN, "without the checkpoint to go on from"),
     (lambda f: None, (*TRAIN, "--batch", "32"), r"other settings \(.*batch 64 there, 32 asked"),
@@ -314,6 +373,41 @@ def test_a_folder_that_cannot_go_on_is_refused_and_left_alone(change, asked, wor
 def sentence(text, words):
     assert re.search(words, text), text
     assert text.count("\n") == 1 and text.endswith(".\n") and text.count(". ") == 0, text
+
+
+@pytest.mark.parametrize("curve", ["", "x", "epoch,iteration\n"])
+def test_a_damaged_curve_is_written_again_from_the_checkpoint(curve, tmp_path, digits):
+    folder = begun(tmp_path, digits)
+    (folder / "curve.csv").write_text(curve)
+    assert main([*TRAIN, "--runs", str(tmp_path)]) == 0
+    assert list(read(folder).curve.epoch) == [1, 2, 3]
+
+
+def test_any_flipped_bit_of_a_checkpoint_is_noticed(tmp_path, digits):
+    path = begun(tmp_path, digits) / "checkpoint.safetensors"
+    data, settings = path.read_bytes(), json.loads((path.parent / "settings.json").read_text())
+    chance = random.Random(0)
+    header = int.from_bytes(data[:8], "little")
+    for place in [
+        *(chance.randrange(8 + header) for _ in range(200)),
+        *(chance.randrange(len(data)) for _ in range(9)),
+    ]:
+        broken = bytearray(data)
+        broken[place] ^= 1 << chance.randrange(8)
+        path.write_bytes(bytes(broken))
+        with pytest.raises(ValueError, match="is damaged|belongs to another run"):
+            record.read_checkpoint(path, settings)
+
+
+def test_a_sweep_that_is_told_to_end_takes_its_runs_with_it(tmp_path):
+    asked = [*PYTHON, "sweep", "plain8", "--epochs", "5000", "--runs", str(tmp_path)]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        process.stdout.readline()
+        process.terminate()
+        process.communicate(timeout=60)
+    (folder,) = tmp_path.iterdir()
+    with FileLock(folder / "run.lock", timeout=5):  # nobody holds it any more
+        assert len(read(folder).curve) >= 1
 
 
 def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
@@ -359,6 +453,11 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("sweep plain8 plain9", r"6n \+ 2"),
         ("sweep plain8 --seeds 0", "seeds is 0"),
         ("sweep plain8 --at-once 0", "at-once is 0"),
+        ("sweep plain8 --seed 3", "unrecognized arguments: --seed 3"),
+        ("train plain8 --threads 99999999999", "at most 1000"),
+        ("train plain8 --batch 99999999999999999999", "at most 1,000,000"),
+        ("train plain8 --runs /dev/null/runs", "cannot be used: not a directory"),
+        ("plot {recorded} --to no/such/folder/c.png", "c.png cannot be used: no such file or directory"),
         ("speed plain9", r"6n \+ 2"),
         ("speed --seconds 0", "seconds is 0"),
         ("compare nowhere", "nowhere is neither a run"),
@@ -369,7 +468,8 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
 )
 def test_wrong_input_gets_one_sentence_and_leaves_nothing_behind(asked, words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(asked.split()) == 2
+    (one, *_) = record.RECORDED.glob("plain20-digits*")
+    assert main(asked.format(recorded=one).split()) == 2
     sentence(capsys.readouterr().err, words)
     assert not list(tmp_path.iterdir())
 
@@ -387,3 +487,4 @@ def test_the_printed_commands_parse():
     for run in runs_in(record.RECORDED):
         asked = _parser().parse_args(run.command.split()[3:])
         assert _recipe(asked, "cpu") == run.recipe, json.dumps(run.settings)
+        assert asked.threads == run.environment[-1]["threads"]

@@ -2,10 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy
 import torch
+from filelock import FileLock
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
@@ -13,6 +15,9 @@ from torch.nn import functional
 from paper_nets.nets.parts import check_whole
 
 CIFAR = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+EMBEDDED = ("digits", *CIFAR)
+# A folder of these very images may have their name.
+CIFAR10 = "3f74c57e52780dae"
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,10 @@ def cifar(name: str, root: str | Path = "data") -> Data:
 
     made_by = getattr(datasets, name.upper())
     try:
-        train, test = (made_by(root, train=part, download=True) for part in (True, False))
-    except (OSError, RuntimeError) as error:
+        Path(root).mkdir(parents=True, exist_ok=True)
+        with FileLock(Path(root) / "download.lock"):  # one of several processes downloads, the others wait
+            train, test = (made_by(root, train=part, download=True) for part in (True, False))
+    except (OSError, RuntimeError, HTTPException) as error:
         raise ConnectionError(
             f"{CIFAR[name]} is not in the folder {root} and could not be downloaded ({_first_line(error)}); "
             f"try again with a network, or give a folder of images."
@@ -127,7 +134,12 @@ def folder(path: str | Path, side: int = 32) -> Data:
         differ = ", ".join(sorted(set(classes) ^ set(tested)))
         raise ValueError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
     parts = [part for split in ("train", "test") for part in _in_order(*_read(path / split, classes, side))]
-    return Data(path.resolve().name, classes, *parts, augment=True)
+    data = Data(path.resolve().name, classes, *parts, augment=True)
+    if data.name in EMBEDDED and not (data.name == "cifar10" and data.fingerprint == CIFAR10):
+        raise ValueError(
+            f"{path} is named as another data set is; rename it, so that its runs are not taken for those."
+        )
+    return data
 
 
 def _in_order(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,7 +168,7 @@ def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tens
             try:
                 with Image.open(file) as image:
                     images.append(numpy.asarray(image.convert("RGB").resize((side, side))))
-            except (OSError, UnidentifiedImageError) as error:
+            except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
                 raise ValueError(f"{file} cannot be read as an image; remove or replace it.") from error
         labels += [label] * len(files)
     return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)

@@ -15,10 +15,15 @@ from torch.autograd import Function
 from torch.nn.parallel import DistributedDataParallel
 
 
+def started() -> bool:
+    """Whether torchrun has started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 @contextmanager
 def group(device: str) -> Iterator[None]:
     """Join the other processes that torchrun has started, if it has: over gloo on CPUs, over nccl on GPUs."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    if not started():
         yield
         return
     if device == "cuda":
@@ -40,8 +45,8 @@ def processes() -> int:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes and prints."""
-    return not _together() or distributed.get_rank() == 0
+    """Whether this is the process that writes and prints; also before the others are joined, and after."""
+    return not started() or os.environ["RANK"] == "0"
 
 
 def share(rows: Tensor) -> Tensor:
@@ -76,7 +81,9 @@ def first(action: Callable[[], Any]) -> Any:
 
 def together(net: nn.Module) -> nn.Module:
     """The net with its gradients averaged over the processes."""
-    return DistributedDataParallel(net) if _together() else net
+    # Told that parameters may go unused, it never regroups the gradients after the first step. Regrouped, three or more
+    # processes add in another order, and a run that goes on would start in the first one again.
+    return DistributedDataParallel(net, find_unused_parameters=True) if _together() else net
 
 
 class _Normalise(Function):
@@ -92,7 +99,7 @@ class _Normalise(Function):
         own_mean = values.sum((0, 2, 3)) / max(own, 1)
         own_spread = (values - _wide(own_mean)).square().sum((0, 2, 3))
         # One exchange: the spread about each process's own mean, and that of the means about their own.
-        facts = _gathered(torch.cat([own_mean, own_spread, own_mean.new_tensor([own])]))
+        facts = _gathered(torch.cat([own_mean, own_spread, own_mean.new_full((1,), own)]))
         means, spreads, counts = facts.split([len(own_mean), len(own_mean), 1], dim=1)
         count = counts.sum()
         mean = (counts * means).sum(0) / count
@@ -106,9 +113,10 @@ class _Normalise(Function):
     @staticmethod
     def backward(ctx, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None]:
         normalised, inverse, count = ctx.saved_tensors
+        dtype, gradient = gradient.dtype, gradient.float()
         sums = torch.stack([gradient.sum((0, 2, 3)), (gradient * normalised).sum((0, 2, 3))])
         level, slope = total(sums) / count
-        return (gradient - _wide(level) - normalised * _wide(slope)) * _wide(inverse), None
+        return ((gradient - _wide(level) - normalised * _wide(slope)) * _wide(inverse)).to(dtype), None
 
 
 def _wide(values: Tensor) -> Tensor:
@@ -134,7 +142,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        return torch.addcmul(_wide(self.bias), normalised, _wide(self.weight))
+        return torch.addcmul(_wide(self.bias), normalised, _wide(self.weight)).to(x.dtype)
 
 
 def synchronise(net: nn.Module) -> nn.Module:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from paper_nets.lab import parallel
-from paper_nets.lab.data import Data
+from paper_nets.lab.data import EMBEDDED, Data
 from paper_nets.lab.train import Epoch, Recipe, Training, Watch, iterations_per_epoch, usual
 from paper_nets.nets import build
 
@@ -55,12 +55,17 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command that makes this run again, its data as downloaded or embedded."""
+        """The command that makes this run again, its data as downloaded or embedded.
+
+        A folder of images is named without its path; on another number of threads the bits would be others.
+        """
         net, data = self.net, self.settings["data"]
         ordinary = asdict(usual(net, data))
         # The precision would else be the machine's.
         always = ("epochs", "iterations", "precision", "seed")
         chosen = {k: v for k, v in asdict(self.recipe).items() if k in always or v != ordinary[k]}
+        chosen["side"] = None if data in EMBEDDED else self.settings["image"][1]
+        chosen["threads"] = self.environment[-1]["threads"]
         return " ".join(["python -m paper_nets train", net, "--data", data, *as_options(chosen)])
 
     def weights(self) -> nn.Module:
@@ -108,9 +113,9 @@ def make(training: Training, folder: Path, settings: dict, watch: Watch = lambda
     """Train to the end, each epoch on disk, whole, before it is given.
 
     Where the folder holds the beginning of this very run, go on from its last whole epoch; the outcome is then the
-    same, bit for bit, as without the break. Raises ValueError for a folder with another run, without a checkpoint or
-    with a damaged one, RuntimeError while another process is at work in it, OSError when the disk is full; none of
-    them changes what is in the folder.
+    same, bit for bit, as without the break, on the same machine with as many threads and processes. Raises ValueError
+    for a folder with another run, without a checkpoint or with a damaged one, and RuntimeError while another process
+    is at work in it, all of them before anything is written; OSError when the disk is full, which loses no epoch.
     """
     with ExitStack() as stack:
         found = parallel.first(lambda: _open(folder, settings, stack))
@@ -132,7 +137,7 @@ def _open(folder: Path, settings: dict, stack: ExitStack) -> tuple[dict[str, Ten
             raise ValueError(f"{folder} holds a run with other settings ({differing}); choose another with --runs.")
         if (folder / "curve.csv").exists() and not path.exists():
             raise ValueError(f"{folder} holds a run without the checkpoint to go on from; choose another with --runs.")
-    elif folder.exists() and any(file.name != "run.lock" for file in folder.iterdir()):
+    elif folder.exists() and any(file.name not in ("run.lock", "settings.json.part") for file in folder.iterdir()):
         raise ValueError(f"{folder} holds something that is not a run; choose another with --runs.")
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -146,13 +151,14 @@ def _open(folder: Path, settings: dict, stack: ExitStack) -> tuple[dict[str, Ten
 
 def _begin(folder: Path, settings: dict, training: Training) -> None:
     legs = _json(folder / "environment.json", list) if (folder / "environment.json").exists() else []
-    here = environment(training.device)
+    here = environment(training)
     epoch = len(training.rows) + 1
-    legs = [leg for leg in legs if leg["from_epoch"] < epoch]
+    legs = [leg for leg in legs if leg.get("from_epoch", epoch) < epoch]
     if not legs or {**legs[-1], "from_epoch": 0} != {**here, "from_epoch": 0}:
         legs.append({"from_epoch": epoch, **here})
-    _write(folder / "environment.json", json.dumps(legs, indent=1) + "\n")
+    # The settings first: a folder without them is nobody's.
     _write(folder / "settings.json", json.dumps(settings, indent=1) + "\n")
+    _write(folder / "environment.json", json.dumps(legs, indent=1) + "\n")
     if training.rows:
         _write(folder / "curve.csv", _csv(training.rows))
 
@@ -171,18 +177,23 @@ def _save(folder: Path, settings: dict, state: dict[str, Tensor], rows: list[Epo
 
 def read_checkpoint(path: Path, settings: dict) -> tuple[dict[str, Tensor], list[Epoch]]:
     """The state and the epochs so far. Raises ValueError for a damaged file, or one of another run."""
-    damaged = f"{path} is damaged; put a good copy in its place, or remove {path.parent} to begin again."
     try:
         with safe_open(path, "pt") as file:
             facts = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
-        raise ValueError(damaged) from error
-    if facts.get("format") != FORMAT or _differences(json.loads(facts["settings"]), settings):
+            # Copies: the tensors of the file itself are views of it, and a file in view cannot be replaced on Windows.
+            state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+        if facts.get("format") == FORMAT:
+            if facts.pop("sha256") != _digest(state, facts):
+                raise ValueError("the digest differs")
+            rows = [Epoch(**row) for row in json.loads(facts["rows"])]
+            there = json.loads(facts["settings"])
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged; put a good copy in its place, or remove {path.parent} to begin again."
+        ) from error
+    if facts.get("format") != FORMAT or _differences(there, settings):
         raise ValueError(f"{path} belongs to another run; put this run's own in its place, or remove {path.parent}.")
-    if facts["sha256"] != _digest(state, {name: text for name, text in facts.items() if name != "sha256"}):
-        raise ValueError(damaged)
-    return state, [Epoch(**row) for row in json.loads(facts["rows"])]
+    return state, rows
 
 
 def _digest(state: dict[str, Tensor], facts: dict[str, str]) -> str:
@@ -194,7 +205,7 @@ def _digest(state: dict[str, Tensor], facts: dict[str, str]) -> str:
 
 def _differences(there: dict, asked: dict) -> str:
     """What differs, in words: "batch 128 there, 64 asked"."""
-    there, asked = ({**settings, **settings.get("recipe", {})} for settings in (there, asked))
+    there, asked = ({**settings, **(settings.get("recipe") or {})} for settings in (there, asked))
     names = [name for name in asked if name != "recipe" and there.get(name) != asked[name]]
     # Which images, how many steps: told only where nothing else explains it.
     derived = [name for name in names if name not in ("iterations_per_epoch", "image", "classes")]
@@ -202,7 +213,7 @@ def _differences(there: dict, asked: dict) -> str:
 
 
 def _csv(rows: Sequence[Epoch]) -> str:
-    return pandas.DataFrame(map(asdict, rows)).round(6).to_csv(index=False)
+    return pandas.DataFrame(map(asdict, rows)).to_csv(index=False, float_format="%.7g")
 
 
 def read(folder: Path) -> Run:
@@ -218,8 +229,11 @@ def is_whole(folder: Path, settings: dict) -> bool:
     """Whether the folder holds this very run, gone to its end."""
     if not all((folder / name).is_file() for name in FILES):
         return False
-    run = read(folder)
-    return not _differences(run.settings, settings) and run.whole
+    settings_there = _json(folder / "settings.json", dict)
+    try:
+        return not _differences(settings_there, settings) and read(folder).whole
+    except (ValueError, AttributeError, LookupError):  # a damaged curve; the checkpoint has all of it
+        return False
 
 
 def runs_in(root: Path) -> list[Run]:
@@ -255,11 +269,14 @@ def keep(run: Run, root: Path, weights: bool = False) -> Path:
     if weights:
         state = run.weights().state_dict()
         half = {name: t.half().contiguous() if t.is_floating_point() else t for name, t in state.items()}
-    target.mkdir(parents=True)
+    part = target.with_name(target.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)  # of an earlier try that was cut off
+    part.mkdir(parents=True)
     for name in FILES:
-        shutil.copyfile(run.folder / name, target / name)
+        shutil.copyfile(run.folder / name, part / name)
     if weights:
-        _write(target / "weights.safetensors", safetensors.torch.save(half))
+        _write(part / "weights.safetensors", safetensors.torch.save(half))
+    os.replace(part, target)
     return target
 
 
@@ -269,8 +286,9 @@ def table(runs: list[Run]) -> pandas.DataFrame:
     return pandas.concat([run.curve.assign(net=run.net, seed=run.recipe.seed) for run in runs], ignore_index=True)
 
 
-def environment(device: torch.device) -> dict:
+def environment(training: Training) -> dict:
     """The versions and the machine that a run depends on."""
+    device = training.device
     return {
         "paper_nets": version("paper_nets"),
         "python": platform.python_version(),
@@ -280,6 +298,8 @@ def environment(device: torch.device) -> dict:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "processes": parallel.processes(),
+        "compiled": training.compiled,
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
     }
 
 
@@ -301,7 +321,8 @@ def _json(path: Path, kind: type[dict] | type[list]) -> dict | list:
         content = json.loads(path.read_text())
     except ValueError:
         content = None
-    if not isinstance(content, kind):
+    entries = content if kind is list else [content]
+    if not isinstance(content, kind) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError(f"{path} is damaged; put a good copy in its place, or remove {path.parent}.")
     return content
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import cos, inf, isfinite, nan, pi
+from math import cos, isfinite, nan, pi
 
 import pandas
 import torch
@@ -54,6 +54,8 @@ class Recipe:
             raise ValueError("A recipe has either epochs or iterations; give one of them, and not both.")
         check_whole(**{"iterations": self.iterations} if self.epochs is None else {"epochs": self.epochs})
         check_whole(batch=self.batch)
+        if self.batch > 10**6:
+            raise ValueError(f"batch is {self.batch}; it must be at most 1,000,000 images.")
         check_choice("schedule", self.schedule, ("step", "one-cycle"))
         check_choice("precision", self.precision, PRECISIONS)
         check_switch(warm_up=self.warm_up, nesterov=self.nesterov)
@@ -107,7 +109,7 @@ def usual(net: str, data: str) -> Recipe:
 
 
 def fast_precision(device: str) -> str:
-    """bfloat16 where the hardware computes in it, else float32."""
+    """bfloat16 where the hardware computes in it (of processors, x86 with AVX-512 BF16), else float32."""
     if device == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
@@ -148,7 +150,11 @@ class Training:
             raise ValueError(
                 f"batch is {recipe.batch}; it must be at least {parallel.processes()}, the number of processes."
             )
-        self.recipe, self.device, self.rows = recipe, torch.device(device), []
+        self.recipe, self.device, self.compiled, self.rows = recipe, torch.device(device), compiled, []
+        if self.device.type == "cuda":
+            # A run is to give the same bits again, and float32 is not to mean TensorFloat-32.
+            torch.backends.cudnn.deterministic = True
+            torch.backends.cudnn.allow_tf32 = False
         self.net = parallel.synchronise(net).to(self.device, memory_format=torch.channels_last)
         self.optimiser = torch.optim.SGD(
             self.net.parameters(),
@@ -164,7 +170,10 @@ class Training:
         self.steps = recipe.steps(len(self._train[1]))
         self._chance = torch.Generator().manual_seed(recipe.seed)
         # The same arithmetic at other shapes: the compiled net and the processes' share the weights of `net`.
-        self._net = parallel.together(torch.compile(self.net, mode="reduce-overhead") if compiled else self.net)
+        # Not dynamic: a graph of symbolic size, made when the last and smaller batch comes, would give other bits.
+        self._net = parallel.together(
+            torch.compile(self.net, mode="reduce-overhead", dynamic=False) if compiled else self.net
+        )
 
     @property
     def iteration(self) -> int:
@@ -231,8 +240,9 @@ class Training:
     def _check(self, loss: float, step: int) -> None:
         if isfinite(loss):
             return
-        before = self.rows[-1].training_loss if self.rows else inf
-        seen = f"epoch {len(self.rows)} ended at {before:.4f}" if self.rows else "no epoch was finished"
+        seen = "no epoch was finished"
+        if self.rows:
+            seen = f"epoch {len(self.rows)} ended at {self.rows[-1].training_loss:.4f}"
         raise FloatingPointError(f"The loss became {loss} by iteration {step} ({seen}); try a lower learning rate.")
 
     def _normalise(self, images: Tensor) -> Tensor:
@@ -262,7 +272,9 @@ class Training:
             if momentum is not None:
                 tensors[f"momentum.{name}"] = momentum
         tensors |= {f"chance.{name}": tensor for name, tensor in chance.items()}
-        return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        return {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+        }
 
     def restore(self, state: dict[str, Tensor], rows: Sequence[Epoch]) -> None:
         """Go on from a `state()`, and the epochs that led to it."""

@@ -109,7 +109,10 @@ def _wide(values: Tensor) -> Tensor:
 
 def _measure(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """The mean of each channel and 1 / √(variance + eps), over batch and pixels."""
-    return aten.native_batch_norm(x, None, None, None, None, True, 0.0, eps)[1:]
+    # Given a scale and a shift in float32, it measures bfloat16 maps in float32 too.
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    scale, shift = x.new_ones(x.shape[1], dtype=dtype), x.new_zeros(x.shape[1], dtype=dtype)
+    return aten.native_batch_norm(x, scale, shift, None, None, True, 0.0, eps)[1:]
 
 
 def _activated(maps: Tensor, norm: nn.BatchNorm2d, mean: Tensor, inverse: Tensor, scratch: Tensor) -> Tensor:
