@@ -124,7 +124,7 @@ def _add_machine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--precision", choices=PRECISIONS, help="bfloat16 where the hardware has it")
     command.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one")
     command.add_argument("--threads", type=int, help="on the CPU (train: as many as cores; sweep: 1)")
-    command.add_argument("--compile", action=switch, help="torch.compile, with CUDA graphs (on a GPU)")
+    command.add_argument("--compile", action=switch, help="torch.compile; pays on long runs (off)")
 
 
 def _add_runs(command: argparse.ArgumentParser) -> None:
@@ -141,7 +141,7 @@ def _machine(asked: argparse.Namespace) -> tuple[str, bool]:
     if asked.threads is not None:
         _check_count("threads", asked.threads)
         torch.set_num_threads(asked.threads)
-    return device, device == "cuda" and not parallel.started() if asked.compile is None else asked.compile
+    return device, bool(asked.compile)
 
 
 def _check_count(option: str, value: float) -> None:
@@ -159,7 +159,7 @@ def _train(asked: argparse.Namespace) -> int:
         if parallel.first(lambda: is_whole(folder, settings)):
             _say(f"{folder} is whole already.")
             return 0
-        net = trainee(asked.net, data, recipe.seed, compiled)
+        net = trainee(asked.net, data, recipe.seed, device, compiled)
         check_image(net.plan, data.shape)
         _watch(Training(net, data, recipe, device, compiled), folder, settings)
     return 0

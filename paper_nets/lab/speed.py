@@ -75,7 +75,7 @@ def _loops(name: str, recipe: Recipe, device: str, compiled: bool) -> dict[str, 
 
 
 def _ours(name: str, data: Data, recipe: Recipe, device: str, compiled: bool) -> Callable[[], float]:
-    training = Training(trainee(name, data, recipe.seed, compiled), data, recipe, device, compiled)
+    training = Training(trainee(name, data, recipe.seed, device, compiled), data, recipe, device, compiled)
     batches = torch.arange(len(data.train_labels)).split(recipe.batch)
     turn = cycle(batches)
     return lambda: training.step(next(turn), recipe.learning_rate)[0].item()

@@ -156,13 +156,17 @@ class Training:
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.allow_tf32 = False
         self.net = parallel.synchronise(net).to(self.device, memory_format=torch.channels_last)
+        on_gpu = self.device.type == "cuda"
         self.optimiser = torch.optim.SGD(
             self.net.parameters(),
-            recipe.learning_rate,
+            # On a GPU a tensor, which a recorded step reads anew each time; that takes the fused form.
+            torch.tensor(recipe.learning_rate, device=self.device) if on_gpu else recipe.learning_rate,
             recipe.momentum,
             weight_decay=recipe.weight_decay,
             nesterov=recipe.nesterov,
+            fused=on_gpu or None,
         )
+        self._recorded = {} if on_gpu and not parallel.started() else None  # a step for each size of batch
         self._augment = data.augment
         self._mean, self._std = (statistic.to(self.device) for statistic in data.mean_and_std)
         self._train, self._validation = data.hold_out(recipe.validation, self.device)
@@ -171,9 +175,7 @@ class Training:
         self._chance = torch.Generator().manual_seed(recipe.seed)
         # The same arithmetic at other shapes: the compiled net and the processes' share the weights of `net`.
         # Not dynamic: a graph of symbolic size, made when the last and smaller batch comes, would give other bits.
-        self._net = parallel.together(
-            torch.compile(self.net, mode="reduce-overhead", dynamic=False) if compiled else self.net
-        )
+        self._net = parallel.together(torch.compile(self.net, dynamic=False) if compiled else self.net)
 
     @property
     def iteration(self) -> int:
@@ -220,20 +222,51 @@ class Training:
         """One step on the training images with these indices; the sum of the losses and the number of mistakes, over
         this process's share of them."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        images, labels = self._train
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
         # Every process draws for the whole batch and keeps its share, so that all see what one alone would see.
         chance = torch.rand(len(batch), 3, generator=self._chance)
-        mine = parallel.share(batch).to(self.device)
+        drawn = parallel.share(batch).to(self.device), parallel.share(chance).to(self.device)
+        if self._recorded is None:
+            return self._step(*drawn, len(batch))
+        if len(batch) not in self._recorded:
+            self._recorded[len(batch)] = self._record(*drawn)
+        graph, places, result = self._recorded[len(batch)]
+        for place, values in zip(places, drawn, strict=True):
+            place.copy_(values)
+        graph.replay()
+        return result
+
+    def _record(self, *drawn: Tensor) -> tuple[torch.cuda.CUDAGraph, tuple[Tensor, ...], Tensor]:
+        """A step as a CUDA graph, with the places that it reads from and the result that it writes.
+
+        A step of these nets is hundreds of kernels of a few microseconds, which one by one would wait for Python.
+        """
+        before, side, graph = self.state(), torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):  # PyTorch's own warm-up: what is set up once may not be part of the graph
+                self._step(*drawn, len(drawn[0]))
+        torch.cuda.current_stream().wait_stream(side)
+        with torch.cuda.graph(graph):
+            result = self._step(*drawn, len(drawn[0]))
+        self.restore(before, self.rows)
+        return graph, drawn, result
+
+    def _step(self, mine: Tensor, chance: Tensor, total: int) -> Tensor:
+        """`step` on this process's share, (n) and (n, 3), of `total` images."""
+        images, labels = self._train
         x, y = self._normalise(images[mine]), labels[mine]
         if self._augment:
-            x = crop_and_flip(x, parallel.share(chance).to(self.device))
+            x = crop_and_flip(x, chance)
         with self._autocast():
             logits = self._net(x)
         loss = functional.cross_entropy(logits.float(), y, reduction="sum")
         self.optimiser.zero_grad()
         # Data-parallel gradients are averaged over the processes, and the loss is to be averaged over the batch.
-        (loss * (parallel.processes() / len(batch))).backward()
+        (loss * (parallel.processes() / total)).backward()
         self.optimiser.step()
         return torch.stack([loss.detach(), (logits.argmax(1) != y).sum()])
 
@@ -280,9 +313,11 @@ class Training:
         """Go on from a `state()`, and the epochs that led to it."""
         self.net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
         for name, parameter in self.net.named_parameters():
-            if f"momentum.{name}" in state:
-                momentum = torch.empty_like(parameter).copy_(state[f"momentum.{name}"])
-                self.optimiser.state[parameter]["momentum_buffer"] = momentum
+            momentum = self.optimiser.state[parameter].get("momentum_buffer")
+            if momentum is None and f"momentum.{name}" in state:
+                momentum = self.optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter)
+            if momentum is not None:  # in place, where a recorded step looks for it; without any, 0 is the beginning
+                momentum.copy_(state.get(f"momentum.{name}", torch.zeros(())))
         self._chance.set_state(state["chance.order"])
         torch.set_rng_state(state["chance.dropout"])
         if self.device.type == "cuda" and "chance.dropout.cuda" in state:
@@ -334,10 +369,10 @@ def seeded(name: str, data: Data, seed: int, **changes) -> nn.Module:
     return build(name, in_channels=data.shape[0], num_classes=len(data.classes), **changes)
 
 
-def trainee(name: str, data: Data, seed: int, compiled: bool = False) -> nn.Module:
-    """`seeded`, for training by the command: a dense net in its memory-efficient form, where that goes."""
-    alone = parallel.processes() == 1 and not compiled
-    efficient = alone and isinstance(plan(name), DenseNetPlan)
+def trainee(name: str, data: Data, seed: int, device: str, compiled: bool = False) -> nn.Module:
+    """`seeded`, for training by the command: on a CPU a dense net in its memory-efficient form, where that goes."""
+    goes = device == "cpu" and parallel.processes() == 1 and not compiled
+    efficient = goes and isinstance(plan(name), DenseNetPlan)
     return seeded(name, data, seed, **({"memory_efficient": True} if efficient else {}))
 
 
