@@ -1,5 +1,6 @@
 """Each notebook runs from top to bottom without a network, teaches in the house's form, and is committed clean."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -26,9 +27,22 @@ def executed(path):
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(OFFLINE)
     try:
-        return execute(path)
+        return execute(path, more=[source for _, *answers in questions(path) for source in answers])
     finally:
         os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+
+
+def questions(path):
+    """Of every question, its cell, the solution in the folded text below it, and the wrong answer in its metadata."""
+    book = nbformat.read(path, as_version=4)
+    found = []
+    for cell, below in itertools.pairwise(book.cells):
+        if "question" in cell.metadata.get("tags", []):
+            solution = re.fullmatch(
+                r"<details><summary>.*</summary>\n\n```python\n(.*)```\n\n</details>", below.source, re.S
+            )
+            found.append((cell, solution[1], cell.metadata["wrong"]))
+    return found
 
 
 def code_cells(book):
@@ -56,7 +70,8 @@ def test_there_are_notebooks():
 def test_runs_and_says_what_the_committed_page_says(path, executed):
     """Numbers of a live training may differ from machine to machine; verdicts may not."""
     committed = nbformat.read(path, as_version=4)
-    verdicts = [re.findall(r"^(C\d+): (holds if|holds|does not hold as stated|open)", text_of(book.cells[-2]), re.M)
+    last = len(committed.cells) - 2
+    verdicts = [re.findall(r"^(C\d+): (holds if|holds|does not hold as stated|open)", text_of(book.cells[last]), re.M)
                 for book in (committed, executed)]  # fmt: skip
     assert verdicts[0] and verdicts[0] == verdicts[1]
 
@@ -94,3 +109,16 @@ def test_panels_stand_beside_a_static_picture(path):
             assert any(re.search(rf"show\.{f}\b", c.source) and "image/png" in str(c.outputs)
                        for f in drawn for c in code_cells(book) if c is not cell)  # fmt: skip
             assert "Run this cell to move the controls" in text_of(cell)
+
+
+def test_questions_are_answered_by_their_solutions_and_not_by_a_wrong_answer(path, executed):
+    asked = questions(path)
+    number = 0 if path.stem.startswith("01") else 3
+    assert len(asked) >= number
+    for cell, *_ in asked:
+        assert "..." in cell.source and text_of(cell).startswith("Your turn")
+    told = [text_of(cell) for cell in executed.cells[len(nbformat.read(path, as_version=4).cells) :]]
+    assert len(told) == 2 * len(asked)
+    for right, wrong in zip(told[::2], told[1::2], strict=True):
+        assert right.startswith("Right."), right
+        assert wrong.startswith("Not yet:"), wrong

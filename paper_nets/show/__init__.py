@@ -11,12 +11,15 @@ from paper_nets.show.figures import (
 from paper_nets.show.live import Live
 from paper_nets.show.panel import Panel
 from paper_nets.show.picture import Picture, figure
+from paper_nets.show.question import NotYet, Reply, question
 from paper_nets.show.verdicts import Verdict, Verdicts
 
 __all__ = [
     "Live",
+    "NotYet",
     "Panel",
     "Picture",
+    "Reply",
     "Verdict",
     "Verdicts",
     "run_curves",
@@ -24,6 +27,7 @@ __all__ = [
     "figure",
     "imagenet_errors",
     "learning_curves",
+    "question",
     "samples",
     "side_by_side",
 ]
