@@ -26,7 +26,7 @@ from paper_nets.lab import (
     train,
     train_each,
 )
-from paper_nets.lab.data import crop_and_flip
+from paper_nets.lab.data import CIFAR10, crop_and_flip
 from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, usual
 
 SHORT = Recipe(epochs=2, batch=64, schedule="one-cycle")
@@ -261,6 +261,8 @@ def test_the_recorded_runs_are_whole_and_anonymous():
     assert {run.folder for run in runs} == folders
     images = {"digits": 1437, "cifar10": 50_000}
     assert {run.settings["images"] for run in recorded("digits")} == {load("digits").fingerprint}
+    assert {run.settings["images"] for run in recorded("cifar10")} == {CIFAR10}
+    assert all("note" not in leg for run in runs for leg in run.environment)
     for run in runs:
         data, recipe = run.settings["data"], run.recipe
         assert run.folder.name == f"{run.net}-{data}-{recipe.length}-seed{recipe.seed}"
