@@ -1,7 +1,8 @@
-"""The first notebook in a real JupyterLab in a real Chromium, moved with the keyboard."""
+"""The notebooks in a real JupyterLab in a real Chromium, moved with the keyboard."""
 
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,20 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
+@contextmanager
+def opened(tmp_path_factory, name):
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, folder, dirs_exist_ok=True)
     with lab(folder) as address, browser() as page:
-        run_all(page, address, "01-depth-degradation.ipynb")
+        run_all(page, address, name)
+        assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+        assert page.locator("text=Error displaying widget").count() == 0
+        yield page
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with opened(tmp_path_factory, "01-depth-degradation.ipynb") as page:
         yield page
 
 
@@ -42,11 +51,6 @@ def wait_for_alt(page, panel, words):
 def shoot(page, name):
     if SHOTS:
         page.screenshot(path=f"{SHOTS}/{name}.png")
-
-
-def test_every_cell_ran(page):
-    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
-    assert page.locator("text=Error displaying widget").count() == 0
 
 
 def test_a_key_on_the_slider_gives_a_new_picture(page):
@@ -82,3 +86,29 @@ def test_a_net_of_the_readers_own_trains(page):
     own.get_by_role("button", name="Train", disabled=False).wait_for(timeout=120_000)
     shoot(page, "own")
     assert "resnet8 training" in alt(own)
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
+    with opened(tmp_path_factory, "02-residual-learning.ipynb") as page:
+        yield page
+
+
+def test_the_line_moves_along_the_blocks(second):
+    blocks = panel(second, "block").filter(has_not_text="Train")
+    blocks.scroll_into_view_if_needed()
+    wait_for_alt(second, blocks, "After 9 blocks")
+    blocks.get_by_role("slider").focus()
+    second.keyboard.press("ArrowRight")
+    wait_for_alt(second, blocks, "After 10 blocks")
+
+
+def test_a_stack_of_the_readers_own_learns(second):
+    stack = panel(second, "distance")
+    stack.scroll_into_view_if_needed()
+    stack.get_by_role("slider").nth(1).focus()
+    second.keyboard.press("Home")
+    stack.locator("select").select_option("residual, F = 0 at first")
+    stack.get_by_role("button", name="Train").click()
+    wait_for_alt(second, stack, "2 blocks, distance 0. Error after step 150: residual, F = 0 at first seed 0 0.000")
+    shoot(second, "stack")

@@ -1,5 +1,6 @@
 """Pictures: one function per figure, and one panel that puts controls around any of them."""
 
+from paper_nets.show.blocks import identity_errors, information, responses, two_blocks
 from paper_nets.show.figures import (
     error_against_depth,
     imagenet_errors,
@@ -25,9 +26,13 @@ __all__ = [
     "run_curves",
     "error_against_depth",
     "figure",
+    "identity_errors",
     "imagenet_errors",
+    "information",
     "learning_curves",
     "question",
+    "responses",
     "samples",
     "side_by_side",
+    "two_blocks",
 ]

@@ -22,7 +22,7 @@ def depth_of(net: str) -> int:
     return int(re.search(r"\d+", net)[0])
 
 
-def _tidy(axes: Axes, x: str, y: str, title: str = "") -> None:
+def tidy(axes: Axes, x: str, y: str, title: str = "") -> None:
     """Labels and title at fixed places, so that nothing jumps from one picture to the next.
 
     It also spares matplotlib measuring every tick label to find those places, a third of the time of a drawing.
@@ -37,7 +37,7 @@ def _tidy(axes: Axes, x: str, y: str, title: str = "") -> None:
     axes.grid(axis="y", linewidth=0.5, alpha=0.4)
 
 
-def _style(net: str) -> dict:
+def style_of(net: str) -> dict:
     """The colour of the net's family, the darker the deeper, with a line and a marker that go with the depth.
 
     They depend on the depth alone, so a net looks the same whatever stands beside it.
@@ -70,7 +70,7 @@ def imagenet_errors(table: pandas.DataFrame) -> Picture:
         for row in table.itertuples()
     ]
     axes.set_xticks(range(len(table)), names, fontsize=9)
-    _tidy(axes, "", "ImageNet top-5 error (%)")
+    tidy(axes, "", "ImageNet top-5 error (%)")
     picture.alt = "Bars of ImageNet top-5 error: " + ", ".join(
         f"{row.entry} {'' if pandas.isna(row.year) else f'({int(row.year)}) '}{row.top5_error_pct:g} %"
         for row in table.itertuples()
@@ -101,14 +101,14 @@ def learning_curves(
     for axes, error in zip(pair, ("training", "test"), strict=True):
         labelled = set()
         for (net, _, is_pale), run in rows.groupby(["net", "seed", "pale"], sort=False):
-            style = {**_style(net), "markevery": max(1, epochs // 15)}
+            style = {**style_of(net), "markevery": max(1, epochs // 15)}
             strength = {"alpha": 0.3, "markersize": 3} if is_pale else {"linewidth": 2, "markersize": 5, "zorder": 3}
             label = None if net in labelled else net
             labelled.add(net)
             axes.plot(run.epoch, run[f"{error}_error"], label=label, **style, **strength)
         axes.set(xlim=(0.5, epochs + 0.5), ylim=(-2, 100))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _tidy(axes, "epoch", "error (%)" if error == "training" else "", f"{error} error")
+        tidy(axes, "epoch", "error (%)" if error == "training" else "", f"{error} error")
     pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     picture.suptitle(title, fontsize=11)
     last = table.groupby(["net", "seed"], sort=False).tail(1)
@@ -138,7 +138,7 @@ def error_against_depth(table: pandas.DataFrame, epoch: int, error: str = "train
     depths = sorted(set(map(depth_of, table.net)))
     axes.set(ylim=(-3, 116), xlim=(min(depths) - 3, max(depths) + 3), xticks=depths, yticks=range(0, 101, 20))
     axes.legend(loc="upper left", ncols=2, frameon=False)
-    _tidy(axes, "depth (layers)", f"{error} error (%)", f"{error} error after epoch {epoch} of {table.epoch.max()}")
+    tidy(axes, "depth (layers)", f"{error} error (%)", f"{error} error after epoch {epoch} of {table.epoch.max()}")
     picture.alt = f"{error.capitalize()} error against depth after epoch {epoch}. " + "; ".join(words)
     return picture
 
@@ -160,7 +160,7 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
         own = table[table.net.map(family) == kind]
         for axes, error in zip(pair, ("training", "test"), strict=True):
             for net in dict.fromkeys(own.net):
-                style = _style(net)
+                style = style_of(net)
                 for i, (_, run) in enumerate(own[own.net == net].groupby("seed")):
                     label = f"_{net}" if i else net  # one line of the legend for all seeds
                     every = max(1, len(run) // 12)
@@ -170,7 +170,7 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
                     axes.axhline(end, label=f"{net} in the paper", **line)
             axes.set(xlim=(0, None), ylim=(0, 92))
             below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
-            _tidy(axes, below, left, f"{kind} nets, {error} error")
+            tidy(axes, below, left, f"{kind} nets, {error} error")
         pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
         last = own.groupby(["net", "seed"], sort=False).tail(1)
         words += [f"{r.net} training {r.training_error:.1f} %, test {r.test_error:.1f} %" for r in last.itertuples()]

@@ -1,0 +1,72 @@
+"""A stack of blocks is asked to pass its input on: nothing, or hardly anything, is to be done (claim C6)."""
+
+from collections.abc import Iterator
+from math import isfinite
+
+import pandas
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from paper_nets.nets import Block, ResNetPlan
+from paper_nets.nets.parts import check_choice, check_whole, initialise
+
+KINDS = ("plain", "residual", "residual, F = 0 at first")
+WIDTH, SIDE, IMAGES = 8, 4, 64
+
+
+def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: int = 150) -> Iterator[pandas.DataFrame]:
+    """Train a stack of blocks of one `kind` with Adam; every 10 steps, the table of what was seen so far.
+
+    The target is σ(x + distance · c(x)) for a fixed random convolution c, so distance 0 asks for x itself, which a
+    stack of blocks that end in ReLUs can give: the inputs x (64 of 8 × 4 × 4 numbers) are not negative.
+    Columns: kind, seed, step, error = ‖y − target‖ / ‖target‖, and residual = ‖F(x)‖ / ‖x‖, a mean over the blocks,
+    with F what a block adds to its input (of a plain block: its output minus its input).
+    Raises ValueError for another kind, for no blocks or steps, and for a distance that is negative or not finite.
+    """
+    check_choice("kind", kind, KINDS)
+    check_whole(blocks=blocks, steps=steps)
+    if not (isfinite(distance) and distance >= 0):
+        raise ValueError(f"distance is {distance!r}; it must be a number of at least 0, 0 for the identity itself.")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # on maps this small threads mostly wait for one another, on a busy machine for ever
+    try:
+        yield from _learn(_stack(kind, blocks, seed), *task(distance, seed), steps, {"kind": kind, "seed": seed})
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _learn(stack: nn.Sequential, x: Tensor, target: Tensor, steps: int, facts: dict) -> Iterator[pandas.DataFrame]:
+    optimiser = torch.optim.Adam(stack.parameters(), 1e-3)
+    rows = []
+    for step in range(steps + 1):
+        y, ratios = x, []
+        for block in stack:
+            before, y = y, block(y)
+            ratios.append(((y - before).norm() / before.norm()).item())
+        loss = functional.mse_loss(y, target) / target.square().mean()
+        rows.append({**facts, "step": step, "error": loss.item() ** 0.5, "residual": sum(ratios) / len(ratios)})
+        if step % 10 == 0 or step == steps:
+            yield pandas.DataFrame(rows)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def task(distance: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets, (64, 8, 4, 4) each."""
+    chance = torch.Generator().manual_seed(seed)
+    x = torch.randn(IMAGES, WIDTH, SIDE, SIDE, generator=chance).relu()
+    kernel = torch.randn(WIDTH, WIDTH, 3, 3, generator=chance) * (2 / (9 * WIDTH)) ** 0.5
+    return x, (x + distance * functional.conv2d(x, kernel, padding=1)).relu()
+
+
+def _stack(kind: str, blocks: int, seed: int) -> nn.Sequential:
+    torch.manual_seed(seed)
+    plan = ResNetPlan(residual=kind != "plain")
+    stack = nn.Sequential(*(Block(plan, WIDTH, WIDTH) for _ in range(blocks)))
+    initialise(stack)
+    if kind == KINDS[2]:
+        for block in stack:
+            nn.init.zeros_(block.F[-1].weight)  # the last batch norm's scale
+    return stack

@@ -1,0 +1,101 @@
+"""Stacks that are asked for the identity, what a probe recovers, and the questions' checks."""
+
+import pandas
+import pytest
+import torch
+from torch import nn
+
+from paper_nets import questions, show
+from paper_nets.lab import KINDS, learn_identity, load, recovered, seeded
+from paper_nets.lab.data import Data
+from paper_nets.lab.identity import task
+from paper_nets.nets import Block, ResNetPlan
+
+
+def test_a_stack_that_starts_at_zero_is_the_identity_from_the_start():
+    first = next(learn_identity(KINDS[2], 3, 0.0, seed=0, steps=1))
+    assert first.error.tolist() == [0.0] and first.residual.tolist() == [0.0]
+
+
+def test_its_first_error_is_the_distance_of_the_target():
+    x, target = task(0.3, seed=2)
+    first = next(learn_identity(KINDS[2], 5, 0.3, seed=2, steps=1))
+    assert first.error[0] == pytest.approx(((x - target).norm() / target.norm()).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_learns_and_says_so_every_ten_steps(kind):
+    tables = list(learn_identity(kind, 2, 0.3, seed=0, steps=25))
+    assert [len(table) for table in tables] == [1, 11, 21, 26]
+    assert tables[-1].error.iloc[-1] < tables[-1].error.iloc[0]
+    again = list(learn_identity(kind, 2, 0.3, seed=0, steps=25))[-1]
+    assert again.equals(tables[-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("dense", 2, 0.3, 0), "kind is 'dense'; it must be one of 'plain'"),
+        (("plain", 0, 0.3, 0), "blocks is 0; it must be a whole number"),
+        (("plain", 2, -1.0, 0), "distance is -1.0; it must be a number of at least 0"),
+        (("plain", 2, float("nan"), 0), "distance is nan"),
+    ],
+)
+def test_what_is_no_task_is_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        next(learn_identity(*arguments))
+
+
+def test_what_is_recovered_of_separable_and_of_erased_images():
+    labels = torch.arange(60) % 2
+    images = (40 + 160 * labels).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).to(torch.uint8).clone()
+    images += torch.randint(0, 20, images.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    data = Data("made", ("dark", "bright"), images, labels, images, labels, augment=False)
+    plan = ResNetPlan(residual=False, norm=False)
+    net = nn.Sequential(Block(plan, 1, 1), Block(plan, 1, 1))
+    for parameter in net[0].F.parameters():
+        nn.init.zeros_(parameter)
+    found = recovered(net, data)
+    assert found.block.tolist() == [0, 1]
+    assert found.accuracy.tolist() == [100, 50]
+    assert found.similarity[1] == 0  # maps of nothing but zeros have no direction
+
+
+def test_recovery_leaves_the_net_as_it_was():
+    digits = load("digits")
+    net = seeded("resnet8", digits, 0)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    found = recovered(net, digits)
+    assert found.accuracy.between(90, 100).all() and found.similarity.between(0, 1).all()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items()) and net.training
+
+
+def test_an_answer_is_told_what_is_off_about_it():
+    assert questions.option_a(...).right is None
+    told = questions.option_a(lambda x: x[:, :, ::2, ::2])
+    assert told.right is False and "(2, 16, 4, 4)" in told.words and told._repr_markdown_().startswith("✗")
+    assert "every second pixel" in questions.option_a(lambda x: torch.zeros(2, 32, 4, 4)).words
+    assert "TypeError" in questions.option_a(3).words
+    assert "batch norm" in questions.option_b_parameters(2560).words
+    assert "1×1 convolution" in questions.option_b_parameters(7).words
+    assert questions.option_b_parameters(2752).right
+    assert "nothing" in questions.make_identity(lambda block: None).words
+    both = questions.make_identity(lambda block: [nn.init.zeros_(p) for p in block.F[-1].parameters()] and None)
+    assert both.right  # the shift is 0 already, so only one tensor changes
+    three = questions.make_identity(lambda block: [nn.init.zeros_(p) for p in block.F.parameters()] and None)
+    assert "3 tensors" in three.words or "4 tensors" in three.words
+
+
+def test_figures_of_blocks_say_what_they_show():
+    picture = show.two_blocks()
+    assert "F(x) + x" in picture.alt and len(picture.axes) == 2
+    table = list(learn_identity(KINDS[1], 2, 0.3, seed=0, steps=20))[-1]
+    picture = show.identity_errors(table, "two blocks", 20)
+    (line,) = picture.axes[0].lines
+    assert list(line.get_ydata()) == table.error.tolist() and f"{table.error.iloc[-1]:.3f}" in picture.alt
+    answers = pandas.DataFrame({"net": "plain20", "layer": [1, 2, 3], "response": [3.0, 2.0, 1.0]})
+    picture = show.responses(answers, 0.5)
+    assert list(picture.axes[0].lines[0].get_ydata()) == [3.0, 2.0, 1.0] and "2.00 in the middle" in picture.alt
+    left = pandas.DataFrame({"net": "plain20", "seed": 0, "block": [0, 1], "accuracy": [99.0, 10.0], "similarity": 0.5})
+    assert "After 1 blocks" in show.information(left).alt and "10 %" in show.information(left).alt
+    assert "After 0 blocks" in show.information(left, 0).alt
