@@ -95,7 +95,8 @@ def second(tmp_path_factory):
 
 
 def test_the_line_moves_along_the_blocks(second):
-    blocks = panel(second, "block").filter(has_not_text="Train")
+    panels = second.locator(".jp-OutputArea-output .widget-vbox")
+    blocks = panels.filter(has_text="block").filter(has_not_text="Train").first
     blocks.scroll_into_view_if_needed()
     wait_for_alt(second, blocks, "After 9 blocks")
     blocks.get_by_role("slider").focus()
