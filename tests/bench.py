@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import numpy
 
-from tests.jupyter import browser, lab, run_all
+from tests.jupyter import browser, lab, new_page, run_all
 
 PRESSES = 60
 PANELS = {
@@ -42,7 +42,8 @@ def measure(source: str) -> numpy.ndarray:
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(book, Path(folder) / "bench.ipynb")
-        with lab(Path(folder)) as address, browser() as page:
+        with lab(Path(folder)) as address, browser() as opened:
+            page = new_page(opened)
             run_all(page, address, "bench.ipynb", timeout=120)
             page.locator(".widget-vbox img").wait_for()
             page.get_by_role("slider").first.focus()

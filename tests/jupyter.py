@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 OFFLINE = Path(__file__).parent / "offline"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -60,16 +60,22 @@ def lab(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def browser(width: int = 1280, height: int = 1000) -> Iterator[Page]:
-    """A page of a fresh headless browser."""
+def browser() -> Iterator[Browser]:
+    """A headless browser. Playwright allows one at a time in a process."""
+    path = chromium()
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
+        opened = playwright.chromium.launch(executable_path=path, args=QUIET)
         try:
-            page = opened.new_page(viewport={"width": width, "height": height})
-            page.set_default_timeout(60_000)
-            yield page
+            yield opened
         finally:
             opened.close()
+
+
+def new_page(opened: Browser, width: int = 1280, height: int = 1000) -> Page:
+    """A page with cookies and storage of its own."""
+    page = opened.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(60_000)
+    return page
 
 
 KERNEL_IS_IDLE = """() =>

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jupyter import browser, chromium, lab, run_all
+from tests.jupyter import browser, chromium, lab, new_page, run_all
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SHOTS = os.environ.get("SCREENSHOTS")
@@ -18,20 +18,34 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(scope="module")
+def chrome():
+    with browser() as opened:
+        yield opened
+
+
 @contextmanager
-def opened(tmp_path_factory, name):
-    folder = tmp_path_factory.mktemp("lab")
+def notebook(chrome, folder, name):
+    """A page with the notebook open and all its cells run."""
     shutil.copytree(NOTEBOOKS, folder, dirs_exist_ok=True)
-    with lab(folder) as address, browser() as page:
+    with lab(folder) as address:
+        page = new_page(chrome)
         run_all(page, address, name)
         assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         assert page.locator("text=Error displaying widget").count() == 0
         yield page
+        page.close()
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    with opened(tmp_path_factory, "01-depth-degradation.ipynb") as page:
+def first(chrome, tmp_path_factory):
+    with notebook(chrome, tmp_path_factory.mktemp("first"), "01-depth-degradation.ipynb") as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def second(chrome, tmp_path_factory):
+    with notebook(chrome, tmp_path_factory.mktemp("second"), "02-residual-learning.ipynb") as page:
         yield page
 
 
@@ -53,45 +67,39 @@ def shoot(page, name):
         page.screenshot(path=f"{SHOTS}/{name}.png")
 
 
-def test_a_key_on_the_slider_gives_a_new_picture(page):
-    epochs = panel(page, "epoch")
+def test_a_key_on_the_slider_gives_a_new_picture(first):
+    epochs = panel(first, "epoch")
     epochs.scroll_into_view_if_needed()
-    wait_for_alt(page, epochs, "after epoch 15")
+    wait_for_alt(first, epochs, "after epoch 15")
     picture = epochs.locator("img").get_attribute("src")
     handle = epochs.get_by_role("slider")
     handle.focus()
-    page.keyboard.press("ArrowLeft")
-    wait_for_alt(page, epochs, "after epoch 14")
+    first.keyboard.press("ArrowLeft")
+    wait_for_alt(first, epochs, "after epoch 14")
     assert epochs.locator("img").get_attribute("src") != picture
-    page.keyboard.press("Home")
-    wait_for_alt(page, epochs, "after epoch 1.")
-    shoot(page, "slider")
+    first.keyboard.press("Home")
+    wait_for_alt(first, epochs, "after epoch 1.")
+    shoot(first, "slider")
 
 
-def test_a_choice_gives_a_new_picture(page):
-    epochs = panel(page, "epoch")
+def test_a_choice_gives_a_new_picture(first):
+    epochs = panel(first, "epoch")
     epochs.locator("select").select_option("test")
-    wait_for_alt(page, epochs, "Test error against depth")
+    wait_for_alt(first, epochs, "Test error against depth")
 
 
-def test_a_net_of_the_readers_own_trains(page):
-    own = panel(page, "shortcuts")
+def test_a_net_of_the_readers_own_trains(first):
+    own = panel(first, "shortcuts")
     own.scroll_into_view_if_needed()
     assert own.locator("img").count() == 0
     own.get_by_role("slider").first.focus()
-    page.keyboard.press("Home")
+    first.keyboard.press("Home")
     own.get_by_role("button", name="shortcuts").click()
     own.get_by_role("button", name="Train").click()
-    wait_for_alt(page, own, "Last: resnet8")
+    wait_for_alt(first, own, "Last: resnet8")
     own.get_by_role("button", name="Train", disabled=False).wait_for(timeout=120_000)
-    shoot(page, "own")
+    shoot(first, "own")
     assert "resnet8 training" in alt(own)
-
-
-@pytest.fixture(scope="module")
-def second(tmp_path_factory):
-    with opened(tmp_path_factory, "02-residual-learning.ipynb") as page:
-        yield page
 
 
 def test_the_line_moves_along_the_blocks(second):
