@@ -4,11 +4,13 @@ A check says what is off about an answer; the solutions are in the notebooks, fo
 """
 
 from collections.abc import Callable
+from math import comb, isclose
 
 import torch
 from torch import Tensor
 
-from paper_nets.nets import Block, ResNetPlan, build
+from paper_nets.lab import jacobian, singular_values
+from paper_nets.nets import Block, ResNetPlan, build, plan
 from paper_nets.nets.parts import ZeroPad
 from paper_nets.show import NotYet, question
 
@@ -56,3 +58,54 @@ def make_identity(answer: Callable[[Block], None]) -> str:
     if len(changed) > 1:
         raise NotYet(f"y = x, but {len(changed)} tensors were changed ({', '.join(changed)}); one is enough.")
     return "One tensor, eight numbers. No such change would do it for a plain block."
+
+
+@question
+def relu_layers(answer: float) -> str:
+    """The factor on a norm over 54 layers of weights of variance 1/fan-in, each with a ReLU."""
+    if isclose(answer, 2.0**-54, rel_tol=0.01):
+        raise NotYet("that is the factor on the mean square; the norm is its root.")
+    if not isclose(answer, 2.0**-27, rel_tol=0.01):
+        raise NotYet(f"{answer:.3g} is not it. Each layer halves the mean square; how often, and what is the root?")
+    return f"{2.0**-27:.1e}: out of a hundred million parts, less than one arrives."
+
+
+@question
+def no_derivative(answer: Callable[[Block], None]) -> str:
+    """Change a pre-activation block so that dy/dx = 0 for every x > 0."""
+    torch.manual_seed(0)
+    block = Block(ResNetPlan(preact=True, norm=False), 4, 4)
+    for name, parameter in block.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.zeros_(parameter)
+    answer(block)
+    largest = singular_values(jacobian(block, torch.rand(4, 4, 4) + 0.1))[0].item()
+    if largest > 1e-6:
+        raise NotYet(f"the largest singular value of dy/dx is still {largest:.3g}; which F cancels x?")
+    return "F(x) = −x for x > 0, so y = 0 there: no gradient comes back, shortcut or not."
+
+
+@question
+def stretch_bounds(answer: Callable[[float], tuple[float, float]]) -> str:
+    """Between what the singular values of I + ∂F/∂x lie, if the largest of ∂F/∂x is s."""
+    for s in (0.0, 0.3, 1.0, 2.5):
+        (low, high), (least, most) = answer(s), (max(0.0, 1 - s), 1 + s)
+        if high < most - 1e-9:
+            raise NotYet(f"for s = {s:g} a value of {most:g} is possible, with ∂F/∂x = {s:g} · I; you say {high:g}.")
+        if low > least + 1e-9:
+            raise NotYet(f"for s = {s:g} a value of {least:g} is possible: think of ∂F/∂x = −c · I; you say {low:g}.")
+        if low < least - 1e-9 or high > most + 1e-9:
+            raise NotYet(f"for s = {s:g} you say [{low:g}, {high:g}], which is wider than it need be.")
+    return "At least 1 − s, and never under 0. At least 1 only where s = 0."
+
+
+@question
+def count_paths(answer: tuple[int, int]) -> str:
+    """All paths through residual-56, and those that pass through F twice."""
+    blocks = sum(plan("resnet56").blocks)
+    total, two = answer
+    if total != 2**blocks:
+        raise NotYet(f"{total:,} paths in all is not it. Each of the {blocks} blocks is passed in one of two ways.")
+    if two != comb(blocks, 2):
+        raise NotYet(f"{total:,} is right; {two:,} of length 2 is not. Which two of the {blocks} blocks?")
+    return f"{total:,} paths, {two} of them of length 2."

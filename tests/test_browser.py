@@ -121,3 +121,32 @@ def test_a_stack_of_the_readers_own_learns(second):
     stack.get_by_role("button", name="Train").click()
     wait_for_alt(second, stack, "2 blocks, distance 0. Error after step 150: residual, F = 0 at first seed 0 0.000")
     shoot(second, "stack")
+
+
+@pytest.fixture(scope="module")
+def third(chrome, tmp_path_factory):
+    with notebook(chrome, tmp_path_factory.mktemp("third"), "03-gradients.ipynb") as page:
+        yield page
+
+
+def test_the_gradient_answers_to_a_slider_and_a_switch(third):
+    explorer = panel(third, "batch norm")
+    explorer.scroll_into_view_if_needed()
+    wait_for_alt(third, explorer, "plain20, gain 1.00")
+    level = explorer.locator("img").get_attribute("alt")
+    explorer.get_by_role("button", name="batch norm").click()
+    explorer.locator(f'img:not([alt="{level}"])').wait_for()
+    explorer.get_by_role("slider").first.focus()
+    third.keyboard.press("ArrowLeft")
+    wait_for_alt(third, explorer, "plain14, gain 1.00")
+    explorer.locator("select").select_option("resnet")
+    wait_for_alt(third, explorer, "resnet14, gain 1.00")
+    shoot(third, "gradient")
+
+
+def test_the_singular_values_of_another_block(third):
+    blocks = third.locator(".jp-OutputArea-output .widget-vbox").filter(has=third.locator("img[alt*='block 13']"))
+    blocks.scroll_into_view_if_needed()
+    blocks.get_by_role("slider").focus()
+    third.keyboard.press("ArrowRight")
+    third.locator("img[alt*='Singular values of dy/dx of block 14']").wait_for()

@@ -174,3 +174,81 @@ def test_verdicts_take_only_the_houses_forms():
     assert show.Verdicts([good])._repr_markdown_().splitlines()[-1] == "| C2 | deeper is worse | 40 % | **holds** |"
     with pytest.raises(ValueError, match="must start with one of"):
         show.Verdict("C2", "deeper is worse", "40 %", "probably")
+
+
+def by_layer(**columns):
+    rows = [
+        {"net": net, "seed": seed, "layer": layer, "signal": 10.0**-layer, "gradient": 2.0, "weight": 3.0}
+        for net in ("plain20", "resnet20")
+        for seed in (0, 1)
+        for layer in (1, 2, 3)
+    ]
+    return pandas.DataFrame(rows).assign(**columns)
+
+
+def test_gradients_by_layer_are_drawn_as_given():
+    signal, gradient = show.gradient_by_layer(by_layer()).axes
+    assert lines_of(signal) == [([1, 2, 3], [0.1, 0.01, 0.001])] * 4
+    low, high = gradient.get_ylim()
+    assert high / low > 9999  # level data look level
+    assert "plain20 1e+02; resnet20 1e+02" in show.gradient_by_layer(by_layer(), "t").alt
+    _, weight = show.gradient_by_layer(by_layer(), "t", ("gradient", "weight")).axes
+    assert lines_of(weight)[0] == ([1, 2, 3], [3, 3, 3])
+
+
+def test_zero_units_are_drawn_in_per_cent():
+    table = pandas.DataFrame(
+        [
+            {"net": net, "seed": 0, "relu": i, "zero": 0.5, "dead": i / 10}
+            for net in ("plain8", "plain8 bare")
+            for i in (1, 2)
+        ]
+    )
+    zero, dead = show.zero_units(table).axes
+    assert lines_of(zero) == [([1, 2], [50, 50])] * 2 and lines_of(dead) == [([1, 2], [10, 20])] * 2
+    assert len({line.get_linestyle() for line in zero.lines}) == 2
+
+
+def test_one_step_is_shown_against_what_was_promised():
+    table = pandas.DataFrame(
+        {"net": "plain20", "seed": 0, "rate": [0.1, 1.0], "change": [-0.5, 1.0], "promised": [-1.0, -10.0]}
+    )
+    change, kept = show.one_step(table).axes
+    assert lines_of(change)[0] == ([0.1, 1], [-0.5, 1]) and lines_of(kept)[0] == ([0.1, 1], [50, -10])
+    assert "plain20 0.50" in show.one_step(table).alt
+
+
+def test_similarity_is_drawn_over_the_way():
+    table = pandas.DataFrame({"net": "plain20", "seed": 0, "share": [0.001, 0.01, 1], "similarity": [1, 0.5, 0]})
+    picture = show.gradient_turns(table)
+    assert lines_of(picture.axes[0])[0] == ([0.001, 0.01, 1], [1, 0.5, 0]) and "plain20 0.50" in picture.alt
+
+
+def test_stretches_count_what_is_under_one():
+    values = {False: [0.0, 0.5, 1.0, 1.0], True: [1.0, 1.0, 1.0, 2.0]}
+    table = pandas.concat(
+        pandas.DataFrame({"net": net, "block": 1, "trained": trained, "value": value})
+        for net in ("resnet56", "preact_resnet56")
+        for trained, value in values.items()
+    )
+    picture = show.stretches(table, 1)
+    assert "resnet56 before training 50 % under 1, smallest 0; resnet56 after training 0 % under 1" in picture.alt
+    assert len(picture.axes) == 2 and len(picture.axes[0].patches) == 2
+
+
+def test_products_span_all_values():
+    table = pandas.DataFrame({"net": "preact", "blocks": [1, 1, 1, 9, 9, 9], "value": [0.5, 1, 2, 0, 1, 100]})
+    (axes,) = show.products(table).axes
+    assert lines_of(axes)[0] == ([1, 9], [1, 1])
+    outer = axes.collections[0].get_paths()[0].vertices
+    assert outer[:, 1].max() == 100 and outer[:, 1].min() == pytest.approx(1e-10)
+
+
+def test_path_lengths_are_drawn_and_averaged():
+    table = pandas.DataFrame(
+        {"net": "resnet8", "seed": 0, "length": [0, 1], "paths": [1, 10**6], "gradient": [3, 1], "share": [0.25, 0.75]}
+    )
+    picture = show.path_lengths(table)
+    paths, gradient, share = picture.axes
+    assert lines_of(paths)[0] == ([0, 1], [1e-6, 1]) and lines_of(share)[0] == ([0, 1], [25, 75])
+    assert "Of 1 blocks" in picture.alt and "resnet8 0.8" in picture.alt

@@ -2,8 +2,18 @@
 
 from paper_nets.lab.compare import alike, comparison, longest, paper_ends
 from paper_nets.lab.data import Data, load
+from paper_nets.lab.gradients import (
+    Paths,
+    block_jacobians,
+    gradient_norms,
+    gradient_similarity,
+    jacobian,
+    loss_along_gradient,
+    path_lengths,
+    singular_values,
+)
 from paper_nets.lab.identity import KINDS, learn_identity
-from paper_nets.lab.probes import block_inputs, gradient_norms, jacobian, layer_responses, recovered, singular_values
+from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, recovered, relu_zeros
 from paper_nets.lab.record import Run, recorded, table
 from paper_nets.lab.train import DIGITS, Epoch, Recipe, seeded, train, train_each
 
@@ -12,20 +22,27 @@ __all__ = [
     "Data",
     "Epoch",
     "KINDS",
+    "Paths",
     "Recipe",
     "Run",
     "alike",
     "block_inputs",
+    "block_jacobians",
+    "calibrated",
     "comparison",
     "gradient_norms",
+    "gradient_similarity",
     "jacobian",
     "layer_responses",
     "learn_identity",
     "load",
     "longest",
+    "loss_along_gradient",
     "paper_ends",
+    "path_lengths",
     "recorded",
     "recovered",
+    "relu_zeros",
     "seeded",
     "singular_values",
     "table",

@@ -44,6 +44,11 @@ class Data:
         # A channel that never changes has no deviation to divide by.
         return pixels.mean(1).view(1, -1, 1, 1), pixels.std(1).clamp(min=1).view(1, -1, 1, 1)
 
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) of this kind as a net sees them: every channel with mean 0 and standard deviation 1."""
+        mean, std = self.mean_and_std
+        return (images - mean) / std
+
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that other images, labels or another order would change."""

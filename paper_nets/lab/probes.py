@@ -1,4 +1,4 @@
-"""Probes: what one can measure in a net that is there, without training it."""
+"""Probes of what passes forward through a net: how strong it is, what is zero, what a linear layer can read."""
 
 import copy
 
@@ -6,30 +6,10 @@ import pandas
 import torch
 from sklearn.linear_model import RidgeClassifier
 from torch import Tensor, nn
-from torch.func import jacrev
 from torch.nn import functional
 
 from paper_nets.lab.data import Data
 from paper_nets.nets import Block
-
-
-def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFrame:
-    """The gradient of the mean cross-entropy over images (N, C, H, W) at every weighted layer, input first.
-
-    Columns: layer (its name in the net), gradient (Euclidean norm over its weights), weight (the weights' own norm).
-    The net stays in the mode that it is in; its gradients and running statistics are left as they were.
-    """
-    layers = {name: module for name, module in net.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
-    statistics = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    loss = functional.cross_entropy(net(x), labels)
-    gradients = torch.autograd.grad(loss, [layer.weight for layer in layers.values()])
-    for name, buffer in net.named_buffers():
-        buffer.copy_(statistics[name])
-    rows = [
-        {"layer": name, "gradient": gradient.norm().item(), "weight": layer.weight.norm().item()}
-        for (name, layer), gradient in zip(layers.items(), gradients, strict=True)
-    ]
-    return pandas.DataFrame(rows)
 
 
 def layer_responses(net: nn.Module) -> pandas.DataFrame:
@@ -67,20 +47,29 @@ def block_inputs(net: nn.Module, x: Tensor) -> list[tuple[str, Block, Tensor]]:
     return found
 
 
-def jacobian(function: nn.Module, x: Tensor) -> Tensor:
-    """dy/dx of one input (c, h, w), as a matrix: (numbers in y, numbers in x), with the function in evaluation mode."""
-    was_training = function.training
-    function.eval()
+def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
+    """How much of what each ReLU of a net puts out is zero, for images x (N, C, H, W), input first.
+
+    Columns: relu (1, 2, …), zero (share of all its outputs), dead (share of its units, one for each channel and
+    pixel, that are zero for all the images). The net stays in the mode that it is in; running statistics may move.
+    """
+    rows, hooks = [], []
+
+    def note(_, __, output):
+        zero = output == 0
+        shares = {"zero": zero.float().mean().item(), "dead": zero.all(0).float().mean().item()}
+        rows.append({"relu": len(rows) + 1, **shares})
+
+    for module in net.modules():
+        if isinstance(module, nn.ReLU):
+            hooks.append(module.register_forward_hook(note))
     try:
-        derivative = jacrev(lambda image: function(image.unsqueeze(0)).flatten())(x)
+        with torch.no_grad():
+            net(x)
     finally:
-        function.train(was_training)
-    return derivative.detach().flatten(1)
-
-
-def singular_values(matrix: Tensor) -> Tensor:
-    """How much a matrix stretches space along its axes, largest first; for dy/dx all 1 where y = x."""
-    return torch.linalg.svdvals(matrix)
+        for hook in hooks:
+            hook.remove()
+    return pandas.DataFrame(rows)
 
 
 def recovered(net: nn.Module, data: Data) -> pandas.DataFrame:
@@ -91,9 +80,8 @@ def recovered(net: nn.Module, data: Data) -> pandas.DataFrame:
     between the maps of two different test images: 1 where all images look alike. Batch statistics are those of
     the training images, so that the probe works before any training too.
     """
-    mean, std = data.mean_and_std
-    train, test = ((images - mean) / std for images in (data.train_images, data.test_images))
-    net = _with_statistics_of(net, train)
+    train, test = (data.normalise(images) for images in (data.train_images, data.test_images))
+    net = calibrated(net, train)
     rows = []
     for passed, ((*_, a), (*_, b)) in enumerate(zip(block_inputs(net, train), block_inputs(net, test), strict=True)):
         probe = RidgeClassifier().fit(a.flatten(1), data.train_labels)
@@ -110,11 +98,14 @@ def recovered(net: nn.Module, data: Data) -> pandas.DataFrame:
 
 
 @torch.no_grad()
-def _with_statistics_of(net: nn.Module, x: Tensor) -> nn.Module:
-    """A copy of the net whose running statistics are those of `x`."""
+def calibrated(net: nn.Module, x: Tensor) -> nn.Module:
+    """A copy of the net whose batch norms have the statistics of images x (N, C, H, W), in evaluation mode.
+
+    An untrained net has none of its own, and in evaluation mode would run as if it had no batch norm.
+    """
     net = copy.deepcopy(net)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
     net.train()(x)
-    return net
+    return net.eval()

@@ -9,6 +9,15 @@ from paper_nets.show.figures import (
     samples,
     side_by_side,
 )
+from paper_nets.show.gradients import (
+    gradient_by_layer,
+    gradient_turns,
+    one_step,
+    path_lengths,
+    products,
+    stretches,
+    zero_units,
+)
 from paper_nets.show.live import Live
 from paper_nets.show.panel import Panel
 from paper_nets.show.picture import Picture, figure
@@ -23,16 +32,23 @@ __all__ = [
     "Reply",
     "Verdict",
     "Verdicts",
-    "run_curves",
     "error_against_depth",
     "figure",
+    "gradient_by_layer",
+    "gradient_turns",
     "identity_errors",
     "imagenet_errors",
     "information",
     "learning_curves",
+    "one_step",
+    "path_lengths",
+    "products",
     "question",
     "responses",
+    "run_curves",
     "samples",
     "side_by_side",
+    "stretches",
     "two_blocks",
+    "zero_units",
 ]

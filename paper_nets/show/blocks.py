@@ -9,7 +9,8 @@ from paper_nets.show.picture import COLOURS, Picture, family, figure
 STYLES = {
     "plain": (COLOURS["plain"], "-", "o"),
     "residual": (COLOURS["residual"], "--", "s"),
-    "residual, F = 0 at first": ("#56B4E9", ":", "^"),
+    "preact": (COLOURS["preact"], ":", "^"),
+    "residual, F = 0 at first": (COLOURS["preact"], ":", "^"),
 }
 READ = ("accuracy", "similarity")
 

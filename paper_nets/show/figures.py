@@ -93,9 +93,9 @@ def learning_curves(
     `table` has the columns net, seed, epoch, training_error and test_error (per cent); `epochs` is the full length,
     so that the axes stay while a curve grows. `beside` is a table of other runs, drawn pale.
     """
-    picture = Picture(860, 370)
+    picture = Picture(900, 370)
     pair = picture.subplots(1, 2, sharey=True)
-    picture.subplots_adjust(left=0.075, right=0.84, bottom=0.14, top=0.84, wspace=0.06)
+    picture.subplots_adjust(left=0.07, right=0.81, bottom=0.14, top=0.84, wspace=0.06)
     tables = [table.assign(pale=False)] if beside is None else [table.assign(pale=False), beside.assign(pale=True)]
     rows = pandas.concat(tables)
     for axes, error in zip(pair, ("training", "test"), strict=True):

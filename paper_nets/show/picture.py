@@ -9,7 +9,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 # Okabe and Ito's colour-blind-safe palette; a family has the same colour in every figure.
-COLOURS = {"plain": "#D55E00", "residual": "#0072B2", "dense": "#009E73", "other": "#7A7A7A", "human": "#CC79A7"}
+COLOURS = {
+    "plain": "#D55E00",
+    "residual": "#0072B2",
+    "preact": "#56B4E9",
+    "dense": "#009E73",
+    "other": "#7A7A7A",
+    "human": "#CC79A7",
+}
 DPI = 100
 
 # matplotlib is not thread-safe, and JupyterLab may run widget callbacks beside a cell.
@@ -53,7 +60,5 @@ def figure(function: Callable[..., Picture]) -> Callable[..., Picture]:
 
 
 def family(net: str) -> str:
-    """The family that decides a net's colour: "plain", "residual" or "dense"."""
-    if net.startswith("dense"):
-        return "dense"
-    return "plain" if net.startswith("plain") else "residual"
+    """The family that decides a net's colour: "plain", "preact" (a residual net too), "dense", or "residual"."""
+    return next((name for name in ("plain", "preact", "dense") if net.startswith(name)), "residual")

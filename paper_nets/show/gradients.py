@@ -1,0 +1,226 @@
+"""Figures of the gradient: how large it is where, how far it can be trusted, what blocks do to it."""
+
+import numpy
+import pandas
+from matplotlib.axes import Axes
+
+from paper_nets.show.figures import style_of, tidy
+from paper_nets.show.picture import COLOURS, Picture, family, figure
+
+MARKERS = {"plain": "o", "residual": "s", "preact": "^", "dense": "D"}
+
+
+def _lines(axes: Axes, table: pandas.DataFrame, x: str, y: str, **more) -> None:
+    """A line for each net and seed; one label for all seeds of a net. A family has its marker, a depth its line."""
+    for (net, seed), run in table.groupby(["net", "seed"], sort=False):
+        marks = {"marker": MARKERS[family(net)], "markersize": 4, "markevery": max(1, len(run) // 12), "alpha": 0.85}
+        label = net if seed == table[table.net == net].seed.iloc[0] else None
+        axes.plot(run[x], run[y], label=label, **{**style_of(net), **marks, **more})
+
+
+def _pair(right: float = 0.8) -> tuple[Picture, Axes, Axes]:
+    """Two axes side by side with room for a legend on the right."""
+    picture = Picture(900, 350)
+    left, other = picture.subplots(1, 2)
+    picture.subplots_adjust(left=0.075, right=right, bottom=0.15, top=0.84, wspace=0.26)
+    return picture, left, other
+
+
+def _line_of(table: pandas.DataFrame) -> dict[str, str]:
+    """A line for each net in their order, where nets of one depth are to be told apart."""
+    return dict(zip(table.net.unique(), ("-", "--", ":", "-."), strict=False))
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+
+
+BY_LAYER = {
+    "signal": "‖∂loss/∂output‖ of the layer",
+    "gradient": "‖∂loss/∂W‖ of the layer",
+    "weight": "‖W‖ of the layer",
+}
+
+
+@figure
+def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal", "gradient")) -> Picture:
+    """Figure 4 of the argument, measured: the gradient at every layer, on its way from the output back to the input.
+
+    `table` is that of `gradient_norms` with net, seed and the layer's number added; `columns` are two of its columns.
+    """
+    picture, *pair = _pair()
+    for axes, column in zip(pair, columns, strict=True):
+        _lines(axes, table, "layer", column)
+        axes.set_yscale("log")
+        axes.set_xlim(0, table.layer.max() + 1)
+        low, high = axes.get_ylim()
+        room = max(1, (1e4 / (high / low)) ** 0.5)  # four decades at least: a line that is level is to look level
+        axes.set_ylim(low / room, high * room)
+        tidy(axes, "layer (the gradient comes from the right)", "", BY_LAYER[column])
+    _legend(pair[1])
+    picture.suptitle(title, fontsize=11)
+    column = columns[0]
+    ends = table.groupby(["net", "seed"], sort=False)[column].agg(["first", "last"])
+    ratio = (ends["first"] / ends["last"]).groupby("net", sort=False).median()
+    picture.alt = f"{title}. {BY_LAYER[column]}, the first over the last layer's: " + "; ".join(
+        f"{net} {value:.2g}" for net, value in ratio.items()
+    )
+    return picture
+
+
+@figure
+def zero_units(table: pandas.DataFrame) -> Picture:
+    """What ReLUs put out as zero, along a net; `table` is that of `relu_zeros` with net and seed added."""
+    picture, left, right = _pair(0.76)
+    columns = {"zero": "share of outputs that are 0 (%)", "dead": "units that are 0 for every image (%)"}
+    shown, line_of = table.assign(zero=100 * table.zero, dead=100 * table.dead), _line_of(table)
+    for axes, (column, words) in zip((left, right), columns.items(), strict=True):
+        for net, own in shown.groupby("net", sort=False):
+            _lines(axes, own, "relu", column, linestyle=line_of[net])
+        axes.set_ylim(0, 100)
+        tidy(axes, "ReLU, from the input", "", words)
+    _legend(right)
+    means = shown.groupby("net", sort=False)[["zero", "dead"]].mean()
+    picture.alt = "Mean over all ReLUs: " + "; ".join(
+        f"{net} {row.zero:.0f} % of outputs zero, {row.dead:.0f} % of units dead" for net, row in means.iterrows()
+    )
+    return picture
+
+
+@figure
+def gradient_turns(table: pandas.DataFrame) -> Picture:
+    """How soon the gradient by the image points elsewhere.
+
+    `table` is that of `gradient_similarity` with net and seed added.
+    """
+    picture = Picture(800, 370)
+    axes = picture.add_axes((0.085, 0.14, 0.66, 0.76))
+    _lines(axes, table, "share", "similarity")
+    axes.set_xscale("log")
+    axes.set_ylim(-0.1, 1.05)
+    tidy(axes, "how far toward another image (1: all the way)", "cosine of the two gradients", "how soon it turns")
+    _legend(axes)
+    share = min(table.share, key=lambda x: abs(numpy.log(x / 0.01)))
+    means = table[table.share == share].groupby("net", sort=False).similarity.mean()
+    picture.alt = f"Cosine of the gradients at an image and {share:g} of the way to another: " + "; ".join(
+        f"{net} {value:.2f}" for net, value in means.items()
+    )
+    return picture
+
+
+@figure
+def one_step(table: pandas.DataFrame) -> Picture:
+    """What one step down the gradient does; `table` is that of `loss_along_gradient` with net and seed added."""
+    picture, left, right = _pair()
+    kept = table.assign(kept=100 * table.change / table.promised)
+    _lines(left, table, "rate", "change", markevery=1)
+    _lines(right, kept, "rate", "kept", markevery=1)
+    for axes, title in ((left, "change of the loss"), (right, "change, in % of the promised one")):
+        axes.set_xscale("log")
+        axes.axhline(0, color="black", linewidth=0.8)
+        tidy(axes, "learning rate of the step", "", title)
+    left.set_ylim(min(-0.5, 1.1 * table.change.min()), 1)
+    right.set_ylim(-20, 110)
+    _legend(right)
+    best = table.groupby(["net", "seed"], sort=False).change.min().groupby("net", sort=False).mean()
+    picture.alt = "The most that one step can take off the loss: " + "; ".join(
+        f"{net} {-value:.2f}" for net, value in best.items()
+    )
+    return picture
+
+
+LOWEST = 1e-3  # smaller singular values are counted here
+BINS = 10 ** (numpy.arange(-3.05, 1.1, 0.1))  # 1 in the middle of a bin, so that a block that does nothing is one bar
+
+
+@figure
+def stretches(table: pandas.DataFrame, block: int) -> Picture:
+    """The singular values of dy/dx of one block, before and after training.
+
+    `table` has net, block, trained (bool) and value, one row for each singular value; an axis for each net.
+    """
+    nets = table.net.unique()
+    picture = Picture(860, 340)
+    (row,) = picture.subplots(1, len(nets), sharey=True, squeeze=False)
+    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.15, top=0.86, wspace=0.08)
+    words = []
+    for axes, net in zip(row, nets, strict=True):
+        for trained, label in ((False, "before training"), (True, "after training")):
+            values = table[(table.net == net) & (table.block == block) & (table.trained == trained)].value
+            weights = numpy.full(len(values), 100 / len(values))
+            style = {"color": style_of(net)["color"], "alpha": 0.5} if trained else {"color": "black"}
+            axes.hist(
+                values.clip(LOWEST, 10),
+                BINS,
+                weights=weights,
+                histtype="stepfilled" if trained else "step",
+                label=label,
+                **style,
+            )
+            under = 100 * (values < 1 - 1e-6).mean()
+            words.append(f"{net} {label} {under:.0f} % under 1, smallest {_small(values.min())}")
+        axes.set_xscale("log")
+        axes.axvline(1, color="black", linewidth=0.8, linestyle="--")
+        axes.set_ylim(0, 100)
+        tidy(axes, f"singular value ({LOWEST:g}: that or less)", "% of them" if axes is row[0] else "", net)
+    row[0].legend(loc="upper left", frameon=False, fontsize=9)
+    picture.alt = f"Singular values of dy/dx of block {block}: " + "; ".join(words)
+    return picture
+
+
+def _small(value: float) -> str:
+    return "0" if value < 1e-12 else f"{value:.1g}"
+
+
+@figure
+def products(table: pandas.DataFrame, floor: float = 1e-10) -> Picture:
+    """What is left of the spectrum after many blocks; `table` has net, blocks and value, a row for each singular value.
+
+    All of them lie in the pale band, the middle half in the dark one; what is under `floor` is drawn there.
+    """
+    nets = table.net.unique()
+    picture = Picture(860, 360)
+    (row,) = picture.subplots(1, len(nets), sharey=True, squeeze=False)
+    picture.subplots_adjust(left=0.075, right=0.98, bottom=0.15, top=0.81, wspace=0.08)
+    picture.suptitle("singular values of the product of so many blocks' dy/dx", fontsize=11)
+    words = []
+    for axes, net in zip(row, nets, strict=True):
+        own = table[table.net == net].groupby("blocks").value
+        low, quarter, middle, three, high = (own.quantile(q).clip(lower=floor) for q in (0, 0.25, 0.5, 0.75, 1))
+        colour = COLOURS[family(net)]
+        axes.fill_between(low.index, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(low.index, quarter, three, color=colour, alpha=0.45, linewidth=0)
+        axes.plot(middle.index, middle, color=colour, marker=MARKERS[family(net)], markersize=4)
+        axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
+        axes.set_yscale("log")
+        axes.set_ylim(floor / 3, None)
+        tidy(axes, "blocks multiplied", "", net)
+        last = own.get_group(low.index[-1])
+        words.append(f"{net} largest {last.max():.2g}, median {_small(last.median())}, smallest {_small(last.min())}")
+    picture.alt = f"After {table.blocks.max()} blocks: " + "; ".join(words)
+    return picture
+
+
+@figure
+def path_lengths(table: pandas.DataFrame) -> Picture:
+    """How many paths of which length, what one of them carries, and what all of one length carry together.
+
+    `table` is that of `path_lengths` with net and seed added; nets of one family get different lines, in their order.
+    """
+    picture = Picture(900, 340)
+    row = picture.subplots(1, 3)
+    picture.subplots_adjust(left=0.05, right=0.8, bottom=0.15, top=0.86, wspace=0.3)
+    shown = table.assign(share=100 * table.share, paths=table.paths / 1e6)
+    titles = {"paths": "million paths", "gradient": "gradient of one path", "share": "carried by all (%)"}
+    line_of = _line_of(table)
+    for axes, (column, title) in zip(row, titles.items(), strict=True):
+        for net, own in shown.groupby("net", sort=False):
+            _lines(axes, own, "length", column, markevery=3, linestyle=line_of[net])
+        tidy(axes, "blocks passed through F", "", title)
+    row[1].set_yscale("log")
+    _legend(row[2])
+    by_length = shown.assign(mean=table.length * table.share).groupby(["net", "seed"], sort=False)["mean"].sum()
+    picture.alt = f"Of {table.length.max()} blocks, the gradient passes on average through F in: " + "; ".join(
+        f"{net} {value:.1f}" for net, value in by_length.groupby("net", sort=False).mean().items()
+    )
+    return picture

@@ -1,0 +1,192 @@
+"""Probes of the gradient against closed forms, finite differences, the chain rule and a second derivation."""
+
+from itertools import combinations
+from math import comb
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from paper_nets import build
+from paper_nets.lab import (
+    Paths,
+    block_jacobians,
+    calibrated,
+    gradient_norms,
+    gradient_similarity,
+    jacobian,
+    loss_along_gradient,
+    path_lengths,
+    singular_values,
+)
+from paper_nets.nets import Block, ResNetPlan
+
+
+@pytest.fixture
+def images():
+    return torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def small(**changes):
+    torch.manual_seed(0)
+    return build("resnet8", in_channels=1, width=4, **changes)
+
+
+def test_gradient_norms_of_a_linear_net_have_a_closed_form():
+    x, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
+    net = nn.Sequential(nn.Linear(3, 4, bias=False), nn.Linear(4, 3, bias=False))
+    first, last = net[0].weight, net[1].weight
+    slope = (functional.softmax(x @ first.T @ last.T, dim=1) - functional.one_hot(labels, 3)) / 5
+    measured = gradient_norms(net, x, labels)
+    assert measured.signal.tolist() == pytest.approx([(slope @ last).norm().item(), slope.norm().item()], rel=1e-5)
+    assert measured.gradient.tolist() == pytest.approx(
+        [(last.T @ slope.T @ x).norm().item(), (slope.T @ x @ first.T).norm().item()], rel=1e-5
+    )
+    assert measured.weight.tolist() == pytest.approx([first.norm().item(), last.norm().item()])
+
+
+def test_gradient_norms_are_those_of_backward_and_leave_no_trace(images):
+    net, labels = small(), torch.arange(6)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    measured = gradient_norms(net, images, labels)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert all(parameter.grad is None for parameter in net.parameters())
+    functional.cross_entropy(net(images), labels).backward()
+    modules = dict(net.named_modules())
+    assert len(measured) == 8
+    for row in measured.itertuples():
+        assert row.gradient == pytest.approx(modules[row.layer].weight.grad.norm().item(), rel=1e-5)
+
+
+class HalfSquare(nn.Module):
+    """A net whose first logit is ½‖x‖², so that the gradient by x is x itself."""
+
+    def forward(self, x):
+        return x.flatten(1).square().sum(1, keepdim=True) / 2
+
+
+def test_similarity_is_one_in_a_linear_net_and_has_a_closed_form_in_a_square():
+    start, end = torch.randn(2, 5, 1, 3, 3).unbind(0)
+    shares = [0.0, 0.1, 0.5, 1.0]
+    linear = gradient_similarity(nn.Sequential(nn.Flatten(), nn.Linear(9, 4)), start, end, shares)
+    assert linear.share.tolist() == shares and linear.similarity.tolist() == pytest.approx([1] * 4)
+    square = gradient_similarity(HalfSquare(), start, end, shares)
+    a, b = start.flatten(1).numpy(), end.flatten(1).numpy()
+    for row in square.itertuples():
+        moved = a + row.share * (b - a)
+        cosine = (a * moved).sum(1) / (a**2).sum(1) ** 0.5 / (moved**2).sum(1) ** 0.5
+        assert row.similarity == pytest.approx(cosine.mean(), abs=1e-6)
+
+
+def test_one_step_is_what_sgd_does_and_leaves_no_trace(images):
+    net, labels, rates = small().double(), torch.arange(6), [1e-9, 0.01, 0.3]
+    images = images.double()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    measured = loss_along_gradient(net, images, labels, rates)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert (measured.change / measured.promised)[0] == pytest.approx(1, abs=1e-4)
+    for row in measured.itertuples():
+        other = small().double()
+        optimiser = torch.optim.SGD(other.parameters(), row.rate)
+        loss = functional.cross_entropy(other(images), labels)
+        loss.backward()
+        optimiser.step()
+        after = functional.cross_entropy(other(images), labels)
+        assert row.change == pytest.approx((after - loss).item(), rel=1e-6, abs=1e-12)
+
+
+def test_a_linear_map_is_its_own_jacobian():
+    layer = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))
+    assert torch.allclose(jacobian(layer, torch.randn(3, 2, 2)), layer[1].weight)
+
+
+@pytest.mark.parametrize("changes", [{}, {"residual": False}, {"preact": True}])
+def test_the_jacobian_of_a_block_agrees_with_finite_differences(changes):
+    torch.manual_seed(0)
+    block = Block(ResNetPlan(**changes), 3, 3).double()
+    x = torch.randn(3, 4, 4, dtype=torch.float64)
+    columns = []
+    for i in range(x.numel()):
+        step = torch.zeros(x.numel(), dtype=torch.float64)
+        step[i] = 1e-6
+        step = step.view_as(x)
+        ahead, behind = (block.eval()((x + sign * step)[None]).flatten() for sign in (1, -1))
+        columns.append((ahead - behind) / 2e-6)
+    assert torch.allclose(jacobian(block.train(), x), torch.stack(columns, dim=1), atol=1e-6)
+    assert block.training
+
+
+def test_where_f_is_dead_the_jacobian_is_the_identity():
+    block = Block(ResNetPlan(preact=True), 3, 3)
+    with torch.no_grad():
+        block.F[-1].weight.zero_()
+    matrix = jacobian(block, torch.randn(3, 4, 4))
+    assert torch.equal(matrix, torch.eye(48))
+    assert torch.allclose(singular_values(matrix), torch.ones(48))
+
+
+def test_a_block_can_have_a_derivative_of_zero():
+    """F(x) = −x makes y = 0 whatever x is: dy/dx = I + ∂F/∂x is not at least 1."""
+    block = Block(ResNetPlan(preact=True, norm=False), 2, 2, activated=True)
+    with torch.no_grad():
+        for convolution, sign in ((block.F[0], 1.0), (block.F[-1], -1.0)):
+            convolution.weight.zero_()
+            convolution.bias.zero_()
+            for channel in range(2):
+                convolution.weight[channel, channel, 1, 1] = sign
+    assert singular_values(jacobian(block, torch.rand(2, 3, 3) + 0.1)).max() == 0
+
+
+@pytest.mark.parametrize("changes", [{}, {"residual": False}, {"preact": True}])
+def test_jacobians_of_the_blocks_multiply_to_that_of_all_of_them(images, changes):
+    net = calibrated(small(**changes), images).double()
+    product = None
+    for step in block_jacobians(net, images[0].double()):
+        product = step if product is None else step @ product
+    whole = jacobian(net.stages, net.stem(images[:1].double())[0])
+    assert whole.abs().max() > 0.1 and torch.allclose(product, whole)
+
+
+@pytest.mark.parametrize("changes", [{}, {"preact": True}, {"preact": True, "shortcut": "B"}])
+def test_all_paths_together_are_the_gradient(images, changes):
+    net, labels = calibrated(small(**changes), images).double(), torch.arange(6)
+    paths = Paths(net, images.double(), labels)
+    assert paths.blocks == 3
+    every = [paths.gradient(through) for n in range(4) for through in combinations(range(3), n)]
+    assert len(every) == 8 and all(part.norm() > 0 for part in every)
+    start = net.stem(images.double()).detach().requires_grad_()
+    functional.cross_entropy(net.head(net.stages(start)), labels).backward()
+    assert torch.allclose(sum(every), start.grad)
+
+
+def test_the_path_without_f_is_that_of_a_net_without_f(images):
+    """In pre-activation: with F taken away behind the forward pass, only the shortcuts are left."""
+    net, labels = calibrated(small(preact=True), images).double(), torch.arange(6)
+    direct = Paths(net, images.double(), labels).gradient([])
+    start = net.stem(images.double()).detach().requires_grad_()
+    y = start
+    for stage in net.stages:
+        for block in stage:
+            y = block.F(y).detach() + block.W_s(y)
+    functional.cross_entropy(net.head(y), labels).backward()
+    assert torch.allclose(direct, start.grad)
+
+
+def test_path_lengths_count_all_paths_and_share_out_the_whole(images):
+    net, labels = calibrated(small(), images), torch.arange(6)
+    measured = path_lengths(net, images, labels, samples=2)
+    assert measured.paths.tolist() == [comb(3, n) for n in range(4)]
+    assert measured.share.sum() == pytest.approx(1)
+    paths = Paths(net, images, labels)
+    ends = [paths.gradient(through).norm().item() for through in ([], [0, 1, 2])]
+    assert measured.gradient.iloc[[0, 3]].tolist() == pytest.approx(ends)
+    assert measured.equals(path_lengths(net, images, labels, samples=2))
+    assert len(net.stages[0][0].F._forward_hooks) == 0
+
+
+def test_bad_input_is_refused(images):
+    with pytest.raises(ValueError, match="no shortcuts"):
+        Paths(small(residual=False), images, torch.arange(6))
+    with pytest.raises(ValueError, match="samples is 0; it must be a whole number of at least 1"):
+        path_lengths(small(), images, torch.arange(6), samples=0)
