@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import comb, isclose
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from paper_nets.lab import jacobian, singular_values
 from paper_nets.nets import Block, ResNetPlan, build, plan
@@ -77,7 +77,7 @@ def no_derivative(answer: Callable[[Block], None]) -> str:
     block = Block(ResNetPlan(preact=True, norm=False), 4, 4)
     for name, parameter in block.named_parameters():
         if name.endswith("bias"):
-            torch.nn.init.zeros_(parameter)
+            nn.init.zeros_(parameter)
     answer(block)
     largest = singular_values(jacobian(block, torch.rand(4, 4, 4) + 0.1))[0].item()
     if largest > 1e-6:
@@ -109,3 +109,49 @@ def count_paths(answer: tuple[int, int]) -> str:
     if two != comb(blocks, 2):
         raise NotYet(f"{total:,} is right; {two:,} of length 2 is not. Which two of the {blocks} blocks?")
     return f"{total:,} paths, {two} of them of length 2."
+
+
+@question
+def bottleneck_weights(answer: int) -> str:
+    """Weights of the convolutions in ResNet-50's first blocks that take 256 channels."""
+    right = sum(p.numel() for p in build("resnet50").stages[0][1].F.parameters() if p.dim() == 4)
+    two = 2 * 9 * 256**2
+    if answer == two:
+        raise NotYet("those are the weights of two 3×3 convolutions at 256 channels; a bottleneck has 1×1, 3×3, 1×1.")
+    if answer != right:
+        raise NotYet(f"{answer:,} is not it. Add kernel² · channels in · channels out for 1×1, 3×3 and 1×1.")
+    return f"{right:,}. Two 3×3 convolutions at 256 channels have {two:,}, {two / right:.0f} times as many."
+
+
+@question
+def bottleneck_F(answer: Callable[[int, int], nn.Module]) -> str:
+    """F of a bottleneck that takes and gives `c` channels and is `width` wide, convolutions and batch norms."""
+    for width in (4, 16):
+        c = 4 * width
+        want, got = Block(ResNetPlan(block="bottleneck"), c, width).F, answer(c, width)
+        kinds = [type(layer).__name__ for layer in got]
+        if kinds != [type(layer).__name__ for layer in want]:
+            raise NotYet(f"the layers are {', '.join(kinds)}; each convolution has a batch norm, with ReLUs between.")
+        for ours, theirs in zip(want, got, strict=True):
+            if isinstance(ours, nn.Conv2d) and (ours.weight.shape != theirs.weight.shape or theirs.bias is not None):
+                shape, right = tuple(theirs.weight.shape), tuple(ours.weight.shape)
+                raise NotYet(
+                    f"for width {width} a convolution has weights {shape}; it should be {right}, without bias."
+                )
+        got.load_state_dict(dict(zip(got.state_dict(), want.state_dict().values(), strict=True)))
+        x = torch.randn(2, c, 5, 5)
+        if (y := got.eval()(x)).shape != x.shape:
+            raise NotYet(f"F maps {tuple(x.shape)} to {tuple(y.shape)}; F(x) + x needs both alike.")
+        if not torch.equal(y, want.eval()(x)):
+            raise NotYet("the layers are right; with the same weights they give something else than the package's.")
+    return "With the same weights it computes what the package's does."
+
+
+@question
+def paths_left(answer: float) -> str:
+    """The share of a residual net's paths that is left when three blocks are passed by."""
+    if isclose(answer, 1 - 3 / 27, rel_tol=0.02):
+        raise NotYet("24 of 27 blocks are left, but each block that is gone takes half of all paths with it.")
+    if not isclose(answer, 1 / 8, rel_tol=1e-6):
+        raise NotYet(f"{answer:g} is not it. One block less leaves the paths that did not pass through its F.")
+    return "One eighth, and what is left is a net of 24 blocks in which nothing else has changed."

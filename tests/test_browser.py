@@ -150,3 +150,37 @@ def test_the_singular_values_of_another_block(third):
     blocks.get_by_role("slider").focus()
     third.keyboard.press("ArrowRight")
     third.locator("img[alt*='Singular values of dy/dx of block 14']").wait_for()
+
+
+@pytest.fixture(scope="module")
+def fourth(chrome, tmp_path_factory):
+    with notebook(chrome, tmp_path_factory.mktemp("fourth"), "04-resnets.ipynb") as page:
+        yield page
+
+
+def test_the_bottleneck_answers_to_its_sliders(fourth):
+    blocks = panel(fourth, "expansion")
+    blocks.scroll_into_view_if_needed()
+    wait_for_alt(fourth, blocks, "bottleneck 256–64–64–256: 69,632 parameters")
+    blocks.get_by_role("slider").nth(1).focus()
+    fourth.keyboard.press("ArrowLeft")
+    wait_for_alt(fourth, blocks, "bottleneck 192–64–64–192: 61,440 parameters")
+    blocks.get_by_role("slider").first.focus()
+    fourth.keyboard.press("ArrowRight")
+    wait_for_alt(fourth, blocks, "bottleneck 240–80–80–240: 96,000 parameters")
+    shoot(fourth, "bottleneck")
+
+
+def test_depth_by_epoch_and_a_choice(fourth):
+    depths = panel(fourth, "epoch")
+    depths.locator("select").select_option("test")
+    wait_for_alt(fourth, depths, "Test error against depth")
+
+
+def test_another_block_is_taken_out(fourth):
+    lesions = fourth.locator(".jp-OutputArea-output .widget-vbox").filter(has=fourth.locator("img[alt*='block 4:']"))
+    lesions.scroll_into_view_if_needed()
+    lesions.get_by_role("slider").focus()
+    fourth.keyboard.press("ArrowRight")
+    fourth.locator("img[alt*='Test error without block 5']").wait_for()
+    shoot(fourth, "lesions")

@@ -5,6 +5,7 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from paper_nets import build, cost
+from paper_nets.nets import architecture, trace
 
 # (channels, side) after stem and stages, from the papers' architecture tables.
 CIFAR = [(16, 32), (16, 32), (32, 16), (64, 8)]
@@ -109,3 +110,23 @@ def test_activation_memory_is_what_autograd_keeps(name, changes):
         net(torch.randn(batch, 3, side, side))
     size = sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
     assert cost(net, (3, side, side)).activation_bytes * batch == size
+
+
+def test_architecture_tables_are_the_papers_own():
+    """Table 1 of the ResNet paper, for 34 and 50 layers, and Table 1 of the DenseNet paper, for 121."""
+    with torch.device("meta"):
+        nets = {name: trace(build(name), (3, 224, 224)) for name in ("resnet34", "resnet50", "densenet121")}
+    table = architecture(nets)
+    assert list(table.index) == [*(f"{side} × {side}" for side in (112, 56, 28, 14, 7, 1)), "multiply–adds"]
+    assert table.resnet34.tolist() == [
+        "7×7, 64",
+        "pool; [3×3, 64 · 3×3, 64] × 3",
+        "[3×3, 128 · 3×3, 128] × 4",
+        "[3×3, 256 · 3×3, 256] × 6",
+        "[3×3, 512 · 3×3, 512] × 3",
+        "average pool; fc 1000",
+        "3.664 × 10⁹",
+    ]
+    assert table.resnet50["14 × 14"] == "[1×1, 256 · 3×3, 256 · 1×1, 1024] × 6"
+    assert table.densenet121["56 × 56"] == "pool; [1×1, 128 · 3×3, 32] × 6; 1×1, 128"
+    assert table.densenet121["7 × 7"] == "pool; [1×1, 128 · 3×3, 32] × 16"

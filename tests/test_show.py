@@ -252,3 +252,30 @@ def test_path_lengths_are_drawn_and_averaged():
     paths, gradient, share = picture.axes
     assert lines_of(paths)[0] == ([0, 1], [1e-6, 1]) and lines_of(share)[0] == ([0, 1], [25, 75])
     assert "Of 1 blocks" in picture.alt and "resnet8 0.8" in picture.alt
+
+
+def test_block_costs_are_bars():
+    table = pandas.DataFrame({"block": ["a", "b"], "parameters": [1000, 3000], "multiply_adds": [10**6, 2 * 10**6]})
+    left, right = show.block_costs(table, "t").axes
+    assert [bar.get_width() for bar in left.patches] == [1, 3] and [bar.get_width() for bar in right.patches] == [1, 2]
+    assert "a: 1,000 parameters, 1,000,000 multiply–adds" in show.block_costs(table, "t").alt
+
+
+def test_published_errors_are_drawn_by_depth():
+    imagenet, cifar = published("resnet_imagenet"), published("resnet_cifar10")
+    imagenet = imagenet[(imagenet.test == "val 10-crop") & imagenet.net.isin(["plain18", "plain34"])]
+    picture = show.published_depth(imagenet, cifar[cifar.net.str.startswith("resnet")])
+    left, right = picture.axes
+    assert lines_of(left) == [([18, 34], [27.94, 28.54])]
+    assert lines_of(right) == [([20, 32, 44, 56, 110, 1202], [8.75, 7.51, 7.17, 6.97, 6.43, 7.93])]
+    assert "resnet1202 7.93 %" in picture.alt
+
+
+def test_lesions_are_drawn_block_by_block():
+    one = pandas.DataFrame({"net": "resnet8", "seed": 0, "block": [-1, 0, 1, 2], "test_error": [1, 50, 4, 6]})
+    many = pandas.DataFrame({"net": "resnet8", "kind": "deleted", "number": [0, 1, 1], "test_error": [1, 10, 30]})
+    left, right = show.lesions(one, many).axes
+    assert lines_of(left) == [([0, 1, 2], [50, 4, 6])] and lines_of(right) == [([0, 1], [1, 20])]
+    assert show.lesions(one, many).alt.endswith("resnet8 20.0 % (whole: 1.0 %)")
+    marked = show.lesions(one, many, block=1)
+    assert len(marked.axes[0].lines) == 2 and marked.alt == "Test error without block 1: resnet8 4.0 % (whole: 1.0 %)"

@@ -13,6 +13,7 @@ from paper_nets.lab.gradients import (
     singular_values,
 )
 from paper_nets.lab.identity import KINDS, learn_identity
+from paper_nets.lab.lesions import error_of, shuffled, without
 from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, recovered, relu_zeros
 from paper_nets.lab.record import Run, recorded, table
 from paper_nets.lab.train import DIGITS, Epoch, Recipe, seeded, train, train_each
@@ -30,6 +31,7 @@ __all__ = [
     "block_jacobians",
     "calibrated",
     "comparison",
+    "error_of",
     "gradient_norms",
     "gradient_similarity",
     "jacobian",
@@ -44,8 +46,10 @@ __all__ = [
     "recovered",
     "relu_zeros",
     "seeded",
+    "shuffled",
     "singular_values",
     "table",
     "train",
     "train_each",
+    "without",
 ]

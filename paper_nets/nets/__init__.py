@@ -4,7 +4,7 @@ from paper_nets.nets.catalog import NAMES, build, catalog, plan, published
 from paper_nets.nets.cost import cost
 from paper_nets.nets.densenet import DenseBlock, DenseLayer, DenseNet, DenseNetPlan, Transition
 from paper_nets.nets.resnet import Block, ResNet, ResNetPlan
-from paper_nets.nets.trace import Trace, trace
+from paper_nets.nets.trace import Trace, architecture, trace
 from paper_nets.nets.weights import from_torchvision, pretrained
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ResNetPlan",
     "Trace",
     "Transition",
+    "architecture",
     "build",
     "catalog",
     "cost",

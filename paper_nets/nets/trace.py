@@ -1,7 +1,10 @@
 """What an image meets on its way through any net, read off the net itself."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
+import pandas
 import torch
 from torch import nn
 
@@ -89,3 +92,39 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
         for handle in handles:
             handle.remove()
     return Trace(tuple(layers), tuple(shortcuts), multiply_adds[0])
+
+
+def architecture(nets: Mapping[str, Trace]) -> pandas.DataFrame:
+    """The architecture table of the papers (Table 1 in both), read off the nets: a column for each net, a row for each
+    size of feature maps, and the multiply–adds.
+
+    A cell lists the layers whose output has this size, a residual block or a dense layer in brackets:
+    "[3×3, 64 · 3×3, 64] × 2".
+    """
+    sides = sorted({layer.side for net in nets.values() for layer in net.layers}, reverse=True)
+    rows = {f"{side} × {side}": {name: _cell(net, side) for name, net in nets.items()} for side in sides}
+    rows["multiply–adds"] = {name: f"{net.multiply_adds / 1e9:.3f} × 10⁹" for name, net in nets.items()}
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("output size")
+
+
+def _cell(net: Trace, side: int) -> str:
+    units = (" · ".join(map(_in_words, unit)) for unit in _units(net) if unit[-1].side == side)
+    counted = ((words, len(list(same))) for words, same in groupby(units))
+    return "; ".join(words if times == 1 and "·" not in words else f"[{words}] × {times}" for words, times in counted)
+
+
+def _units(net: Trace) -> Iterator[tuple[Layer, ...]]:
+    """The layers, those of one residual block or of one dense layer together."""
+    last_of = {shortcut.first: shortcut.last for shortcut in net.shortcuts}
+    i = 0
+    while i < len(net.layers):
+        kernels = [layer.kernel for layer in net.layers[i : i + 2]]
+        last = last_of.get(i, i + 1 if kernels == [1, 3] else i)  # 1×1 and 3×3 without a shortcut: a dense layer
+        yield net.layers[i : last + 1]
+        i = last + 1
+
+
+def _in_words(layer: Layer) -> str:
+    if layer.kind == "conv":
+        return f"{layer.kernel}×{layer.kernel}, {layer.channels}"
+    return f"fc {layer.channels}" if layer.kind == "linear" else "average pool" if layer.side == 1 else "pool"

@@ -22,6 +22,7 @@ from paper_nets.show.live import Live
 from paper_nets.show.panel import Panel
 from paper_nets.show.picture import Picture, figure
 from paper_nets.show.question import NotYet, Reply, question
+from paper_nets.show.resnets import block_costs, lesions, published_depth
 from paper_nets.show.verdicts import Verdict, Verdicts
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Reply",
     "Verdict",
     "Verdicts",
+    "block_costs",
     "error_against_depth",
     "figure",
     "gradient_by_layer",
@@ -40,9 +42,11 @@ __all__ = [
     "imagenet_errors",
     "information",
     "learning_curves",
+    "lesions",
     "one_step",
     "path_lengths",
     "products",
+    "published_depth",
     "question",
     "responses",
     "run_curves",

@@ -3,6 +3,7 @@
 import numpy
 import pandas
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from paper_nets.show.figures import style_of, tidy
 from paper_nets.show.picture import COLOURS, Picture, family, figure
@@ -53,6 +54,7 @@ def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal
         _lines(axes, table, "layer", column)
         axes.set_yscale("log")
         axes.set_xlim(0, table.layer.max() + 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         low, high = axes.get_ylim()
         room = max(1, (1e4 / (high / low)) ** 0.5)  # four decades at least: a line that is level is to look level
         axes.set_ylim(low / room, high * room)

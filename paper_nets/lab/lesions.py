@@ -1,0 +1,59 @@
+"""Lesions: what is left of a trained net when blocks are taken out of it, or change places (Veit et al., arXiv
+1605.06431, Section 4)."""
+
+import copy
+from collections.abc import Collection
+from itertools import combinations
+
+import torch
+from torch import nn
+
+from paper_nets.lab.data import Data
+from paper_nets.nets import Block
+
+
+def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
+    """A copy of a plain or residual net that passes its blocks of these numbers (0, 1, …) by: y = σ(W_s x).
+
+    Where the dimensions change, W_s of a plain net is that of option A. Raises ValueError for a number that no block
+    has.
+    """
+    net = copy.deepcopy(net)
+    places = _places(net)
+    if wrong := [i for i in blocks if i not in range(len(places))]:
+        raise ValueError(f"There is no block {wrong[0]!r} in this net; its blocks are 0 to {len(places) - 1}.")
+    for i in blocks:
+        stage, place = places[i]
+        block = stage[place]
+        stage[place] = nn.Sequential(block.before, block.W_s, block.sigma)
+    return net
+
+
+def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:
+    """A copy of a plain or residual net where `swaps` pairs of blocks, no pair twice, have changed places.
+
+    The two are of one stage, and neither is its first, which changes the dimensions.
+    Raises ValueError for more swaps than there are such pairs.
+    """
+    net, chance = copy.deepcopy(net), torch.Generator().manual_seed(seed)
+    pairs = [(stage, i, j) for (stage, i), (other, j) in combinations(_places(net), 2) if stage is other and 0 < i < j]
+    if not 0 <= swaps <= len(pairs):
+        raise ValueError(f"swaps is {swaps!r}; this net has {len(pairs)} pairs of blocks that can change places.")
+    for k in torch.randperm(len(pairs), generator=chance)[:swaps].tolist():
+        stage, i, j = pairs[k]
+        stage[i], stage[j] = stage[j], stage[i]
+    return net
+
+
+def _places(net: nn.Module) -> list[tuple[nn.Sequential, int]]:
+    """Where each block stands: its stage, and its place there."""
+    return [(stage, i) for stage in net.stages for i, block in enumerate(stage) if isinstance(block, Block)]
+
+
+@torch.no_grad()
+def error_of(net: nn.Module, data: Data) -> float:
+    """The share of test images that the net gets wrong in evaluation mode, in per cent."""
+    was_training = net.training
+    logits = net.eval()(data.normalise(data.test_images))
+    net.train(was_training)
+    return 100 * (logits.argmax(1) != data.test_labels).float().mean().item()

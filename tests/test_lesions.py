@@ -1,0 +1,84 @@
+"""Nets with blocks taken out or swapped, against forward passes written out by hand."""
+
+import pytest
+import torch
+
+from paper_nets import build
+from paper_nets.lab import error_of, load, seeded, shuffled, without
+
+
+@pytest.fixture
+def images():
+    return torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def small(name="resnet14", **changes):
+    torch.manual_seed(0)
+    return build(name, in_channels=1, width=4, **changes).eval()
+
+
+def logits(net, blocks, x):
+    y = net.stem(x)
+    for block in blocks:
+        y = block(y)
+    return net.head(y)
+
+
+@pytest.mark.parametrize("name", ["resnet14", "plain14", "preact_resnet14"])
+def test_a_block_that_keeps_its_dimensions_is_as_if_it_were_not_there(name, images):
+    """What it reads is not negative behind a ReLU, so σ(x) = x, and without F nothing happens to it."""
+    net = small(name)
+    blocks = [block for stage in net.stages for block in stage]
+    for gone in (0, 1, 3):
+        left = logits(net, blocks[:gone] + blocks[gone + 1 :], images)
+        assert torch.equal(without(net, [gone])(images), left)
+        assert not torch.equal(left, net(images))
+    assert torch.equal(without(net, [1, 3])(images), logits(net, [*blocks[:1], blocks[2], *blocks[4:]], images))
+
+
+@pytest.mark.parametrize("name", ["resnet14", "plain14"])
+def test_a_block_that_changes_dimensions_leaves_every_second_pixel_and_zeros(name, images):
+    net = small(name)
+    blocks = [block for stage in net.stages for block in stage]
+    y = blocks[1](blocks[0](net.stem(images)))
+    y = torch.cat([y[:, :, ::2, ::2], torch.zeros(6, 4, 4, 4)], dim=1)
+    for block in blocks[3:]:
+        y = block(y)
+    assert torch.equal(without(net, [2])(images), net.head(y))
+
+
+def test_the_net_itself_stays_whole(images):
+    net = small("resnet20")
+    before = net(images)
+    without(net, range(9))
+    shuffled(net, 1, seed=0)
+    assert torch.equal(net(images), before) and torch.equal(without(net, [])(images), before)
+    assert torch.equal(shuffled(net, 0, seed=0)(images), before)
+
+
+def test_swaps_keep_all_blocks_and_the_first_in_its_place(images):
+    net = small("resnet20")  # three blocks a stage: one pair in each can change places
+    done = shuffled(net, 3, seed=0)
+    blocks = [block for stage in net.stages for block in stage]
+    order = [0, 2, 1, 3, 5, 4, 6, 8, 7]
+    assert torch.equal(done(images), logits(net, [blocks[i] for i in order], images))
+    with pytest.raises(ValueError, match="swaps is 4; this net has 3 pairs of blocks that can change places"):
+        shuffled(net, 4, seed=0)
+
+
+def test_no_such_block():
+    with pytest.raises(ValueError, match="There is no block 6 in this net; its blocks are 0 to 5"):
+        without(small(), [6])
+
+
+def test_the_error_is_the_share_of_wrong_answers():
+    digits = load("digits")
+    net = seeded("resnet8", digits, 0).train()
+    mean, std = digits.mean_and_std
+    wrong = sum(
+        net.eval()((image[None] - mean) / std).argmax().item() != label
+        for image, label in zip(digits.test_images, digits.test_labels.tolist(), strict=True)
+    )
+    net.train()
+    assert error_of(net, digits) == pytest.approx(100 * wrong / len(digits.test_labels), abs=0.3)
+    assert net.training
