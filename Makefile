@@ -11,12 +11,12 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-# Two files of tests side by side, with a core each: on these small nets a second thread would hardly help one of them.
 .PHONY: lab test bench notebooks format clean
 
 lab: $(READY)
 	cd notebooks && ../$(BIN)/jupyter lab $(BROWSER) $(ROOT)
 
+# Two files of tests side by side, with a core each: on these small nets a second thread would hardly help one of them.
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
