@@ -16,11 +16,10 @@ ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 lab: $(READY)
 	cd notebooks && ../$(BIN)/jupyter lab $(BROWSER) $(ROOT)
 
-# Two files of tests side by side, with a core each: on these small nets a second thread would hardly help one of them.
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
