@@ -177,16 +177,32 @@ def test_path_lengths_count_all_paths_and_share_out_the_whole(images):
     net, labels = calibrated(small(), images), torch.arange(6)
     measured = path_lengths(net, images, labels, samples=2)
     assert measured.paths.tolist() == [comb(3, n) for n in range(4)]
-    assert measured.share.sum() == pytest.approx(1)
     paths = Paths(net, images, labels)
-    ends = [paths.gradient(through).norm().item() for through in ([], [0, 1, 2])]
-    assert measured.gradient.iloc[[0, 3]].tolist() == pytest.approx(ends)
+    norms = [[paths.gradient(c).norm().item() for c in combinations(range(3), n)] for n in range(4)]
+    for row, found in zip(measured.itertuples(), norms, strict=True):
+        assert min(found) * 0.999 <= row.gradient <= max(found) * 1.001
+    many = path_lengths(net, images, labels, samples=300)
+    assert many.gradient.tolist() == pytest.approx([sum(found) / len(found) for found in norms], rel=0.1)
+    whole = sum(map(sum, norms))
+    assert many.share.tolist() == pytest.approx([sum(found) / whole for found in norms], rel=0.1)
     assert measured.equals(path_lengths(net, images, labels, samples=2))
     assert len(net.stages[0][0].F._forward_hooks) == 0
 
 
 def test_bad_input_is_refused(images):
-    with pytest.raises(ValueError, match="no shortcuts"):
+    with pytest.raises(ValueError, match="no residual blocks"):
         Paths(small(residual=False), images, torch.arange(6))
+    with pytest.raises(ValueError, match="There is no block 3 in this net; its blocks are 0 to 2"):
+        Paths(small(), images, torch.arange(6)).gradient([3])
     with pytest.raises(ValueError, match="samples is 0; it must be a whole number of at least 1"):
         path_lengths(small(), images, torch.arange(6), samples=0)
+
+
+def test_a_failure_leaves_the_net_as_it_was(images):
+    net, wrong = small(), torch.full((6,), 99)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    for probe in (gradient_norms, lambda *args: loss_along_gradient(*args, rates=[0.1])):
+        with pytest.raises(IndexError):
+            probe(net, images, wrong)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert not any(module._forward_hooks for module in net.modules())

@@ -31,6 +31,8 @@ def test_responses_are_what_each_convolution_answers(images):
     assert len(answers) == 7 and measured.to_dict() == pytest.approx(answers, rel=2e-2)
     with pytest.raises(ValueError, match="no batch norm"):
         layer_responses(small(norm=False))
+    with pytest.raises(ValueError, match="before the convolution"):
+        layer_responses(small(preact=True))
 
 
 def test_block_inputs_lead_from_block_to_block(images):
@@ -62,6 +64,7 @@ def test_a_calibrated_net_has_the_statistics_of_the_images(images):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     made = calibrated(net, images)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert made.stem[1].momentum == net.stem[1].momentum == 0.1
     first = made.stem[0](images)
     assert torch.allclose(made.stem[1].running_mean, first.mean((0, 2, 3)), atol=1e-6)
     assert torch.allclose(made.stem[1].running_var, first.var((0, 2, 3)), rtol=1e-4)

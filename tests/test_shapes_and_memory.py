@@ -115,7 +115,7 @@ def test_activation_memory_is_what_autograd_keeps(name, changes):
 def test_architecture_tables_are_the_papers_own():
     """Table 1 of the ResNet paper, for 34 and 50 layers, and Table 1 of the DenseNet paper, for 121."""
     with torch.device("meta"):
-        nets = {name: trace(build(name), (3, 224, 224)) for name in ("resnet34", "resnet50", "densenet121")}
+        nets = {name: trace(build(name), (3, 224, 224)) for name in ("plain34", "resnet34", "resnet50", "densenet121")}
     table = architecture(nets)
     assert list(table.index) == [*(f"{side} × {side}" for side in (112, 56, 28, 14, 7, 1)), "multiply–adds"]
     assert table.resnet34.tolist() == [
@@ -127,6 +127,7 @@ def test_architecture_tables_are_the_papers_own():
         "average pool; fc 1000",
         "3.664 × 10⁹",
     ]
+    assert table.plain34[:-1].equals(table.resnet34[:-1])
     assert table.resnet50["14 × 14"] == "[1×1, 256 · 3×3, 256 · 1×1, 1024] × 6"
     assert table.densenet121["56 × 56"] == "pool; [1×1, 128 · 3×3, 32] × 6; 1×1, 128"
     assert table.densenet121["7 × 7"] == "pool; [1×1, 128 · 3×3, 32] × 16"

@@ -1,6 +1,8 @@
 """Probes of the gradient: how large it is where, how far it can be trusted, and which paths it takes."""
 
+import copy
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from math import comb
 
 import pandas
@@ -14,6 +16,16 @@ from paper_nets.nets import Block
 from paper_nets.nets.parts import check_whole
 
 
+@contextmanager
+def _left_as_it_was(net: nn.Module) -> Iterator[None]:
+    """Weights and running statistics are put back, whatever happens in between."""
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    try:
+        yield
+    finally:
+        net.load_state_dict(before)
+
+
 def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFrame:
     """The gradient of the mean cross-entropy over images (N, C, H, W) at every weighted layer, input first.
 
@@ -22,19 +34,14 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
     The net stays in the mode that it is in; its gradients and running statistics are left as they were.
     """
     layers = {name: module for name, module in net.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
-    statistics = {name: buffer.clone() for name, buffer in net.named_buffers()}
     outputs = {}
-    hooks = [
-        layer.register_forward_hook(lambda _, __, output, name=name: outputs.update({name: output}))
-        for name, layer in layers.items()
-    ]
-    loss = functional.cross_entropy(net(x), labels)
-    for hook in hooks:
-        hook.remove()
-    wanted = [outputs[name] for name in layers] + [layer.weight for layer in layers.values()]
-    norms = [gradient.norm().item() for gradient in torch.autograd.grad(loss, wanted)]
-    for name, buffer in net.named_buffers():
-        buffer.copy_(statistics[name])
+    with _left_as_it_was(net), ExitStack() as hooks:
+        for name, layer in layers.items():
+            note = lambda _, __, output, name=name: outputs.update({name: output})  # noqa: E731
+            hooks.callback(layer.register_forward_hook(note).remove)
+        loss = functional.cross_entropy(net(x), labels)
+        wanted = [outputs[name] for name in layers] + [layer.weight for layer in layers.values()]
+        norms = [gradient.norm().item() for gradient in torch.autograd.grad(loss, wanted)]
     return pandas.DataFrame(
         {
             "layer": list(layers),
@@ -50,7 +57,8 @@ def gradient_similarity(net: nn.Module, start: Tensor, end: Tensor, shares: Sequ
 
     On the line from an image of `start` to its partner in `end`, (N, C, H, W) each, the gradient of the first logit by
     the image is compared with that at the start. Columns: share (of the way, as in `shares`), similarity (cosine of the
-    two gradients, mean over the N pairs; 1 everywhere in a linear net). The net stays in the mode that it is in.
+    two gradients, mean over the N pairs; 1 everywhere in a linear net).
+    The net should be in evaluation mode: in training mode the images of a batch would act on one another.
     """
 
     def gradient(x: Tensor) -> Tensor:
@@ -74,20 +82,17 @@ def loss_along_gradient(net: nn.Module, x: Tensor, labels: Tensor, rates: Sequen
     Columns: rate; change (of the mean cross-entropy over the images); promised (the change if the loss were the plane
     that the gradient says: −rate · ‖gradient‖²). The net stays in the mode that it is in, and is left as it was.
     """
-    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    weights = list(net.parameters())
-    loss = functional.cross_entropy(net(x), labels)
-    gradients = torch.autograd.grad(loss, weights)
+    weights, rows = list(net.parameters()), []
+    with _left_as_it_was(net):
+        loss = functional.cross_entropy(net(x), labels)
+        gradients = torch.autograd.grad(loss, weights)
     slope = sum(gradient.square().sum().item() for gradient in gradients)
-    rows = []
-    with torch.no_grad():
-        for rate in rates:
-            net.load_state_dict(before)
+    for rate in rates:
+        with _left_as_it_was(net), torch.no_grad():
             for weight, gradient in zip(weights, gradients, strict=True):
                 weight.sub_(gradient, alpha=rate)
             change = functional.cross_entropy(net(x), labels) - loss
-            rows.append({"rate": rate, "change": change.item(), "promised": -rate * slope})
-        net.load_state_dict(before)
+        rows.append({"rate": rate, "change": change.item(), "promised": -rate * slope})
     return pandas.DataFrame(rows)
 
 
@@ -103,9 +108,12 @@ def jacobian(function: nn.Module, x: Tensor) -> Tensor:
 
 
 def block_jacobians(net: nn.Module, image: Tensor) -> Iterator[Tensor]:
-    """dy/dx of one block after the other of a plain or residual net, at one image (C, H, W), in float64."""
-    for _, block, given in block_inputs(net, image.unsqueeze(0)):
-        yield jacobian(block, given[0]).double()
+    """dy/dx of one block after the other of a plain or residual net, at one image (C, H, W), computed in float64.
+
+    The net is in evaluation mode; an untrained one is to be `calibrated` first.
+    """
+    for _, block, given in block_inputs(copy.deepcopy(net).double(), image.double().unsqueeze(0)):
+        yield jacobian(block, given[0])
 
 
 def singular_values(matrix: Tensor) -> Tensor:
@@ -125,7 +133,7 @@ class Paths:
     def __init__(self, net: nn.Module, x: Tensor, labels: Tensor):
         blocks = [module for module in net.modules() if isinstance(module, Block)]
         if not blocks or not all(block.residual for block in blocks):
-            raise ValueError("Paths are those of a residual net; this net has no shortcuts, and so a single path.")
+            raise ValueError("Paths are those of a residual net; this net has no residual blocks.")
         self.blocks = len(blocks)
         self._through_F = [True] * self.blocks
         was_training, hooks = net.training, []
@@ -149,17 +157,23 @@ class Paths:
         return gate
 
     def gradient(self, through: Sequence[int]) -> Tensor:
-        """The part of ∂loss/∂x that takes F in the blocks `through` (0, 1, …) and W_s in the others; x, (N, c, H, W),
-        is what the first block reads."""
+        """The part of ∂loss/∂x that takes F in the blocks `through` (0, 1, …) and W_s in the others.
+
+        x, (N, c, H, W), is what the first block reads. Raises ValueError for a number that no block has.
+        """
+        if wrong := [i for i in through if i not in range(self.blocks)]:
+            raise ValueError(f"There is no block {wrong[0]!r} in this net; its blocks are 0 to {self.blocks - 1}.")
         self._through_F[:] = [i in through for i in range(self.blocks)]
         return torch.autograd.grad(self._loss, self._start, retain_graph=True)[0]
 
 
 def path_lengths(net: nn.Module, x: Tensor, labels: Tensor, samples: int, seed: int = 0) -> pandas.DataFrame:
-    """How many paths of which length there are, and how much of the gradient they carry.
+    """How many paths of which length there are, and how large their parts of the gradient are.
 
     Columns: length (blocks passed through F), paths (how many there are), gradient (norm of one path's part, mean over
-    `samples` paths drawn by chance), share (paths · gradient, of its sum over all lengths).
+    `samples` paths drawn by chance), share (paths · gradient, of its sum over all lengths). Norms are added up, so the
+    shares say which paths are strong; in the gradient itself the parts may cancel.
+    Raises ValueError for a net without shortcuts and for no samples.
     """
     check_whole(samples=samples)
     paths, chance = Paths(net, x, labels), torch.Generator().manual_seed(seed)

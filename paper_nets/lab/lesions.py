@@ -15,14 +15,15 @@ from paper_nets.nets import Block
 def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
     """A copy of a plain or residual net that passes its blocks of these numbers (0, 1, …) by: y = σ(W_s x).
 
-    Where the dimensions change, W_s of a plain net is that of option A. Raises ValueError for a number that no block
-    has.
+    The numbers count the blocks that the net has, so of a net that has lost some already, those that are left.
+    Where the dimensions change, W_s of a plain net is that of option A.
+    Raises ValueError for a number that no block has, and for a net without such blocks.
     """
     net = copy.deepcopy(net)
     places = _places(net)
     if wrong := [i for i in blocks if i not in range(len(places))]:
         raise ValueError(f"There is no block {wrong[0]!r} in this net; its blocks are 0 to {len(places) - 1}.")
-    for i in blocks:
+    for i in set(blocks):
         stage, place = places[i]
         block = stage[place]
         stage[place] = nn.Sequential(block.before, block.W_s, block.sigma)
@@ -32,8 +33,8 @@ def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
 def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:
     """A copy of a plain or residual net where `swaps` pairs of blocks, no pair twice, have changed places.
 
-    The two are of one stage, and neither is its first, which changes the dimensions.
-    Raises ValueError for more swaps than there are such pairs.
+    The two are of one stage, and neither is its first, since that one may change the dimensions.
+    Raises ValueError for more swaps than there are such pairs, and for a net without such blocks.
     """
     net, chance = copy.deepcopy(net), torch.Generator().manual_seed(seed)
     pairs = [(stage, i, j) for (stage, i), (other, j) in combinations(_places(net), 2) if stage is other and 0 < i < j]
@@ -47,6 +48,8 @@ def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:
 
 def _places(net: nn.Module) -> list[tuple[nn.Sequential, int]]:
     """Where each block stands: its stage, and its place there."""
+    if not any(isinstance(module, Block) for module in net.modules()):
+        raise ValueError("This net has no plain or residual blocks.")
     return [(stage, i) for stage in net.stages for i, block in enumerate(stage) if isinstance(block, Block)]
 
 
@@ -54,6 +57,8 @@ def _places(net: nn.Module) -> list[tuple[nn.Sequential, int]]:
 def error_of(net: nn.Module, data: Data) -> float:
     """The share of test images that the net gets wrong in evaluation mode, in per cent."""
     was_training = net.training
-    logits = net.eval()(data.normalise(data.test_images))
-    net.train(was_training)
+    try:
+        logits = net.eval()(data.normalise(data.test_images))
+    finally:
+        net.train(was_training)
     return 100 * (logits.argmax(1) != data.test_labels).float().mean().item()

@@ -18,8 +18,11 @@ def layer_responses(net: nn.Module) -> pandas.DataFrame:
 
     It is in the weights: over the images trained on, a batch norm gives its channel c the mean β_c and the standard
     deviation |γ_c|, so all channels together have the variance mean(γ²) + var(β).
-    Columns: layer (the name of its batch norm), response. Raises ValueError for a net without batch norm.
+    Columns: layer (the name of its batch norm), response. Projections on shortcuts are layers too.
+    Raises ValueError for a net without batch norm, or of pre-activation, where it comes before the convolution.
     """
+    if getattr(getattr(net, "plan", None), "preact", False):
+        raise ValueError("In a pre-activation net batch norm comes before the convolution, and tells nothing of it.")
     norms = {name: module for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d)}
     if not norms:
         raise ValueError("This net has no batch norm; the responses of the paper's Figure 7 are those after it.")
@@ -104,8 +107,11 @@ def calibrated(net: nn.Module, x: Tensor) -> nn.Module:
     An untrained net has none of its own, and in evaluation mode would run as if it had no batch norm.
     """
     net = copy.deepcopy(net)
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0  # all of the new, nothing of the old
     net.train()(x)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
     return net.eval()

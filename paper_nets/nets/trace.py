@@ -8,6 +8,7 @@ import pandas
 import torch
 from torch import nn
 
+from paper_nets.nets.densenet import DenseLayer
 from paper_nets.nets.parts import GlobalAveragePool
 from paper_nets.nets.resnet import Block
 
@@ -37,10 +38,14 @@ class Shortcut:
 
 @dataclass(frozen=True)
 class Trace:
-    """The layers in the order of the forward pass, W_s's own projections left out, and the shortcuts around them."""
+    """The layers in the order of the forward pass, W_s's own projections left out, and the shortcuts around them.
+
+    units: the first and the last layer of each plain or residual block and of each dense layer.
+    """
 
     layers: tuple[Layer, ...]
     shortcuts: tuple[Shortcut, ...]
+    units: tuple[tuple[int, int], ...]
     multiply_adds: int
 
 
@@ -50,7 +55,7 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     Works for any net of convolutions, pools and linear layers, torchvision's VGG-19 as well as ours, and on the
     meta device, where neither weights nor images take memory. A pool that leaves the size as it was is left out.
     """
-    layers, shortcuts, multiply_adds, handles = [], [], [0], []
+    layers, shortcuts, units, multiply_adds, handles = [], [], [], [0], []
 
     def layer_done(module, inputs, output, is_shortcut):
         shape = output.shape
@@ -69,19 +74,21 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
         else:
             layers.append(Layer("conv", module.kernel_size[0], module.stride[0], c_out, side, cost))
 
-    def block_starts(module, inputs):
+    def unit_starts(module, inputs):
         module.first_layer = len(layers)
 
-    def block_done(module, inputs, output):
-        shortcuts.append(Shortcut(module.first_layer, len(layers) - 1, inputs[0].shape != output.shape))
+    def unit_done(module, inputs, output):
+        units.append((module.first_layer, len(layers) - 1))
+        if isinstance(module, Block) and module.residual:
+            shortcuts.append(Shortcut(*units[-1], changes=inputs[0].shape != output.shape))
         del module.first_layer
 
     for name, module in net.named_modules():
         if isinstance(module, (nn.Conv2d, nn.Linear, *POOLS)):
             is_shortcut = "W_s" in name.split(".")
             handles.append(module.register_forward_hook(lambda *met, s=is_shortcut: layer_done(*met, s)))
-        elif isinstance(module, Block) and module.residual:
-            handles += [module.register_forward_pre_hook(block_starts), module.register_forward_hook(block_done)]
+        elif isinstance(module, Block | DenseLayer):
+            handles += [module.register_forward_pre_hook(unit_starts), module.register_forward_hook(unit_done)]
 
     training, device = net.training, next(net.parameters()).device
     try:
@@ -91,15 +98,15 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
         net.train(training)
         for handle in handles:
             handle.remove()
-    return Trace(tuple(layers), tuple(shortcuts), multiply_adds[0])
+    return Trace(tuple(layers), tuple(shortcuts), tuple(units), multiply_adds[0])
 
 
 def architecture(nets: Mapping[str, Trace]) -> pandas.DataFrame:
     """The architecture table of the papers (Table 1 in both), read off the nets: a column for each net, a row for each
     size of feature maps, and the multiply–adds.
 
-    A cell lists the layers whose output has this size, a residual block or a dense layer in brackets:
-    "[3×3, 64 · 3×3, 64] × 2".
+    A cell lists the layers whose output has this size, in brackets what repeats or belongs together in a block or a
+    dense layer: "[3×3, 64 · 3×3, 64] × 2".
     """
     sides = sorted({layer.side for net in nets.values() for layer in net.layers}, reverse=True)
     rows = {f"{side} × {side}": {name: _cell(net, side) for name, net in nets.items()} for side in sides}
@@ -114,12 +121,10 @@ def _cell(net: Trace, side: int) -> str:
 
 
 def _units(net: Trace) -> Iterator[tuple[Layer, ...]]:
-    """The layers, those of one residual block or of one dense layer together."""
-    last_of = {shortcut.first: shortcut.last for shortcut in net.shortcuts}
-    i = 0
+    """The layers, those of one block or of one dense layer together."""
+    last_of, i = dict(net.units), 0
     while i < len(net.layers):
-        kernels = [layer.kernel for layer in net.layers[i : i + 2]]
-        last = last_of.get(i, i + 1 if kernels == [1, 3] else i)  # 1×1 and 3×3 without a shortcut: a dense layer
+        last = last_of.get(i, i)
         yield net.layers[i : last + 1]
         i = last + 1
 

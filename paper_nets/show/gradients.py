@@ -1,5 +1,7 @@
 """Figures of the gradient: how large it is where, how far it can be trusted, what blocks do to it."""
 
+from itertools import cycle
+
 import numpy
 import pandas
 from matplotlib.axes import Axes
@@ -29,7 +31,7 @@ def _pair(right: float = 0.8) -> tuple[Picture, Axes, Axes]:
 
 def _line_of(table: pandas.DataFrame) -> dict[str, str]:
     """A line for each net in their order, where nets of one depth are to be told apart."""
-    return dict(zip(table.net.unique(), ("-", "--", ":", "-."), strict=False))
+    return dict(zip(table.net.unique(), cycle(("-", "--", ":", "-."))))
 
 
 def _legend(axes: Axes) -> None:
@@ -122,7 +124,7 @@ def one_step(table: pandas.DataFrame) -> Picture:
         axes.axhline(0, color="black", linewidth=0.8)
         tidy(axes, "learning rate of the step", "", title)
     left.set_ylim(min(-0.5, 1.1 * table.change.min()), 1)
-    right.set_ylim(-20, 110)
+    right.set_ylim(min(-20, 1.1 * kept.kept.min()), 110)
     _legend(right)
     best = table.groupby(["net", "seed"], sort=False).change.min().groupby("net", sort=False).mean()
     picture.alt = "The most that one step can take off the loss: " + "; ".join(

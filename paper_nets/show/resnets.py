@@ -67,7 +67,7 @@ def lesions(one: pandas.DataFrame, many: pandas.DataFrame, block: int | None = N
     left, right = picture.subplots(1, 2, sharey=True)
     picture.subplots_adjust(left=0.065, right=0.78, bottom=0.15, top=0.88, wspace=0.08)
     for (net, seed), run in one[one.block >= 0].groupby(["net", "seed"], sort=False):
-        label = net if seed == one.seed.min() else None
+        label = net if seed == one[one.net == net].seed.iloc[0] else None
         style = {**style_of(net), "marker": MARKERS[family(net)], "markersize": 4}
         left.plot(run.block, run.test_error, label=label, alpha=0.8, **style)
     if block is not None:
