@@ -3,7 +3,6 @@
 import base64
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -13,13 +12,9 @@ from nbclient.exceptions import CellExecutionError
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def execute(path: Path, timeout: int = 600, more: Sequence[str] = ()) -> nbformat.NotebookNode:
-    """The notebook with fresh outputs, fit to be committed: no widget state, and no view of a widget that is gone.
-
-    `more` code runs after its last cell, in cells of its own.
-    """
+def execute(path: Path, timeout: int = 600) -> nbformat.NotebookNode:
+    """The notebook with fresh outputs, fit to be committed: no widget state, and no view of a widget that is gone."""
     book = nbformat.read(path, as_version=4)
-    book.cells += map(nbformat.v4.new_code_cell, more)
     where = {"metadata": {"path": str(path.parent)}}
     NotebookClient(book, timeout=timeout, kernel_name="python3", resources=where, store_widget_state=False).execute()
     book.metadata.pop("widgets", None)

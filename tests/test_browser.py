@@ -12,6 +12,9 @@ from tests.jupyter import browser, chromium, lab, new_page, run_all
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SHOTS = os.environ.get("SCREENSHOTS")
 
+# The outputs of the notebooks that have run in here, for tests that would have to run them again.
+RAN: dict[str, list[list[dict]]] = {}
+
 pytestmark = pytest.mark.skipif(
     chromium() is None and not os.environ.get("CI"),
     reason="needs Chromium, Chrome, or `playwright install chromium`",
@@ -30,7 +33,7 @@ def notebook(chrome, folder, name):
     shutil.copytree(NOTEBOOKS, folder, dirs_exist_ok=True)
     with lab(folder) as address:
         page = new_page(chrome)
-        run_all(page, address, name)
+        RAN[name] = run_all(page, address, name)
         assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         assert page.locator("text=Error displaying widget").count() == 0
         yield page

@@ -2,8 +2,9 @@
 
 import pandas
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from paper_nets.show.figures import style_of, tidy
+from paper_nets.show.figures import at_least_decades, style_of, tidy
 from paper_nets.show.picture import COLOURS, Picture, family, figure
 
 STYLES = {
@@ -107,6 +108,11 @@ def responses(table: pandas.DataFrame, untouched: float) -> Picture:
         axes.semilogy(own.layer, own.response, label=net, **style)
         words.append(f"{net} {own.response.max():.2f} at most, {own.response.median():.2f} in the middle")
     axes.axhline(untouched, color=COLOURS["other"], linewidth=1, label="untouched,\nbut for decay")
+    at_least_decades(axes, 1)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     tidy(axes, "layer, from the input", "standard deviation after BN", "layer responses")
     picture.alt = f"Layer responses: {'; '.join(words)}; untouched by all but weight decay: {untouched:.2f}"

@@ -37,6 +37,13 @@ def tidy(axes: Axes, x: str, y: str, title: str = "") -> None:
     axes.grid(axis="y", linewidth=0.5, alpha=0.4)
 
 
+def at_least_decades(axes: Axes, decades: float) -> None:
+    """Widen a logarithmic y axis to so many decades, so that data which are level look level."""
+    low, high = axes.get_ylim()
+    room = max(1, (10**decades * low / high) ** 0.5)
+    axes.set_ylim(low / room, high * room)
+
+
 def style_of(net: str) -> dict:
     """The colour of the net's family, the darker the deeper, with a line and a marker that go with the depth.
 

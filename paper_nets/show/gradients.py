@@ -7,7 +7,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from paper_nets.show.figures import style_of, tidy
+from paper_nets.show.figures import at_least_decades, style_of, tidy
 from paper_nets.show.picture import COLOURS, Picture, family, figure
 
 MARKERS = {"plain": "o", "residual": "s", "preact": "^", "dense": "D"}
@@ -57,9 +57,7 @@ def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal
         axes.set_yscale("log")
         axes.set_xlim(0, table.layer.max() + 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        low, high = axes.get_ylim()
-        room = max(1, (1e4 / (high / low)) ** 0.5)  # four decades at least: a line that is level is to look level
-        axes.set_ylim(low / room, high * room)
+        at_least_decades(axes, 4)
         tidy(axes, "layer (the gradient comes from the right)", "", BY_LAYER[column])
     _legend(pair[1])
     picture.suptitle(title, fontsize=11)
