@@ -12,7 +12,7 @@ from ipywidgets import IntSlider
 from PIL import Image
 from torchvision import models
 
-from paper_nets import build, published, show
+from paper_nets import build, plan, published, show
 from paper_nets.lab import load
 from paper_nets.nets import trace
 
@@ -279,3 +279,26 @@ def test_lesions_are_drawn_block_by_block():
     assert show.lesions(one, many).alt.endswith("resnet8 20.0 % (whole: 1.0 %)")
     marked = show.lesions(one, many, block=1)
     assert len(marked.axes[0].lines) == 2 and marked.alt == "Test error without block 1: resnet8 4.0 % (whole: 1.0 %)"
+
+
+def test_a_dense_block_joins_every_layer_to_all_later_ones():
+    picture = show.dense_block(5, 4, 6)
+    (arcs,) = picture.axes[0].collections
+    ends = sorted((round(arc[0, 0]), round(arc[-1, 0])) for arc in arcs.get_segments())
+    assert ends == [(i, j) for i in range(6) for j in range(i + 1, 6)]
+    words = [text.get_text() for text in picture.axes[0].texts]
+    assert "H₅ reads 22\nadds 4" in words and "26 maps leave" in picture.alt
+    with pytest.raises(ValueError, match="growth_rate is 0; it must be a whole number of at least 1"):
+        show.dense_block(5, 0, 6)
+
+
+def test_the_staircase_of_densenet_121_is_the_papers():
+    picture = show.staircase(plan("densenet121"), "DenseNet-121")
+    blocks = [line.get_ydata() for line in picture.axes[0].lines if line.get_linestyle() == "-"]
+    assert [(steps[0], steps[-1], len(steps) - 1) for steps in blocks] == [
+        (64, 256, 6),
+        (128, 512, 12),
+        (256, 1024, 24),
+        (512, 1024, 16),
+    ]
+    assert "block 1: 64 + 6 × 32 = 256; transition to 128; block 2" in picture.alt

@@ -1,6 +1,7 @@
 """Pictures: one function per figure, and one panel that puts controls around any of them."""
 
 from paper_nets.show.blocks import identity_errors, information, responses, two_blocks
+from paper_nets.show.dense import dense_block, staircase
 from paper_nets.show.figures import (
     error_against_depth,
     imagenet_errors,
@@ -34,6 +35,7 @@ __all__ = [
     "Verdict",
     "Verdicts",
     "block_costs",
+    "dense_block",
     "error_against_depth",
     "figure",
     "gradient_by_layer",
@@ -52,6 +54,7 @@ __all__ = [
     "run_curves",
     "samples",
     "side_by_side",
+    "staircase",
     "stretches",
     "two_blocks",
     "zero_units",
