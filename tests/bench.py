@@ -18,6 +18,22 @@ runs = table(recorded("digits", epochs=15))
 show.Panel(lambda epoch, error: show.error_against_depth(runs, epoch, error),
            epoch=IntSlider(value=15, min=1, max=15), error=Dropdown(options=["training", "test"]))
 """,
+    "bottleneck (notebook 04)": """
+import pandas
+from ipywidgets import IntSlider
+from paper_nets import show
+def draw(width):
+    weights = {"bottleneck": 17 * width**2, "two wide": 288 * width**2, "two narrow": 18 * width**2}
+    rows = [{"block": name, "parameters": n, "multiply_adds": 3136 * n} for name, n in weights.items()]
+    return show.block_costs(pandas.DataFrame(rows), f"width {width}")
+show.Panel(draw, width=IntSlider(value=240, min=1, max=256))
+""",
+    "staircase": """
+from ipywidgets import IntSlider
+from paper_nets import plan, show
+show.Panel(lambda k: show.staircase(plan("densenet121", growth_rate=k), f"k = {k}"),
+           k=IntSlider(value=32, min=1, max=64))
+""",
 }
 
 # Resolves with the milliseconds from the next key press until the picture that it caused has been painted.
