@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from paper_nets import build
 from paper_nets.lab import (
     Paths,
     block_jacobians,
@@ -21,16 +20,12 @@ from paper_nets.lab import (
     singular_values,
 )
 from paper_nets.nets import Block, ResNetPlan
+from tests.small import small, some_images
 
 
 @pytest.fixture
 def images():
-    return torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-
-
-def small(**changes):
-    torch.manual_seed(0)
-    return build("resnet8", in_channels=1, width=4, **changes)
+    return some_images()
 
 
 def test_gradient_norms_of_a_linear_net_have_a_closed_form():

@@ -5,16 +5,12 @@ import torch
 
 from paper_nets import build
 from paper_nets.lab import error_of, load, seeded, shuffled, without
+from tests.small import small, some_images
 
 
 @pytest.fixture
 def images():
-    return torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-
-
-def small(name="resnet14", **changes):
-    torch.manual_seed(0)
-    return build(name, in_channels=1, width=4, **changes).eval()
+    return some_images()
 
 
 def logits(net, blocks, x):
@@ -27,7 +23,7 @@ def logits(net, blocks, x):
 @pytest.mark.parametrize("name", ["resnet14", "plain14", "preact_resnet14"])
 def test_a_block_that_keeps_its_dimensions_is_as_if_it_were_not_there(name, images):
     """What it reads is not negative behind a ReLU, so σ(x) = x, and without F nothing happens to it."""
-    net = small(name)
+    net = small(name).eval()
     blocks = [block for stage in net.stages for block in stage]
     for gone in (0, 1, 3):
         left = logits(net, blocks[:gone] + blocks[gone + 1 :], images)
@@ -38,7 +34,7 @@ def test_a_block_that_keeps_its_dimensions_is_as_if_it_were_not_there(name, imag
 
 @pytest.mark.parametrize("name", ["resnet14", "plain14"])
 def test_a_block_that_changes_dimensions_leaves_every_second_pixel_and_zeros(name, images):
-    net = small(name)
+    net = small(name).eval()
     blocks = [block for stage in net.stages for block in stage]
     y = blocks[1](blocks[0](net.stem(images)))
     y = torch.cat([y[:, :, ::2, ::2], torch.zeros(6, 4, 4, 4)], dim=1)
@@ -48,7 +44,7 @@ def test_a_block_that_changes_dimensions_leaves_every_second_pixel_and_zeros(nam
 
 
 def test_the_net_itself_stays_whole(images):
-    net = small("resnet20")
+    net = small("resnet20").eval()
     before = net(images)
     without(net, range(9))
     shuffled(net, 1, seed=0)
@@ -57,7 +53,7 @@ def test_the_net_itself_stays_whole(images):
 
 
 def test_swaps_keep_all_blocks_and_the_first_in_its_place(images):
-    net = small("resnet20")  # three blocks a stage: one pair in each can change places
+    net = small("resnet20").eval()  # three blocks a stage: one pair in each can change places
     assert not torch.equal(shuffled(net, 1, seed=0)(images), net(images))
     done = shuffled(net, 3, seed=0)
     blocks = [block for stage in net.stages for block in stage]
@@ -68,7 +64,7 @@ def test_swaps_keep_all_blocks_and_the_first_in_its_place(images):
 
 
 def test_twice_the_same_is_once(images):
-    net = small()
+    net = small("resnet14").eval()
     assert torch.equal(without(net, [1, 1])(images), without(net, [1])(images))
     # a net that has lost one counts those that are left
     assert torch.equal(without(without(net, [0]), [0])(images), without(net, [0, 1])(images))
@@ -78,7 +74,7 @@ def test_no_such_block():
     with pytest.raises(ValueError, match="no plain or residual blocks"):
         without(build("densenet10_k4"), [0])
     with pytest.raises(ValueError, match="There is no block 6 in this net; its blocks are 0 to 5"):
-        without(small(), [6])
+        without(small("resnet14").eval(), [6])
 
 
 def test_the_error_is_the_share_of_wrong_answers():

@@ -4,18 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from paper_nets import build
 from paper_nets.lab import block_inputs, calibrated, layer_responses, relu_zeros
+from tests.small import small, some_images
 
 
 @pytest.fixture
 def images():
-    return torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-
-
-def small(**changes):
-    torch.manual_seed(0)
-    return build("resnet8", in_channels=1, width=4, **changes)
+    return some_images()
 
 
 def test_responses_are_what_each_convolution_answers(images):
