@@ -52,8 +52,11 @@ MEASURE = """() => new Promise(resolve => {
 })"""
 
 
-def measure(source: str) -> numpy.ndarray:
-    """Milliseconds for each key press on the first slider of the panel that `source` shows."""
+def measure(source: str, forth: str = "ArrowRight", back: str = "ArrowLeft", leg: int = 14) -> numpy.ndarray:
+    """Milliseconds for each key press on the first slider of the panel that `source` shows.
+
+    `leg` presses go back, as many forth, and so on, so that each of them changes the value.
+    """
     with tempfile.TemporaryDirectory() as folder:
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -66,19 +69,19 @@ def measure(source: str) -> numpy.ndarray:
             times = []
             for i in range(PRESSES):
                 page.evaluate(f"() => {{ window.answer = ({MEASURE})(); }}")
-                # There and back over the slider's range, so that every press changes the value.
-                page.keyboard.press("ArrowLeft" if (i // 14) % 2 == 0 else "ArrowRight")
+                page.keyboard.press(back if (i // leg) % 2 == 0 else forth)
                 times.append(page.evaluate("() => window.answer"))
                 page.wait_for_timeout(150)
             return numpy.array(times)
 
 
 def main() -> None:
-    print(f"From key press to new picture, {PRESSES} presses:")
+    print(f"From key press to new picture, {PRESSES} presses; a jump is over many values, to where nothing is drawn:")
     for name, source in PANELS.items():
-        times = measure(source)
-        middle, high = numpy.percentile(times, (50, 95))
-        print(f"{name}: median {middle:.0f} ms, 95 of 100 under {high:.0f} ms, slowest {times.max():.0f} ms")
+        for kind, keys in {"step": (), "jump": ("PageUp", "PageDown", 1)}.items():
+            times = measure(source, *keys)
+            middle, high = numpy.percentile(times, (50, 95))
+            print(f"{name}, {kind}: median {middle:.0f} ms, 95 of 100 under {high:.0f}, slowest {times.max():.0f}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """The figures show the data that they are given, carry their words, and a panel redraws them."""
 
+import asyncio
 import io
 import subprocess
 import sys
 import threading
+import time
 
 import pandas
 import pytest
 import torch
-from ipywidgets import IntSlider
+from ipywidgets import Dropdown, FloatSlider, IntSlider, ToggleButton
 from PIL import Image
 from torchvision import models
 
@@ -131,6 +133,55 @@ def test_a_panel_redraws_says_what_is_wrong_and_goes_on():
     panel.children[0].children[0].value = 3
     assert 'width="300"' in panel.picture.value and "at most" not in panel.message.value
     assert panel._repr_mimebundle_()["text/plain"] == "Run this cell to move the controls: size."
+
+
+def test_a_panel_draws_ahead_what_the_next_press_asks_for():
+    calls = []
+
+    def draw(size, net, slow):
+        calls.append((size, net, slow))
+        time.sleep(0.3 * slow)
+        if size > 3:
+            raise ValueError("size is 4; it must be at most 3.")
+        picture = show.Picture(100, 100)
+        picture.alt = f"{size} {net}"
+        return picture
+
+    async def press():
+        size = FloatSlider(value=1, min=1, max=4, step=0.5)
+        net = Dropdown(options=[("Plain", "plain"), ("Dense", "dense"), ("Other", "other")])
+        panel = show.Panel(draw, size=size, net=net, slow=ToggleButton(value=False))
+        await asyncio.sleep(0.1)
+        assert len(calls) == 1  # nothing before the first move
+        size.value = 2.5
+        await asyncio.sleep(1)
+        # Onwards in the way it moved, then back, then the other controls.
+        assert calls[1:] == [
+            (2.5, "plain", False),
+            (3, "plain", False),
+            (2, "plain", False),
+            (2.5, "dense", False),
+            (2.5, "plain", True),
+        ]
+        size.value = 3
+        assert len(calls) == 6 and 'alt="3' in panel.picture.value
+        await asyncio.sleep(1)
+        assert calls[6] == (3.5, "plain", False)
+        drawn = len(calls)
+        size.value = 3.5
+        assert len(calls) == drawn and 'alt="3' in panel.picture.value and "at most 3" in panel.message.value
+        size.value = 2
+        await asyncio.sleep(1)
+        panel.children[0].children[2].value = True
+        drawn = len(calls)
+        await asyncio.sleep(0.3)
+        assert "at most 3" not in panel.message.value
+        size.value = 1  # slow: the press is answered, and nothing is drawn ahead
+        assert len(calls) == drawn + 1
+        await asyncio.sleep(0.1)
+        assert len(calls) == drawn + 1
+
+    asyncio.run(press())
 
 
 def test_a_panel_with_a_button_waits_for_it():

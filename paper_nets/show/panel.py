@@ -1,12 +1,18 @@
 """One panel that puts sliders around any figure function."""
 
+import asyncio
 import base64
+import contextlib
 import html
+import time
 from collections.abc import Callable, Iterator
 
 import ipywidgets
 
 from paper_nets.show.picture import DRAWING, Picture
+
+REST = 0.2  # seconds without a key press until anything but the next step is drawn ahead, lest a press wait for it
+SLOW = 0.25  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
 
 
 def image(picture: Picture) -> str:
@@ -17,55 +23,114 @@ def image(picture: Picture) -> str:
     return f'<img alt="{alt}" width="{width}" height="{height}" decoding="sync" src="data:image/png;base64,{data}">'
 
 
+def neighbours(control: ipywidgets.Widget, back: bool = False) -> list:
+    """The values next to a control's own, the lower one first if `back`."""
+    if hasattr(control, "options"):
+        # Pairs of a label and a value, or values alone.
+        values = [option[1] if isinstance(option, tuple) else option for option in control.options]
+        steps = (control.index - 1, control.index + 1)
+        return [values[i] for i in (steps if back else steps[::-1]) if 0 <= i < len(values)]
+    if isinstance(control.value, bool):
+        return [not control.value]
+    step = -control.step if back else control.step
+    # Rounded, since the browser's 0.3 is 0.1 + 0.2 here.
+    values = (round(control.value + step, 9), round(control.value - step, 9))
+    return [value for value in values if control.min <= value <= control.max]
+
+
 class Panel(ipywidgets.VBox):
     """Controls above the picture that `draw(**values)` makes of their values, redrawn in place as they move.
 
     `draw` is a figure function, or a generator of pictures for work that takes seconds: then a button named by
     `button` starts it, and each picture replaces the one before. What `draw` refuses with a ValueError is said
     under the controls, and the last good picture stays.
+
+    Once a control has moved, the panel draws ahead what the next key press may ask for, so that it answers at once.
     """
 
     def __init__(
         self, draw: Callable[..., Picture | Iterator[Picture]], button: str = "", **controls: ipywidgets.Widget
     ):
         self._draw, self._controls = draw, controls
+        self._ahead, self._timer = {}, None
         self.picture = ipywidgets.HTML()
         self.message = ipywidgets.HTML(layout={"min_height": "1.6em"})
         for name, control in controls.items():
             control.description = control.description or name.replace("_", " ")
             control.style.description_width = "initial"
             if not button:
-                control.observe(self._redraw, names="value")
+                control.observe(self._moved, names="value")
         row = list(controls.values())
         self.button = ipywidgets.Button(description=button, button_style="primary") if button else None
         if self.button:
-            self.button.on_click(self._redraw)
+            self.button.on_click(self._run)
             row.append(self.button)
         box = ipywidgets.Box(row, layout={"flex_flow": "row wrap", "grid_gap": "0 1.5em"})
         super().__init__([box, self.message, self.picture])
         if not button:
-            self._redraw()
+            self._show(*self._drawn(self._values())[:2])
 
-    def _redraw(self, _=None) -> None:
-        values = {name: control.value for name, control in self._controls.items()}
-        said = ""
-        if self.button:
-            self.button.disabled = True
-            self._say("Working …")
+    def _values(self) -> tuple:
+        return tuple(control.value for control in self._controls.values())
+
+    def _drawn(self, values: tuple) -> tuple[str, str, float]:
+        """The picture of these values, or what is wrong with them, and the seconds it took."""
+        start, picture, words = time.perf_counter(), "", ""
         try:
             with DRAWING:
-                drawn = self._draw(**values)
-            for picture in [drawn] if isinstance(drawn, Picture) else drawn:
-                self.picture.value = image(picture)
+                picture = image(self._draw(**dict(zip(self._controls, values, strict=True))))
+        except (ValueError, ArithmeticError) as error:
+            words = str(error)
+        return picture, words, time.perf_counter() - start
+
+    def _show(self, picture: str, words: str) -> None:
+        self.picture.value = picture or self.picture.value
+        self._say(words)
+
+    def _say(self, words: str) -> None:
+        self.message.value = f'<span role="status">{html.escape(words)}</span>'
+
+    def _run(self, _) -> None:
+        said, self.button.disabled = "", True
+        self._say("Working …")
+        try:
+            with DRAWING:
+                for picture in self._draw(**dict(zip(self._controls, self._values(), strict=True))):
+                    self.picture.value = image(picture)
         except (ValueError, ArithmeticError) as error:
             said = str(error)
         finally:
             self._say(said)
-            if self.button:
-                self.button.disabled = False
+            self.button.disabled = False
 
-    def _say(self, words: str) -> None:
-        self.message.value = f'<span role="status">{html.escape(words)}</span>'
+    def _moved(self, change) -> None:
+        if self._timer:
+            self._timer.cancel()
+        values = self._values()
+        picture, words, seconds = drawn = self._ahead.get(values) or self._drawn(values)
+        self._show(picture, words)
+        near = self._near(change)
+        self._ahead = {values: drawn} | {other: self._ahead[other] for other in near if other in self._ahead}
+        self._draw_ahead([other for other in near if other not in self._ahead], seconds, pause=0)
+
+    def _near(self, change) -> list[tuple]:
+        """The settings one step from the present one, a further step of the control that moved first."""
+        values, back = self._values(), isinstance(change.new, int | float) and change.new < change.old
+        numbered = sorted(enumerate(self._controls.values()), key=lambda pair: pair[1] is not change.owner)
+        return [
+            (*values[:i], value, *values[i + 1 :]) for i, control in numbered for value in neighbours(control, back)
+        ]
+
+    def _draw_ahead(self, settings: list[tuple], seconds: float, pause: float = REST) -> None:
+        """Draw one setting after another while the kernel is idle, as long as the last one took few seconds."""
+
+        def draw_one():
+            self._ahead[settings[0]] = drawn = self._drawn(settings[0])
+            self._draw_ahead(settings[1:], drawn[-1])
+
+        if settings and seconds < SLOW:
+            with contextlib.suppress(RuntimeError):  # no event loop: no kernel, and nobody to press a key
+                self._timer = asyncio.get_running_loop().call_later(pause, draw_one)
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
