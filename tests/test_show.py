@@ -184,6 +184,24 @@ def test_a_panel_draws_ahead_what_the_next_press_asks_for():
     asyncio.run(press())
 
 
+def test_a_preset_sets_all_controls_and_draws_once():
+    calls = []
+
+    def draw(a, b):
+        calls.append((a, b))
+        return show.Picture(100, 100)
+
+    a, b = IntSlider(value=1, min=0, max=9), IntSlider(value=2, min=0, max=9)
+    panel = show.Panel(draw, presets={"low": {"a": 1, "b": 2}, "high": {"b": 8, "a": 9}}, a=a, b=b)
+    assert panel.preset.value == "low"
+    panel.preset.value = "high"
+    assert (a.value, b.value) == (9, 8) and calls == [(1, 2), (9, 8)]
+    b.value = 7
+    assert panel.preset.value == "your own" and calls[-1] == (9, 7)
+    b.value = 8
+    assert panel.preset.value == "high" and len(calls) == 3  # its picture was still there
+
+
 def test_a_panel_with_a_button_waits_for_it():
     def grow(steps):
         for i in range(steps):
@@ -341,6 +359,42 @@ def test_a_dense_block_joins_every_layer_to_all_later_ones():
     assert "H₅ reads 22\nadds 4" in words and "26 maps leave" in picture.alt
     with pytest.raises(ValueError, match="growth_rate is 0; it must be a whole number of at least 1"):
         show.dense_block(5, 0, 6)
+
+
+def test_the_explorer_reads_out_what_the_net_costs_and_names_it():
+    net = build("densenet_bc100_k12")
+    explored = show.growth_explorer(net.plan, {"densenet_bc100_k12": plan("densenet_bc100_k12")})
+    parameters = sum(p.numel() for p in net.parameters())
+    assert explored.alt.startswith(f"densenet_bc100_k12: {parameters:,} parameters")
+    assert "100 layers deep" in explored.alt and "block 3: 150 + 16 × 12 = 342" in explored.alt
+    star = next(line for line in explored.axes[1].lines if line.get_marker() == "*")
+    assert star.get_xdata()[0] == pytest.approx(parameters / 1e6)
+    own = show.growth_explorer(plan("densenet_bc100_k12", growth_rate=13), {})
+    assert own.alt.startswith("a net of your own")
+
+
+@pytest.mark.parametrize(("maps", "theta", "left"), [(100, 0.5, 50), (100, 0.29, 29), (7, 0.5, 3), (3, 1, 3)])
+def test_a_transition_draws_a_square_for_each_map(maps, theta, left):
+    table = pandas.DataFrame({"compression": [0.5, 1.0], "thousand parameters": [60.0, 100.0]})
+    picture = show.transition(maps, theta, table, "a net")
+    assert [len(line.get_xdata()) for line in picture.axes[0].lines] == [maps, left]
+    assert f"of {maps} maps {left} are left" in picture.alt
+    assert list(picture.axes[1].lines[0].get_ydata()) == [60, 100]
+
+
+def test_growth_is_drawn_relative_to_the_first_row():
+    table = pandas.DataFrame({"layers": [2, 4, 8], "parameters": [10.0, 40.0, 160.0]})
+    picture = show.growth(table, {"L²": 2})
+    cost, guide, doubling = (list(line.get_ydata()) for line in picture.axes[0].lines)
+    assert cost == guide == [1, 4, 16] and doubling == [1, 2, 8]
+    assert "From 2 to 8 layers: parameters 16.0 times" in picture.alt
+
+
+def test_the_two_equations_count_their_maps():
+    picture = show.two_equations(channels=8, growth_rate=4, layers=2)
+    words = [text.get_text() for axes in picture.axes for text in axes.texts]
+    assert [w for w in words if w.endswith("maps")] == ["8 maps", "8 maps", "12 maps", "16 maps"]
+    assert "8 at first and 16 after 2 layers" in picture.alt
 
 
 def test_the_staircase_of_densenet_121_is_the_papers():

@@ -1,7 +1,7 @@
 """Pictures: one function per figure, and one panel that puts controls around any of them."""
 
 from paper_nets.show.blocks import identity_errors, information, responses, two_blocks
-from paper_nets.show.dense import dense_block, staircase
+from paper_nets.show.dense import dense_block, growth, growth_explorer, staircase, transition, two_equations
 from paper_nets.show.figures import (
     error_against_depth,
     imagenet_errors,
@@ -40,6 +40,8 @@ __all__ = [
     "figure",
     "gradient_by_layer",
     "gradient_turns",
+    "growth",
+    "growth_explorer",
     "identity_errors",
     "imagenet_errors",
     "information",
@@ -56,6 +58,8 @@ __all__ = [
     "side_by_side",
     "staircase",
     "stretches",
+    "transition",
     "two_blocks",
+    "two_equations",
     "zero_units",
 ]

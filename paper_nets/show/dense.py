@@ -1,9 +1,15 @@
-"""Figures of dense nets: how a block is joined up, and how channels grow through a net."""
+"""Figures of dense nets: how a block is joined up, how channels grow through a net, and what that costs."""
+
+from collections.abc import Mapping
 
 import numpy
+import pandas
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from paper_nets.nets import DenseNetPlan
+from paper_nets.nets import DenseNetPlan, cost
 from paper_nets.nets.parts import check_whole
 from paper_nets.show.figures import tidy
 from paper_nets.show.picture import COLOURS, Picture, figure
@@ -11,6 +17,54 @@ from paper_nets.show.picture import COLOURS, Picture, figure
 
 def _index(i: int) -> str:
     return "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(i))
+
+
+@figure
+def two_equations(channels: int = 16, growth_rate: int = 16, layers: int = 3) -> Picture:
+    """Figure 9 of the argument: addition against concatenation, and the maps that stand after each layer.
+
+    Both start with `channels` maps. Raises ValueError for what is not a whole number of at least 1.
+    """
+    check_whole(channels=channels, growth_rate=growth_rate, layers=layers)
+    picture = Picture(900, 120 + 42 * (layers + 1))
+    most = channels + layers * growth_rate
+    sides = {
+        "residual": ("ResNet adds", r"$x_l = H_l(x_{l-1}) + x_{l-1}$"),
+        "dense": ("DenseNet concatenates", r"$x_l = H_l([x_0, x_1, \ldots, x_{l-1}])$"),
+    }
+    for left, (kind, (does, equation)) in zip((0.01, 0.51), sides.items(), strict=True):
+        axes = picture.add_axes((left, 0, 0.48, 1), xlim=(-0.17, 1.2), ylim=(-0.2, layers + 3.2))
+        axes.axis("off")
+        axes.text(0.42, layers + 2.8, does, ha="center", va="center", fontsize=12, color=COLOURS[kind])
+        axes.text(0.42, layers + 1.9, equation, ha="center", va="center", fontsize=14)
+        for i in range(layers + 1):
+            y = layers - i
+            axes.text(-0.02, y + 0.3, f"after H{_index(i)}" if i else "input", ha="right", va="center", fontsize=9)
+            if kind == "residual":
+                colour = COLOURS[kind] if i else "white"
+                _maps(axes, 0, y, channels / most, colour, "x" + _index(i), COLOURS[kind])
+                words = f"{channels} maps" + (f": x{_index(i - 1)} is in the sum" if i else "")
+                axes.text(channels / most + 0.02, y + 0.3, words, va="center", fontsize=9)
+                continue
+            _maps(axes, 0, y, channels / most, "white", "x₀", COLOURS[kind])
+            for j in range(i):
+                at = (channels + j * growth_rate) / most
+                _maps(axes, at, y, growth_rate / most, COLOURS[kind], "x" + _index(j + 1), COLOURS[kind])
+            stand = channels + i * growth_rate
+            axes.text(stand / most + 0.02, y + 0.3, f"{stand} maps", va="center", fontsize=9)
+    picture.alt = (
+        f"ResNet: x_l = H_l(x_(l−1)) + x_(l−1); after each of {layers} layers there are {channels} maps, a sum. "
+        f"DenseNet: x_l = H_l([x_0, …, x_(l−1)]); each layer puts {growth_rate} maps beside those that are there, "
+        f"{channels} at first and {most} after {layers} layers."
+    )
+    return picture
+
+
+def _maps(axes: Axes, x: float, y: float, width: float, colour: str, words: str, edge: str) -> None:
+    """A bar that stands for maps, with their name in it."""
+    axes.add_patch(Rectangle((x, y), width, 0.6, facecolor=colour, edgecolor=edge, linewidth=1.5))
+    ink = "black" if colour == "white" else "white"
+    axes.text(x + width / 2, y + 0.3, words, ha="center", va="center", fontsize=9, color=ink)
 
 
 @figure
@@ -51,27 +105,148 @@ def dense_block(layers: int = 5, growth_rate: int = 4, channels_in: int = 6) -> 
     return picture
 
 
+def _staircase(axes: Axes, plan: DenseNetPlan) -> str:
+    """Draw the channels that stand before each layer; the same in words."""
+    at, enter, words = 0, plan.channels_in, []
+    for i, (layers, (_, after)) in enumerate(zip(plan.blocks, plan.channels, strict=True), 1):
+        places = range(at, at + layers + 1)
+        steps = [enter + j * plan.growth_rate for j in range(layers + 1)]
+        leave = steps[-1]
+        axes.fill_between(places, steps, step="post", color=COLOURS["dense"], alpha=0.35, linewidth=0)
+        axes.step(places, steps, where="post", color=COLOURS["dense"])
+        axes.annotate(enter, (at, enter), (-4, 0), textcoords="offset points", ha="right", va="center", fontsize=9)
+        axes.annotate(leave, (at + layers, leave), (0, 4), textcoords="offset points", ha="center", fontsize=9)
+        words.append(f"block {i}: {enter} + {layers} × {plan.growth_rate} = {leave}")
+        if i < len(plan.blocks):
+            axes.plot([at + layers, at + layers + 2], [leave, after], color="black", linestyle=":")
+            words.append(f"transition to {after}")
+        at, enter = at + layers + 2, after
+    axes.set(xlim=(-0.06 * at, at), ylim=(0, None), xticks=[])
+    axes.margins(y=0.12)
+    tidy(axes, "a step for each layer; transitions dotted", "channels")
+    axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)
+    return "; ".join(words)
+
+
 @figure
 def staircase(plan: DenseNetPlan, title: str = "") -> Picture:
     """Figure 10 of the argument for any dense net: the channels that stand before each layer, through blocks and
     transitions."""
     picture = Picture(860, 320)
     axes = picture.add_axes((0.075, 0.15, 0.9, 0.7))
-    at, enter, words = 0, plan.channels_in, []
-    for i, (layers, (_, after)) in enumerate(zip(plan.blocks, plan.channels, strict=True), 1):
-        places = range(at, at + layers + 1)
-        steps = [enter + j * plan.growth_rate for j in range(layers + 1)]
-        axes.fill_between(places, steps, step="post", color=COLOURS["dense"], alpha=0.35, linewidth=0)
-        axes.step(places, steps, where="post", color=COLOURS["dense"])
-        axes.annotate(enter, (at, enter), (-4, 0), textcoords="offset points", ha="right", va="center", fontsize=9)
-        axes.annotate(steps[-1], (at + layers, steps[-1]), (0, 4), textcoords="offset points", ha="center", fontsize=9)
-        words.append(f"block {i}: {enter} + {layers} × {plan.growth_rate} = {steps[-1]}")
-        if i < len(plan.blocks):
-            axes.plot([at + layers, at + layers + 2], [steps[-1], after], color="black", linestyle=":")
-            words.append(f"transition to {after}")
-        at, enter = at + layers + 2, after
-    axes.set(xlim=(-0.06 * at, at), ylim=(0, None), xticks=[])
-    axes.margins(y=0.12)
-    tidy(axes, "a step for each layer; transitions dotted", "channels", title)
-    picture.alt = f"{title}. Channels: {'; '.join(words)}"
+    words = _staircase(axes, plan)
+    axes.set_title(title, y=1.04, fontsize=11)
+    picture.alt = f"{title}. Channels: {words}"
+    return picture
+
+
+def _plain_log(axis, ticks: list[float]) -> None:
+    """A logarithmic axis with a few plain numbers, which is also the quickest to draw."""
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+@figure
+def growth_explorer(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan]) -> Picture:
+    """A dense net's staircase of channels, what it costs, and where it stands among `others`, named plans.
+
+    Costs are for one image of 224 × 224 with the 7×7 stem, of 32 × 32 with the 3×3 stem, as in the paper's nets.
+    """
+    price = cost(plan)
+    picture = Picture(960, 400)
+    left, right = picture.add_axes((0.07, 0.12, 0.51, 0.62)), picture.add_axes((0.67, 0.12, 0.31, 0.62))
+    words = _staircase(left, plan)
+    right.set(xscale="log", yscale="log", xlim=(0.03, 300), ylim=(0.005, 300))
+    _plain_log(right.xaxis, [0.1, 1, 10, 100])
+    _plain_log(right.yaxis, [0.01, 0.1, 1, 10, 100])
+    for stem, marker, label in (("3x3", "o", "the paper's, CIFAR"), ("7x7", "s", "the paper's, ImageNet")):
+        prices = [cost(other) for other in others.values() if other.stem == stem]
+        at = [each.parameters / 1e6 for each in prices], [each.multiply_adds / 1e9 for each in prices]
+        right.plot(*at, marker, color=COLOURS["dense"], markerfacecolor="white", label=label)
+    right.plot(price.parameters / 1e6, price.multiply_adds / 1e9, "*", color="black", markersize=13, label="this net")
+    right.legend(loc="lower right", frameon=False, fontsize=8, borderaxespad=0)
+    tidy(right, "million parameters", "10⁹ multiply–adds per image")
+    right.grid(visible=False)
+    name = next((name for name, other in others.items() if other == plan), "a net of your own")
+    figures = {
+        "parameters": f"{price.parameters:,}",
+        "10⁹ multiply–adds": f"{price.multiply_adds / 1e9:.3f}",
+        "MB of activations per image in training": f"{price.activation_bytes / 1e6:,.1f}",
+        "layers deep": str(plan.depth),
+    }
+    picture.text(0.07, 0.9, name, fontsize=12, va="center", weight="bold")
+    for x, (what, value) in zip((0.27, 0.43, 0.6, 0.89), figures.items(), strict=True):
+        picture.text(x, 0.93, value, fontsize=13, va="center")
+        picture.text(x, 0.865, what, fontsize=9, va="center")
+    picture.alt = f"{name}: {', '.join(f'{value} {what}' for what, value in figures.items())}. Channels: {words}"
+    return picture
+
+
+@figure
+def transition(channels: int, compression: float, table: pandas.DataFrame, net: str) -> Picture:
+    """What a transition's θ does: `channels` maps in and ⌊θ · channels⌋ out, and what a whole net costs with it.
+
+    `table` has compression (θ, the last row 1) and the costs of `net` to draw, each relative to that of θ = 1.
+    """
+    out = DenseNetPlan(blocks=(1, 1), growth_rate=1, stem_channels=channels - 1, compression=compression).channels[0][1]
+    picture = Picture(860, 300)
+    left, right = picture.add_axes((0.02, 0.04, 0.4, 0.82)), picture.add_axes((0.5, 0.16, 0.27, 0.7))
+    across = max(1, round(channels**0.5))
+    for x0, maps, words in ((0, channels, f"{channels} maps in"), (across + 3, out, f"{out} out")):
+        i = numpy.arange(maps)
+        left.plot(x0 + i % across, -(i // across), "s", color=COLOURS["dense"], markersize=min(9, 110 / across))
+        left.text(x0 + (across - 1) / 2, 1.1, words, ha="center")
+    left.annotate("", (across + 2, -across / 2), (across, -across / 2), arrowprops={"arrowstyle": "->"})
+    left.set(xlim=(-1, 2 * across + 3), ylim=(-across - 1, 2.5), aspect="equal")
+    left.axis("off")
+    left.set_title(f"θ = {compression:g}: ⌊{compression:g} · {channels}⌋ = {out}", fontsize=11)
+    values = table.drop(columns="compression")
+    for (column, run), line in zip((values / values.iloc[-1]).items(), ("-", "--", ":"), strict=False):
+        right.plot(table.compression, 100 * run, line, color=COLOURS["dense"], label=column)
+    right.axvline(compression, color="black", linewidth=0.8)
+    right.set(xlim=(0, 1.02), ylim=(0, 105))
+    right.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+    tidy(right, "θ", "% of that with θ = 1", net)
+    here = values.iloc[(table.compression - compression).abs().argmin()]
+    costs = ", ".join(f"{value:,.1f} {column}" for column, value in here.items())
+    picture.alt = f"θ = {compression:g}: of {channels} maps {out} are left. {net}: {costs}"
+    return picture
+
+
+@figure
+def growth(table: pandas.DataFrame, guides: Mapping[str, float], title: str = "") -> Picture:
+    """How costs grow with the layers of a block: `table` has layers, and a column for each cost, log–log.
+
+    Each is drawn relative to its first row. guides: powers of the layers to draw as thin lines, with their names.
+    """
+    picture = Picture(860, 380)
+    axes = picture.add_axes((0.075, 0.13, 0.62, 0.76))
+    first, costs = table.iloc[0], table.drop(columns="layers")
+    ratio = table.layers / first.layers
+    # Hollow and of several sizes, since some of them fall on one another.
+    look = {"color": COLOURS["dense"], "markerfacecolor": "none", "markeredgecolor": "black", "linewidth": 1}
+    for (column, values), (marker, size) in zip(costs.items(), (("^", 6), ("s", 11), ("o", 7), ("x", 5)), strict=False):
+        axes.plot(table.layers, values / values.iloc[0], marker=marker, markersize=size, label=column, **look)
+    for name, power in guides.items():
+        axes.plot(table.layers, ratio**power, color="black", linewidth=0.8, linestyle=":")
+        axes.annotate(name, (table.layers.iloc[-1], ratio.iloc[-1] ** power), (4, 0), textcoords="offset points")
+    # One doubling for every so many layers: what exponential growth would be.
+    doubling = 2 ** ((table.layers - first.layers) / first.layers)
+    axes.plot(
+        table.layers,
+        doubling,
+        color="black",
+        linestyle="--",
+        linewidth=0.8,
+        label=f"exponential: doubled each\n{first.layers:g} layers",
+    )
+    axes.set(xscale="log", yscale="log", ylim=(0.8, 2 * float(ratio.iloc[-1] ** max(guides.values()))))
+    _plain_log(axes.xaxis, list(table.layers))
+    _plain_log(axes.yaxis, [1, 10, 100, 1000])
+    axes.legend(loc="upper left", bbox_to_anchor=(1.06, 1), frameon=False, fontsize=9)
+    tidy(axes, "layers in the block", f"times that of {first.layers:g} layers", title)
+    last = table.iloc[-1]
+    words = ", ".join(f"{column} {last[column] / first[column]:,.1f} times" for column in costs)
+    picture.alt = f"{title}. From {first.layers:g} to {last.layers:g} layers: {words}"
     return picture

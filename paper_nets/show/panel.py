@@ -5,13 +5,14 @@ import base64
 import contextlib
 import html
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import ipywidgets
 
 from paper_nets.show.picture import DRAWING, Picture
 
 REST = 0.2  # seconds without a key press until anything but the next step is drawn ahead, lest a press wait for it
+OWN = "your own"
 SLOW = 0.25  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
 
 
@@ -45,14 +46,20 @@ class Panel(ipywidgets.VBox):
     `button` starts it, and each picture replaces the one before. What `draw` refuses with a ValueError is said
     under the controls, and the last good picture stays.
 
+    presets: values for all controls, by the name that a menu shows.
+
     Once a control has moved, the panel draws ahead what the next key press may ask for, so that it answers at once.
     """
 
     def __init__(
-        self, draw: Callable[..., Picture | Iterator[Picture]], button: str = "", **controls: ipywidgets.Widget
+        self,
+        draw: Callable[..., Picture | Iterator[Picture]],
+        button: str = "",
+        presets: Mapping[str, Mapping] | None = None,
+        **controls: ipywidgets.Widget,
     ):
         self._draw, self._controls = draw, controls
-        self._ahead, self._timer = {}, None
+        self._ahead, self._timer, self._held = {}, None, False
         self.picture = ipywidgets.HTML()
         self.message = ipywidgets.HTML(layout={"min_height": "1.6em"})
         for name, control in controls.items():
@@ -61,6 +68,13 @@ class Panel(ipywidgets.VBox):
             if not button:
                 control.observe(self._moved, names="value")
         row = list(controls.values())
+        self.presets = {tuple(values[name] for name in controls): name for name, values in (presets or {}).items()}
+        self.preset = ipywidgets.Dropdown(options=[OWN, *self.presets.values()], description="preset")
+        self.preset.style.description_width = "initial"
+        self.preset.observe(self._take, names="value")
+        if presets:
+            row.insert(0, self.preset)
+            self.preset.value = self.presets.get(self._values(), OWN)
         self.button = ipywidgets.Button(description=button, button_style="primary") if button else None
         if self.button:
             self.button.on_click(self._run)
@@ -103,10 +117,24 @@ class Panel(ipywidgets.VBox):
             self._say(said)
             self.button.disabled = False
 
+    def _take(self, change) -> None:
+        """Set all controls to a preset's values, and redraw once."""
+        values = next((values for values, name in self.presets.items() if name == change.new), self._values())
+        if values != self._values():
+            self._held = True
+            for control, value in zip(self._controls.values(), values, strict=True):
+                control.value = value
+            self._held = False
+            if not self.button:
+                self._moved(change)
+
     def _moved(self, change) -> None:
+        if self._held:
+            return
         if self._timer:
             self._timer.cancel()
         values = self._values()
+        self.preset.value = self.presets.get(values, OWN)
         picture, words, seconds = drawn = self._ahead.get(values) or self._drawn(values)
         self._show(picture, words)
         near = self._near(change)
