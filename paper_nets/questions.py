@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from paper_nets.lab import jacobian, singular_values
-from paper_nets.nets import Block, ResNetPlan, build, plan
+from paper_nets.nets import Block, DenseBlock, DenseNetPlan, ResNetPlan, Transition, build, plan
 from paper_nets.nets.parts import ZeroPad
 from paper_nets.show import NotYet, question
 
@@ -155,3 +155,52 @@ def paths_left(answer: float) -> str:
     if not isclose(answer, 1 / 8, rel_tol=1e-6):
         raise NotYet(f"{answer:g} is not it. One block less leaves the paths that did not pass through its F.")
     return "One eighth, and what is left is a net of 24 blocks in which nothing else has changed."
+
+
+@question
+def dense_forward(answer: Callable[[nn.ModuleList, Tensor], Tensor]) -> str:
+    """What a dense block makes of x, (N, c, H, W) to (N, c + layers · k, H, W), given its layers H."""
+    torch.manual_seed(0)
+    for bottleneck in (False, True):
+        block = DenseBlock(DenseNetPlan(growth_rate=4, bottleneck=bottleneck), 6, layers=5).eval()
+        x = torch.randn(2, 6, 5, 5)
+        want, got = block(x), answer(nn.ModuleList(layer.H for layer in block), x)
+        if got.shape != want.shape:
+            raise NotYet(
+                f"the output's shape is {tuple(got.shape)}; 6 maps and 5 layers with k = 4 make {tuple(want.shape)}."
+            )
+        if not torch.equal(got, want):
+            raise NotYet("the shape is right; the maps must be x, and then what the layers added, in their order.")
+    return "Bit for bit what the package's block computes."
+
+
+@question
+def transition(answer: Callable[[int, float], nn.Module]) -> str:
+    """A transition from m maps to ⌊θm⌋ of half the size: batch norm, ReLU, 1×1 convolution without bias, pool."""
+    torch.manual_seed(0)
+    for m, theta, out in ((100, 0.5, 50), (7, 0.5, 3), (12, 1.0, 12)):
+        want, got = Transition(DenseNetPlan(), m, out).eval(), answer(m, theta)
+        x = torch.randn(2, m, 8, 8)
+        if (shape := tuple(got.eval()(x).shape)) != (right := tuple(want(x).shape)):
+            raise NotYet(f"for m = {m}, θ = {theta:g} the output's shape is {shape}; it must be {right}.")
+        if [p.shape for p in got.parameters()] != [p.shape for p in want.parameters()]:
+            shapes = ", ".join(str(tuple(p.shape)) for p in want.parameters())
+            raise NotYet(f"the shape is right; for m = {m}, θ = {theta:g} the parameters' shapes must be {shapes}.")
+        got.load_state_dict(dict(zip(got.state_dict(), want.state_dict().values(), strict=True)))
+        if not torch.allclose(got(x), want(x), atol=1e-6):
+            raise NotYet("the shapes are right; with the same weights it gives something else than the package's.")
+    return "With the same weights it computes what the package's does."
+
+
+@question
+def maps_at_the_end(answer: int) -> str:
+    """Maps that the classifier of DenseNet-169 reads: k = 32, 64 from the stem, blocks of 6, 12, 32, 32, θ = 0.5."""
+    net = plan("densenet169")
+    right, k = net.channels[-1][1], net.growth_rate
+    if answer == net.channels_in + k * sum(net.blocks):
+        raise NotYet(f"{answer:,} would be right without compression: each transition drops half of what it reads.")
+    if answer == right // 2:
+        raise NotYet(f"{answer:,} has one transition too many: none follows the last block.")
+    if answer != right:
+        raise NotYet(f"{answer:,} is not it. 64 + 6 · 32 = 256 leave the first block, and half of them go on.")
+    return f"{right:,}, more than the {net.channels[-2][1] * 2:,} that leave the block before."

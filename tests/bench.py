@@ -28,11 +28,13 @@ def draw(width):
     return show.block_costs(pandas.DataFrame(rows), f"width {width}")
 show.Panel(draw, width=IntSlider(value=240, min=1, max=256))
 """,
-    "staircase": """
+    "growth rate (notebook 05)": """
 from ipywidgets import IntSlider
 from paper_nets import plan, show
-show.Panel(lambda k: show.staircase(plan("densenet121", growth_rate=k), f"k = {k}"),
-           k=IntSlider(value=32, min=1, max=64))
+from paper_nets.nets import NAMES
+paper = {name: plan(name) for name in NAMES if name.startswith("densenet")}
+show.Panel(lambda k: show.growth_explorer(plan("densenet121", growth_rate=k), paper),
+           k=IntSlider(value=64, min=1, max=128))
 """,
 }
 

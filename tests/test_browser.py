@@ -187,3 +187,37 @@ def test_another_block_is_taken_out(fourth):
     fourth.keyboard.press("ArrowRight")
     fourth.locator("img[alt*='Test error without block 5']").wait_for()
     shoot(fourth, "lesions")
+
+
+@pytest.fixture(scope="module")
+def fifth(chrome, tmp_path_factory):
+    with notebook(chrome, tmp_path_factory.mktemp("fifth"), "05-dense-connectivity.ipynb") as page:
+        yield page
+
+
+def test_the_growth_rate_under_the_readers_hand(fifth):
+    explorer = fifth.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="preset")
+    explorer.scroll_into_view_if_needed()
+    wait_for_alt(fifth, explorer, "densenet121: 7,978,856 parameters")
+    explorer.get_by_role("slider").first.focus()
+    fifth.keyboard.press("ArrowLeft")
+    wait_for_alt(fifth, explorer, "a net of your own")
+    wait_for_alt(fifth, explorer, "block 1: 64 + 6 × 31 = 250; transition to 125")
+    explorer.locator("select").select_option("densenet_bc190_k40")
+    wait_for_alt(fifth, explorer, "densenet_bc190_k40: 25,624,430 parameters")
+    shoot(fifth, "explorer")
+    explorer.get_by_role("slider").nth(1).focus()
+    fifth.keyboard.press("Home")
+    explorer.get_by_text("blocks is (0, 31, 31)").wait_for()
+    assert "densenet_bc190_k40" in alt(explorer)
+
+
+def test_theta_halves_the_maps(fifth):
+    panels = fifth.locator(".jp-OutputArea-output .widget-vbox")
+    theta = panels.filter(has_text="channels in").filter(has_text="θ").filter(has_not_text="preset")
+    theta.scroll_into_view_if_needed()
+    wait_for_alt(fifth, theta, "θ = 0.5: of 100 maps 50 are left")
+    theta.get_by_role("slider").nth(1).focus()
+    fifth.keyboard.press("ArrowRight")
+    wait_for_alt(fifth, theta, "θ = 0.55: of 100 maps 55 are left")
+    shoot(fifth, "theta")

@@ -363,7 +363,9 @@ def test_a_dense_block_joins_every_layer_to_all_later_ones():
 
 def test_the_explorer_reads_out_what_the_net_costs_and_names_it():
     net = build("densenet_bc100_k12")
-    explored = show.growth_explorer(net.plan, {"densenet_bc100_k12": plan("densenet_bc100_k12")})
+    explored = show.growth_explorer(
+        plan("densenet_bc100_k12", stem_channels=24), {"densenet_bc100_k12": plan("densenet_bc100_k12")}
+    )
     parameters = sum(p.numel() for p in net.parameters())
     assert explored.alt.startswith(f"densenet_bc100_k12: {parameters:,} parameters")
     assert "100 layers deep" in explored.alt and "block 3: 150 + 16 × 12 = 342" in explored.alt

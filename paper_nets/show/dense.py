@@ -1,6 +1,7 @@
 """Figures of dense nets: how a block is joined up, how channels grow through a net, and what that costs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy
 import pandas
@@ -75,8 +76,8 @@ def dense_block(layers: int = 5, growth_rate: int = 4, channels_in: int = 6) -> 
     Raises ValueError for what is not a whole number of at least 1.
     """
     check_whole(layers=layers, growth_rate=growth_rate, channels_in=channels_in)
-    picture = Picture(860, 340)
-    axes = picture.add_axes((0, 0, 1, 0.92), xlim=(-0.6, layers + 0.6), ylim=(-0.75, 1.1))
+    picture = Picture(860, 320)
+    axes = picture.add_axes((0, 0, 1, 0.92), xlim=(-0.6, layers + 0.6), ylim=(-0.6, 1.1))
     axes.axis("off")
     way = numpy.linspace(0, 1, 40)
     arcs, ends = [], []
@@ -84,7 +85,8 @@ def dense_block(layers: int = 5, growth_rate: int = 4, channels_in: int = 6) -> 
         for start in range(end):
             height = 0 if end == start + 1 else 0.1 + 0.9 * (end - start) / layers
             arcs.append(numpy.column_stack([start + (end - start) * way, 4 * height * way * (1 - way)]))
-            ends.append(arcs[-1][-4])
+            # An arrowhead stands before its circle, 24 points across.
+            ends.append(arcs[-1][-4] if height else (end - 0.032 * (layers + 1.2), 0))
     axes.add_collection(LineCollection(arcs, color=COLOURS["dense"], linewidth=1.2, alpha=0.8))
     axes.plot(*zip(*ends, strict=True), ">", color=COLOURS["dense"], markersize=4)
     axes.plot(range(layers + 1), [0] * (layers + 1), "o", color="white", markeredgecolor="black", markersize=24)
@@ -154,8 +156,8 @@ def growth_explorer(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan]) -> P
     Costs are for one image of 224 × 224 with the 7×7 stem, of 32 × 32 with the 3×3 stem, as in the paper's nets.
     """
     price = cost(plan)
-    picture = Picture(960, 400)
-    left, right = picture.add_axes((0.07, 0.12, 0.51, 0.62)), picture.add_axes((0.67, 0.12, 0.31, 0.62))
+    picture = Picture(900, 420)
+    left, right = picture.add_axes((0.075, 0.12, 0.51, 0.58)), picture.add_axes((0.68, 0.12, 0.31, 0.58))
     words = _staircase(left, plan)
     right.set(xscale="log", yscale="log", xlim=(0.03, 300), ylim=(0.005, 300))
     _plain_log(right.xaxis, [0.1, 1, 10, 100])
@@ -168,17 +170,20 @@ def growth_explorer(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan]) -> P
     right.legend(loc="lower right", frameon=False, fontsize=8, borderaxespad=0)
     tidy(right, "million parameters", "10⁹ multiply–adds per image")
     right.grid(visible=False)
-    name = next((name for name, other in others.items() if other == plan), "a net of your own")
+    # The stem's channels may be given or follow from k; it is the same net.
+    alike = {name: replace(other, stem_channels=other.channels_in) for name, other in others.items()}
+    this = replace(plan, stem_channels=plan.channels_in)
+    name = next((name for name, other in alike.items() if other == this), "a net of your own")
     figures = {
         "parameters": f"{price.parameters:,}",
         "10⁹ multiply–adds": f"{price.multiply_adds / 1e9:.3f}",
         "MB of activations per image in training": f"{price.activation_bytes / 1e6:,.1f}",
         "layers deep": str(plan.depth),
     }
-    picture.text(0.07, 0.9, name, fontsize=12, va="center", weight="bold")
-    for x, (what, value) in zip((0.27, 0.43, 0.6, 0.89), figures.items(), strict=True):
-        picture.text(x, 0.93, value, fontsize=13, va="center")
-        picture.text(x, 0.865, what, fontsize=9, va="center")
+    picture.text(0.075, 0.96, name, fontsize=12, va="center", weight="bold")
+    for x, (what, value) in zip((0.075, 0.25, 0.45, 0.85), figures.items(), strict=True):
+        picture.text(x, 0.885, value, fontsize=13, va="center")
+        picture.text(x, 0.825, what, fontsize=9, va="center")
     picture.alt = f"{name}: {', '.join(f'{value} {what}' for what, value in figures.items())}. Channels: {words}"
     return picture
 
@@ -191,11 +196,11 @@ def transition(channels: int, compression: float, table: pandas.DataFrame, net: 
     """
     out = DenseNetPlan(blocks=(1, 1), growth_rate=1, stem_channels=channels - 1, compression=compression).channels[0][1]
     picture = Picture(860, 300)
-    left, right = picture.add_axes((0.02, 0.04, 0.4, 0.82)), picture.add_axes((0.5, 0.16, 0.27, 0.7))
+    left, right = picture.add_axes((0.02, 0.04, 0.38, 0.82)), picture.add_axes((0.48, 0.16, 0.26, 0.7))
     across = max(1, round(channels**0.5))
     for x0, maps, words in ((0, channels, f"{channels} maps in"), (across + 3, out, f"{out} out")):
         i = numpy.arange(maps)
-        left.plot(x0 + i % across, -(i // across), "s", color=COLOURS["dense"], markersize=min(9, 110 / across))
+        left.plot(x0 + i % across, -(i // across), "s", color=COLOURS["dense"], markersize=min(8, 90 / across))
         left.text(x0 + (across - 1) / 2, 1.1, words, ha="center")
     left.annotate("", (across + 2, -across / 2), (across, -across / 2), arrowprops={"arrowstyle": "->"})
     left.set(xlim=(-1, 2 * across + 3), ylim=(-across - 1, 2.5), aspect="equal")

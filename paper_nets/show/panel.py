@@ -21,7 +21,8 @@ def image(picture: Picture) -> str:
     width, height = picture.size
     data = base64.b64encode(picture.png()).decode()
     alt = html.escape(picture.alt, quote=True)
-    return f'<img alt="{alt}" width="{width}" height="{height}" decoding="sync" src="data:image/png;base64,{data}">'
+    size = f'width="{width}" height="{height}" style="max-width: 100%; height: auto"'
+    return f'<img alt="{alt}" {size} decoding="sync" src="data:image/png;base64,{data}">'
 
 
 def neighbours(control: ipywidgets.Widget, back: bool = False) -> list:
@@ -65,6 +66,8 @@ class Panel(ipywidgets.VBox):
         for name, control in controls.items():
             control.description = control.description or name.replace("_", " ")
             control.style.description_width = "initial"
+            if isinstance(control, ipywidgets.ToggleButton):
+                control.layout.width = "auto"
             if not button:
                 control.observe(self._moved, names="value")
         row = list(controls.values())
