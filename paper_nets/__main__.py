@@ -103,6 +103,7 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
         "--data", default="digits", help="digits (default), cifar10, cifar100, or a folder with train/CLASS, test/CLASS"
     )
     command.add_argument("--side", type=int, default=32, help="pixels to which a folder's images are resized (32)")
+    command.add_argument("--images", type=int, help="training images, as many of each class (all)")
     length = command.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, help="passes over the images (digits: 15; dense nets: 300)")
     length.add_argument("--iterations", type=int, help="the length in steps instead (plain and residual nets: 64000)")
@@ -154,6 +155,7 @@ def _train(asked: argparse.Namespace) -> int:
     recipe = _recipe(asked, device)  # a wrong name is refused before the images are read
     with parallel.group(device):
         data = load(asked.data, asked.side)
+        data = data if asked.images is None else data.subset(asked.images)
         folder = asked.runs / f"{asked.net}-{data.name}-{recipe.length}-seed{recipe.seed}"
         settings = settings_of(asked.net, data, recipe)
         if parallel.first(lambda: is_whole(folder, settings)):
@@ -223,7 +225,7 @@ def _sweep(asked: argparse.Namespace) -> int:
     threads = asked.threads or 1
     at_once = asked.at_once or (1 if on_gpu else max(1, (os.cpu_count() or 1) // threads))
     given = {field.name: getattr(asked, field.name, None) for field in fields(Recipe)}
-    given |= {name: getattr(asked, name) for name in ("data", "side", "runs", "device", "compile")}
+    given |= {name: getattr(asked, name) for name in ("data", "side", "images", "runs", "device", "compile")}
     shared = as_options({**given, "threads": threads})
     # The first seed of every net before the second of any.
     wanted = [(net, seed) for seed in range(asked.seeds) for net in asked.nets]

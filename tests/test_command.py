@@ -442,6 +442,7 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("train plain8 --momentum 1", r"momentum is 1.0; it must lie in \[0, 1\)"),
         ("train plain8 --momentum 0 --nesterov", "needs a momentum above 0"),
         ("train plain8 --weight-decay -1", "at least 0"),
+        ("train plain8 --images 1", "must be 2 to 1437"),
         ("train plain8 --validation -1", "validation is -1"),
         ("train plain8 --validation 1437", "at most 1435"),
         ("train plain8 --precision float64", "invalid choice: 'float64'"),

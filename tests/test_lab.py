@@ -101,6 +101,19 @@ def test_validation_images_are_held_out_and_always_the_same(digits):
         Training(seeded("plain8", digits, 0), digits, replace(SHORT, validation=1436))
 
 
+def test_a_subset_has_as_many_of_each_class_and_is_always_the_same(digits):
+    few = digits.subset(103)
+    assert few.name == "digits_103" and len(few.train_images) == 103
+    assert few.train_labels.bincount(minlength=10).sort().values.tolist() == [10] * 7 + [11] * 3
+    assert torch.equal(digits.subset(103).train_images, few.train_images)
+    assert few.fingerprint != digits.fingerprint and torch.equal(few.test_images, digits.test_images)
+    everything = {image.numpy().tobytes() for image in digits.train_images}
+    assert {image.numpy().tobytes() for image in few.train_images} < everything
+    for count in (1, 1438, 2.5):
+        with pytest.raises(ValueError, match=r"so it must be 2 to 1437\."):
+            digits.subset(count)
+
+
 def test_crop_and_flip_gives_windows_of_the_padded_image():
     images = torch.arange(2 * 3 * 5 * 5, dtype=torch.float).view(2, 3, 5, 5) + 1
     padded = torch.nn.functional.pad(images, (2, 2, 2, 2))

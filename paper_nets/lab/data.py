@@ -1,7 +1,7 @@
 """Images to train on: the embedded digits, CIFAR, or a folder of the reader's own pictures."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
 
@@ -56,6 +56,26 @@ class Data:
         for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(str(tuple(tensor.shape)).encode() + tensor.contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    def subset(self, count: int) -> "Data":
+        """These data with `count` of the training images, equally many of each class or one more, always the same.
+
+        Their name says so: "digits_200". Raises ValueError for a number of images that there are not.
+        """
+        images = len(self.train_images)
+        if not (isinstance(count, int) and 2 <= count <= images):
+            raise ValueError(f"images is {count!r}; {self.name} has {images} to train on, so it must be 2 to {images}.")
+        drawn = torch.randperm(images, generator=torch.Generator().manual_seed(0))
+        labels = self.train_labels[drawn].long()
+        # The how-manieth of its class each image is; first all the first ones, then the second ones, and so on.
+        turn = functional.one_hot(labels, len(self.classes)).cumsum(0).gather(1, labels.unsqueeze(1)).squeeze(1)
+        taken = drawn[turn.argsort(stable=True)[:count]].sort().values
+        return replace(
+            self,
+            name=f"{self.name}_{count}",
+            train_images=self.train_images[taken],
+            train_labels=self.train_labels[taken],
+        )
 
     def hold_out(self, count: int, device: torch.device) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Training and validation images with their labels, `count` of them drawn for validation, always the same.
