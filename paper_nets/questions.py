@@ -4,13 +4,14 @@ A check says what is off about an answer; the solutions are in the notebooks, fo
 """
 
 from collections.abc import Callable
-from math import comb, isclose
+from math import comb, exp, isclose, prod
 
 import torch
 from torch import Tensor, nn
 
-from paper_nets.lab import jacobian, singular_values
-from paper_nets.nets import Block, DenseBlock, DenseNetPlan, ResNetPlan, Transition, build, plan
+from paper_nets.lab import cut, jacobian, singular_values
+from paper_nets.lab.train import DENSENET
+from paper_nets.nets import Block, DenseBlock, DenseNet, DenseNetPlan, ResNetPlan, Transition, build, plan
 from paper_nets.nets.parts import ZeroPad
 from paper_nets.show import NotYet, question
 
@@ -204,3 +205,45 @@ def maps_at_the_end(answer: int) -> str:
     if answer != right:
         raise NotYet(f"{answer:,} is not it. 64 + 6 · 32 = 256 leave the first block, and half of them go on.")
     return f"{right:,}, more than the {net.channels[-2][1] * 2:,} that leave the block before."
+
+
+@question
+def weight_left(answer: float) -> str:
+    """What the DenseNet paper's training leaves of a weight that no gradient ever touches: 300 epochs of CIFAR-10."""
+    steps = DENSENET.steps(50_000)
+    right = prod(1 - DENSENET.rate(step, steps) * DENSENET.weight_decay for step in range(steps))
+    if isclose(answer, exp(-0.1 * DENSENET.weight_decay * steps), rel_tol=0.02):
+        raise NotYet("that would be right if the rate stayed at 0.1; it falls to 0.01 at half of the way, then 0.001.")
+    if not isclose(answer, right, rel_tol=0.02):
+        raise NotYet(
+            f"{answer:.3g} is not it. Each step multiplies the weight by 1 − rate · decay; in {steps:,} steps."
+        )
+    return f"{right:.3f}: not even a third is left of what it began with."
+
+
+@question
+def connections_of(answer: int) -> str:
+    """Connections in a dense block of 12 layers and the transition after it, each counted as in the heatmap."""
+    right = comb(14, 2)
+    if answer == comb(13, 2):
+        raise NotYet(f"{answer} joins the layers and the block's input; the transition reads all 13 of them too.")
+    if answer != right:
+        raise NotYet(f"{answer} is not it. Layer 1 reads one source, layer 2 two; how many does the transition read?")
+    return f"{right} = 1 + 2 + … + 13. Three such blocks, as in DenseNet-40, have {3 * right}."
+
+
+@question
+def cut_by_hand(answer: Callable[[DenseNet], None]) -> str:
+    """Make layer 3 of the first block blind to layer 1, k = 4 and 8 maps into the block: in place."""
+    torch.manual_seed(0)
+    net = DenseNet(blocks=(4, 2), growth_rate=4, stem_channels=8)
+    right = cut(net, block=1, source=1, target=3)
+    answer(net)
+    off = [name for name, tensor in net.state_dict().items() if not torch.equal(tensor, right.state_dict()[name])]
+    if off:
+        ours, theirs = right.stages[0][2].H[2].weight, net.stages[0][2].H[2].weight
+        dark = [i for i in range(theirs.shape[1]) if not theirs[:, i].any()]
+        hidden = f"channels {dark[0]} to {dark[-1]}" if dark else "no channel"
+        wanted = [i for i in range(ours.shape[1]) if not ours[:, i].any()]
+        raise NotYet(f"layer 3 now sees nothing of {hidden}; the maps of layer 1 are {len(wanted)} others, or fewer.")
+    return "Those four channels come after the block's eight, and nothing else has changed."

@@ -140,7 +140,7 @@ def test_a_panel_draws_ahead_what_the_next_press_asks_for():
 
     def draw(size, net, slow):
         calls.append((size, net, slow))
-        time.sleep(0.3 * slow)
+        time.sleep(0.6 * slow)
         if size > 3:
             raise ValueError("size is 4; it must be at most 3.")
         picture = show.Picture(100, 100)
@@ -409,3 +409,58 @@ def test_the_staircase_of_densenet_121_is_the_papers():
         (512, 1024, 16),
     ]
     assert "block 1: 64 + 6 × 32 = 256; transition to 128; block 2" in picture.alt
+
+
+@pytest.fixture
+def priced():
+    return pandas.DataFrame(
+        {
+            "net": ["resnet34", "resnet50", "densenet121", "densenet169"],
+            "error": [26.0, 24.0, 25.0, 23.0],
+            "parameters": [21e6, 25e6, 8e6, 14e6],
+            "multiply_adds": [3.6e9, 3.8e9, 2.8e9, 3.4e9],
+            "activation_bytes": [32e6, 81e6, 130e6, 157e6],
+        }
+    )
+
+
+def test_errors_are_drawn_against_each_currency(priced):
+    picture = show.error_against_costs(priced, ["parameters", "multiply_adds"], "top-1 error (%)")
+    lines = {line.get_label(): list(line.get_xdata()) for line in picture.axes[0].lines}
+    assert lines == {"dense": [8, 14], "residual": [21, 25]}
+    assert "twice as many" in picture.axes[1].get_xlabel()
+    assert "densenet169 23 at 14 million parameters, 3.4 10⁹ multiply–adds" in picture.alt
+
+
+def test_the_best_nets_within_a_budget(priced):
+    told = show.within_budget(priced, "parameters", 21e6, "error").alt
+    assert "residual: resnet34, 26 %" in told and "dense: densenet169, 23 %" in told and "best: densenet169" in told
+    told = show.within_budget(priced, "activation_bytes", 100e6, "error").alt
+    assert "residual: resnet50, 24 %" in told and "dense: none fits" in told and "best: resnet50" in told
+    assert "best" not in show.within_budget(priced, "parameters", 1e6, "error").alt
+
+
+def test_costs_come_in_order(priced):
+    picture = show.costs_in_order(priced, "multiply_adds")
+    names = [label.get_text() for label in picture.axes[0].get_yticklabels()]
+    assert names == ["resnet50", "resnet34", "densenet169", "densenet121"]
+    assert [bar.get_width() for bar in picture.axes[0].patches] == pytest.approx([3.8, 3.6, 3.4, 2.8])
+
+
+def test_connections_stand_in_their_places():
+    rows = [(1, 0, 1, 0.5), (1, 0, 2, 1.0), (1, 1, 2, 2.0), (2, 0, 1, 3.0)]
+    table = pandas.DataFrame(rows, columns=["block", "source", "target", "value"])
+    picture = show.connections({"weight (log)": table}, mark=(1, 1, 2))
+    squares = picture.axes[0].images[0].get_array()
+    assert squares[0, :2].tolist() == [0.5, 1.0] and squares[1, 1] == 2.0 and squares[0, 4] == 3.0
+    assert squares.mask.sum() == squares.size - 4
+    assert picture.alt == "Block 1, source 1 to target 2. weight (log): 2"
+    assert "no such connection" in show.connections({"weight": table}, mark=(2, 0, 2)).alt
+
+
+def test_spread_draws_every_run_and_the_means():
+    rows = [("resnet20", 50, 0, 40.0), ("resnet20", 50, 1, 20.0), ("resnet20", 100, 0, 10.0)]
+    table = pandas.DataFrame(rows, columns=["net", "images", "seed", "test_error"]).assign(training_error=0.0)
+    dots, means = show.spread(table, "images", "few").axes[1].lines
+    assert list(dots.get_ydata()) == [40, 20, 10] and list(means.get_ydata()) == [30, 10]
+    assert show.spread(table, "images", "few").alt.endswith("resnet20 30.0 at 50, 10.0 at 100")

@@ -16,6 +16,7 @@ from paper_nets.lab.identity import KINDS, learn_identity
 from paper_nets.lab.lesions import error_of, shuffled, without
 from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, recovered, relu_zeros
 from paper_nets.lab.record import Run, recorded, table
+from paper_nets.lab.reuse import connection_weights, cut, cut_effects, direct_gradients
 from paper_nets.lab.train import DIGITS, Epoch, Recipe, seeded, train, train_each
 
 __all__ = [
@@ -31,6 +32,10 @@ __all__ = [
     "block_jacobians",
     "calibrated",
     "comparison",
+    "connection_weights",
+    "cut",
+    "cut_effects",
+    "direct_gradients",
     "error_of",
     "gradient_norms",
     "gradient_similarity",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paper_nets.lab.data import Data
-from paper_nets.nets import Block
+from paper_nets.nets import Block, DenseLayer
 
 
 def layer_responses(net: nn.Module) -> pandas.DataFrame:
@@ -33,12 +33,13 @@ def layer_responses(net: nn.Module) -> pandas.DataFrame:
     return pandas.DataFrame(rows)
 
 
-def block_inputs(net: nn.Module, x: Tensor) -> list[tuple[str, Block, Tensor]]:
-    """Every residual or plain block of a net with its name and the input (N, c, h, w) that it gets for images x."""
+def block_inputs(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
+    """Every residual or plain block of a net, or every dense layer, with its name and what it reads of images x,
+    (N, c, h, w)."""
     found, hooks, was_training = [], [], net.training
     for name, module in net.named_modules():
-        if isinstance(module, Block):
-            note = lambda block, given, _, name=name: found.append((name, block, given[0]))  # noqa: E731
+        if isinstance(module, Block | DenseLayer):
+            note = lambda block, given, _, name=name: found.append((name, block, _together(given[0])))  # noqa: E731
             hooks.append(module.register_forward_hook(note))
     try:
         with torch.no_grad():
@@ -48,6 +49,10 @@ def block_inputs(net: nn.Module, x: Tensor) -> list[tuple[str, Block, Tensor]]:
         for hook in hooks:
             hook.remove()
     return found
+
+
+def _together(maps: Tensor | list[Tensor]) -> Tensor:
+    return maps if isinstance(maps, Tensor) else torch.cat(maps, dim=1)
 
 
 def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
@@ -76,8 +81,9 @@ def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
 
 
 def recovered(net: nn.Module, data: Data) -> pandas.DataFrame:
-    """How well the labels can be read off the input of each block, by a linear classifier (ridge regression) trained
-    on the training images and tested on the test images.
+    """How well the labels can be read off the input of each block, or dense layer, by a linear classifier.
+
+    It is a ridge regression, trained on the training images and tested on the test images.
 
     Columns: block (how many blocks the images have passed), accuracy (per cent), and similarity, the mean cosine
     between the maps of two different test images: 1 where all images look alike. Batch statistics are those of

@@ -1,6 +1,7 @@
 """Pictures: one function per figure, and one panel that puts controls around any of them."""
 
 from paper_nets.show.blocks import identity_errors, information, responses, two_blocks
+from paper_nets.show.costs import costs_in_order, error_against_costs, within_budget
 from paper_nets.show.dense import dense_block, growth, growth_explorer, staircase, transition, two_equations
 from paper_nets.show.figures import (
     error_against_depth,
@@ -24,6 +25,7 @@ from paper_nets.show.panel import Panel
 from paper_nets.show.picture import Picture, figure
 from paper_nets.show.question import NotYet, Reply, question
 from paper_nets.show.resnets import block_costs, lesions, published_depth
+from paper_nets.show.reuse import connections, spread
 from paper_nets.show.verdicts import Verdict, Verdicts
 
 __all__ = [
@@ -35,7 +37,10 @@ __all__ = [
     "Verdict",
     "Verdicts",
     "block_costs",
+    "connections",
+    "costs_in_order",
     "dense_block",
+    "error_against_costs",
     "error_against_depth",
     "figure",
     "gradient_by_layer",
@@ -56,10 +61,12 @@ __all__ = [
     "run_curves",
     "samples",
     "side_by_side",
+    "spread",
     "staircase",
     "stretches",
     "transition",
     "two_blocks",
     "two_equations",
+    "within_budget",
     "zero_units",
 ]

@@ -11,6 +11,7 @@ STYLES = {
     "plain": (COLOURS["plain"], "-", "o"),
     "residual": (COLOURS["residual"], "--", "s"),
     "preact": (COLOURS["preact"], ":", "^"),
+    "dense": (COLOURS["dense"], "-.", "D"),
     "residual, F = 0 at first": (COLOURS["preact"], ":", "^"),
 }
 READ = ("accuracy", "similarity")
@@ -120,10 +121,10 @@ def responses(table: pandas.DataFrame, untouched: float) -> Picture:
 
 
 @figure
-def information(table: pandas.DataFrame, block: int | None = None) -> Picture:
+def information(table: pandas.DataFrame, block: int | None = None, unit: str = "block") -> Picture:
     """What a linear probe still reads after so many blocks; `table` is that of `recovered` with net and seed added.
 
-    block: marked by a line, where given.
+    block: marked by a line, where given. unit: what the column `block` counts, where that is something else.
     """
     picture = Picture(860, 350)
     pair = picture.subplots(1, 2)
@@ -137,12 +138,12 @@ def information(table: pandas.DataFrame, block: int | None = None) -> Picture:
         if block is not None:
             axes.axvline(block, color="black", linewidth=0.8)
         axes.set(ylim=(0, 105) if column == "accuracy" else (0, 1.05))
-        tidy(axes, "blocks passed", "", title)
+        tidy(axes, f"{unit}s passed", "", title)
     pair[0].axhline(10, color=COLOURS["other"], linewidth=1)
     pair[0].legend(loc="center right", bbox_to_anchor=(1, 0.42), frameon=False)
     at = table.block.max() if block is None else block
     means = table[table.block == at].groupby("net", sort=False)[["accuracy", "similarity"]].mean()
-    picture.alt = f"After {at} blocks, mean over the seeds: " + "; ".join(
+    picture.alt = f"After {at} {unit}s, mean over the seeds: " + "; ".join(
         f"{net} {row.accuracy:.0f} % recognised, cosine {row.similarity:.2f}" for net, row in means.iterrows()
     )
     return picture

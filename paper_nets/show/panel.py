@@ -13,7 +13,7 @@ from paper_nets.show.picture import DRAWING, Picture
 
 REST = 0.2  # seconds without a key press until anything but the next step is drawn ahead, lest a press wait for it
 OWN = "your own"
-SLOW = 0.25  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
+SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
 
 
 def image(picture: Picture) -> str:

@@ -1,0 +1,124 @@
+"""Figures of what nets cost, in three currencies, and what their errors are for it."""
+
+from collections.abc import Sequence
+
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from paper_nets.show.figures import depth_of, tidy
+from paper_nets.show.gradients import MARKERS
+from paper_nets.show.picture import COLOURS, Picture, family, figure
+
+# A currency's column, its axis, and the ticks that fit both data sets.
+CURRENCIES = {
+    "parameters": ("million parameters", 1e6, (1, 2, 5, 10, 20, 50)),
+    "multiply_adds": ("10⁹ multiply–adds per image", 1e9, (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)),
+    "activation_bytes": ("MB of activations per image", 1e6, (2, 5, 10, 20, 50, 100, 200, 500)),
+}
+
+
+def _families(axes: Axes, table: pandas.DataFrame, currency: str, names: bool = True, **look) -> None:
+    """A line for each family and the depths beside its points, against one currency, without the axes' words."""
+    _, scale, _ = CURRENCIES[currency]
+    for kind, own in table.assign(family=table.net.map(family)).sort_values(currency).groupby("family", sort=False):
+        style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, "label": kind, **look}
+        axes.plot(own[currency] / scale, own.error, **style)
+        for row in own.itertuples() if names else ():
+            at = getattr(row, currency) / scale, row.error
+            axes.annotate(depth_of(row.net), at, (5, 5), textcoords="offset points", fontsize=9)
+
+
+def _money(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
+    """A logarithmic axis in one currency, with ticks that are plain numbers."""
+    words, scale, ticks = CURRENCIES[currency]
+    low, high = table[currency].min() / scale / 1.25, 1.25 * table[currency].max() / scale
+    axes.set(xscale="log", xlim=(low, high))
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low < tick < high]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+    tidy(axes, words, "")
+
+
+@figure
+def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], error: str) -> Picture:
+    """Figure 12 of the argument (DenseNet paper, Figure 3): error against what nets cost, a line for each family.
+
+    `table` has net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes".
+    error: what kind of error it is, for the axis.
+    """
+    picture = Picture(900, 360)
+    axes = picture.subplots(1, len(currencies), sharey=True, squeeze=False)[0]
+    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.15, top=0.94, wspace=0.08)
+    for one, currency in zip(axes, currencies, strict=True):
+        _families(one, table, currency)
+        _money(one, table, currency)
+    axes[0].set_ylabel(error)
+    axes[0].legend(frameon=False, loc="lower left")
+    picture.alt = f"{error}, with " + "; ".join(
+        f"{row.net} {row.error:g} at "
+        + ", ".join(f"{getattr(row, c) / CURRENCIES[c][1]:.3g} {CURRENCIES[c][0]}" for c in currencies)
+        for row in table.itertuples()
+    )
+    return picture
+
+
+@figure
+def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: str) -> Picture:
+    """The best net of each family that costs no more than `budget`, in one currency; `table` as in
+    `error_against_costs`. budget: in parameters, multiply–adds or bytes."""
+    picture = Picture(900, 400)
+    axes = picture.add_axes((0.07, 0.13, 0.62, 0.75))
+    words, scale, _ = CURRENCIES[currency]
+    _families(axes, table, currency, names=False, alpha=0.3)
+    axes.axvline(budget / scale, color="black", linewidth=1)
+    within, best = table[table[currency] <= budget * 1.000001], {}
+    for row in within.sort_values(["error", currency]).itertuples():
+        best.setdefault(family(row.net), row)
+    for row in within.itertuples():
+        kind = family(row.net)
+        look = {"color": COLOURS[kind], "markersize": 11 if best[kind] == row else 7, "linestyle": "none"}
+        axes.plot(getattr(row, currency) / scale, row.error, marker=MARKERS[kind], **look)
+    _money(axes, table, currency)
+    axes.set_ylabel(error)
+    title = f"budget: {budget / scale:.3g} {words}"
+    axes.set_title(title, y=1.02, fontsize=11)
+    lines = []
+    for i, kind in enumerate(("residual", "preact", "dense")):
+        if kind not in table.net.map(family).to_numpy():
+            continue
+        row = best.get(kind)
+        told = (
+            f"{row.net}\n{row.error:g} %, {getattr(row, currency) / scale:.3g} {words.split(' per ')[0]}"
+            if row
+            else "none fits"
+        )
+        picture.text(0.715, 0.8 - 0.2 * i, f"{kind}:\n{told}", color=COLOURS[kind], fontsize=10, va="top")
+        lines.append(f"{kind}: {told}".replace("\n", ", "))
+    if best:
+        winner = min(best.values(), key=lambda row: row.error)
+        picture.text(0.715, 0.18, f"best: {winner.net}", fontsize=12, weight="bold")
+        lines.append(f"best: {winner.net}")
+    picture.alt = f"{title}. {'; '.join(lines)}"
+    return picture
+
+
+@figure
+def costs_in_order(table: pandas.DataFrame, by: str) -> Picture:
+    """Bars of what nets cost, the dearest first; `table` has net and the currencies, `by` is one of them."""
+    table = table.sort_values(by, ascending=False)
+    words, scale, _ = CURRENCIES[by]
+    picture = Picture(900, 60 + 19 * len(table))
+    axes = picture.add_axes((0.19, 45 / picture.size[1], 0.68, 1 - 55 / picture.size[1]))
+    values = table[by] / scale
+    axes.barh(range(len(table)), values, color=[COLOURS[family(net)] for net in table.net], height=0.75)
+    for i, (value, exact) in enumerate(zip(values, table[by], strict=True)):
+        axes.text(value * 1.05, i, f"{exact:,.0f}", va="center", fontsize=9)
+    axes.set_yticks(range(len(table)), table.net, fontsize=9)
+    axes.set(xscale="log", ylim=(len(table) - 0.5, -0.5), xlim=(values.min() / 1.5, values.max() * 1.5))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+    tidy(axes, words, "")
+    axes.grid(visible=False)
+    picture.alt = f"{words}: " + ", ".join(f"{net} {value:.3g}" for net, value in zip(table.net, values, strict=True))
+    return picture

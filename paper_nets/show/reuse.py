@@ -1,0 +1,108 @@
+"""Figures of feature reuse: a square for each connection of a dense net, and errors with their spread."""
+
+from collections.abc import Mapping
+
+import numpy
+import pandas
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from paper_nets.show.figures import tidy
+from paper_nets.show.gradients import MARKERS
+from paper_nets.show.picture import COLOURS, Picture, family, figure
+
+GAP = 2  # columns between two blocks
+
+
+@figure
+def connections(tables: Mapping[str, pandas.DataFrame], mark: tuple[int, int, int] | None = None) -> Picture:
+    """A square for each connection of a dense net (DenseNet paper, Figure 5): a row of blocks for each named table.
+
+    A table has block, source, target and value; the colours of a row go from the least to the greatest of its values,
+    evenly, or in steps of equal ratio where its name ends with "(log)".
+    mark: (block, source, target) of a connection to frame and to tell of.
+    """
+    picture = Picture(900, 70 + 215 * len(tables))
+    height = picture.size[1]
+    words = []
+    for i, (name, table) in enumerate(tables.items()):
+        ends = table.groupby("block").target.max()
+        first = ends.cumsum() + GAP * ends.index - ends - GAP  # the column before each block's first
+        low, high = table.value.min(), table.value.max()
+        norm = (LogNorm if name.endswith("(log)") else Normalize)(low, high)
+        squares = numpy.full((ends.max(), first.iloc[-1] + ends.iloc[-1]), numpy.nan)
+        squares[table.source, first[table.block].to_numpy() + table.target - 1] = table.value
+        bottom = (48 + 215 * (len(tables) - 1 - i)) / height
+        axes = picture.add_axes((0.1, bottom, 0.79, 180 / height))
+        axes.imshow(squares, cmap="viridis", norm=norm, aspect="auto", interpolation="nearest")
+        for block, last in ends.items():
+            at = first[block] + last - 1
+            axes.add_patch(Rectangle((at - 0.5, -0.5), 1, last, fill=False, linewidth=1.5))
+            if i == 0:
+                end = "classifier" if block == ends.index[-1] else "transition"
+                axes.text(first[block] - 0.5, -0.8, f"block {block}; framed: the {end}", fontsize=10)
+        shown = [(first[block] + target - 1, target) for block, last in ends.items() for target in range(1, last, 2)]
+        axes.set_xticks(*zip(*shown, strict=True))
+        axes.set_yticks(range(0, ends.max(), 2))
+        axes.spines[:].set_visible(False)
+        axes.set_ylabel("source layer")
+        if i == len(tables) - 1:
+            axes.set_xlabel("target layer")
+        if mark:
+            axes.add_patch(
+                Rectangle((first[mark[0]] + mark[2] - 1.5, mark[1] - 0.5), 1, 1, fill=False, color="red", linewidth=2.5)
+            )
+        _scale(picture, (0.905, bottom, 0.015, 180 / height), norm)
+        picture.text(0.025, bottom + 90 / height, name, rotation=90, va="center", ha="center", fontsize=10)
+        plain = " ".join(name.split())
+        if mark:
+            at = table.set_index(["block", "source", "target"]).value.get(mark)
+            words.append(f"{plain}: {at:.3g}" if at is not None else f"{plain}: no such connection")
+        else:
+            words.append(f"{plain}: {low:.3g} to {high:.3g}, {table.value.mean():.3g} on average")
+    where = "All connections" if mark is None else "Block {}, source {} to target {}".format(*mark)
+    picture.alt = f"{where}. {'; '.join(words)}"
+    return picture
+
+
+def _scale(picture: Picture, place: tuple[float, float, float, float], norm: Normalize) -> None:
+    """The colours with five of their values; matplotlib's own colour bar takes as long as all the rest."""
+    axes = picture.add_axes(place)
+    axes.imshow(numpy.linspace(1, 0, 64)[:, None], cmap="viridis", aspect="auto", extent=(0, 1, 0, 1))
+    shares = numpy.linspace(0, 1, 5)
+    axes.set_xticks([])
+    axes.set_yticks(shares, [f"{value:.2g}" for value in norm.inverse(shares)], fontsize=9)
+    axes.yaxis.tick_right()
+
+
+@figure
+def spread(table: pandas.DataFrame, x: str, title: str = "") -> Picture:
+    """Training and test error against column `x`, a line through the means of each net, and a dot for each run.
+
+    `table` has `x`, net (or a family as "dense" for a line over many nets), training_error and test_error (per cent).
+    """
+    picture = Picture(860, 340)
+    pair = picture.subplots(1, 2)
+    picture.subplots_adjust(left=0.07, right=0.82, bottom=0.15, top=0.82, wspace=0.18)
+    words = []
+    for axes, error in zip(pair, ("training_error", "test_error"), strict=True):
+        for net, own in table.groupby("net", sort=False):
+            colour, marker = COLOURS[family(net)], MARKERS[family(net)]
+            means = own.groupby(x)[error].mean()
+            axes.plot(own[x], own[error], marker, color=colour, alpha=0.35, markersize=4, linestyle="none")
+            axes.plot(means.index, means, marker=marker, color=colour, markersize=6, label=net)
+            if error == "test_error":
+                words.append(f"{net} " + ", ".join(f"{value:.1f} at {at:g}" for at, value in means.items()))
+        values = sorted(table[x].unique())
+        if len(values) > 1:
+            axes.set_xscale("log")
+        axes.xaxis.set_major_locator(FixedLocator(values))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticklabels([f"{value:g}" for value in values])
+        axes.set_ylim(0, max(5, 1.1 * table[error].max()))
+        tidy(axes, x, "error (%)" if axes is pair[0] else "", error.replace("_", " "))
+    pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+    picture.suptitle(title, fontsize=11)
+    picture.alt = f"{title}. Test error in per cent, mean, by {x}: {'; '.join(words)}"
+    return picture
