@@ -47,12 +47,14 @@ def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], erro
     `table` has net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes".
     error: what kind of error it is, for the axis.
     """
-    picture = Picture(900, 360)
+    picture = Picture(900, 380)
     axes = picture.subplots(1, len(currencies), sharey=True, squeeze=False)[0]
-    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.15, top=0.94, wspace=0.08)
+    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.19, top=0.95, wspace=0.08)
     for one, currency in zip(axes, currencies, strict=True):
         _families(one, table, currency)
         _money(one, table, currency)
+        if currency == "multiply_adds":
+            one.set_xlabel(f"{CURRENCIES[currency][0]}\n(FLOPs in the DenseNet paper: twice as many)")
     axes[0].set_ylabel(error)
     axes[0].legend(frameon=False, loc="lower left")
     picture.alt = f"{error}, with " + "; ".join(
