@@ -6,12 +6,24 @@ A check says what is off about an answer; the solutions are in the notebooks, fo
 from collections.abc import Callable
 from math import comb, exp, isclose, prod
 
+import pandas
 import torch
 from torch import Tensor, nn
 
 from paper_nets.lab import cut, jacobian, singular_values
 from paper_nets.lab.train import DENSENET
-from paper_nets.nets import Block, DenseBlock, DenseNet, DenseNetPlan, ResNetPlan, Transition, build, plan
+from paper_nets.nets import (
+    Block,
+    DenseBlock,
+    DenseNet,
+    DenseNetPlan,
+    ResNetPlan,
+    Transition,
+    build,
+    cost,
+    plan,
+    published,
+)
 from paper_nets.nets.parts import ZeroPad
 from paper_nets.show import NotYet, question
 
@@ -247,3 +259,38 @@ def cut_by_hand(answer: Callable[[DenseNet], None]) -> str:
         wanted = [i for i in range(ours.shape[1]) if not ours[:, i].any()]
         raise NotYet(f"layer 3 now sees nothing of {hidden}; the maps of layer 1 are {len(wanted)} others, or fewer.")
     return "Those four channels come after the block's eight, and nothing else has changed."
+
+
+@question
+def flops_of_resnet50(answer: float) -> str:
+    """ResNet-50 in FLOPs as the DenseNet paper counts them."""
+    right = 2 * cost("resnet50").multiply_adds
+    if isclose(answer, right / 2, rel_tol=0.03):
+        raise NotYet("those are its multiply–adds; the DenseNet paper counts the multiplication and the addition.")
+    if not isclose(answer, right, rel_tol=0.03):
+        raise NotYet(f"{answer:.3g} is not it. How many FLOPs are 3.8 · 10⁹ multiplications, each with an addition?")
+    return f"{right:,}, where the ResNet paper prints 3.8 · 10⁹ for the same net."
+
+
+@question
+def best_net(answer: Callable[[pandas.DataFrame, str, float], str]) -> str:
+    """The net with the least error among those that cost no more than the budget, in one currency."""
+    rows = [("a", 9.0, 1, 70), ("b", 7.0, 2, 90), ("c", 5.0, 30, 10), ("d", 6.0, 4, 20), ("e", 4.0, 50, 99)]
+    table = pandas.DataFrame(rows, columns=["net", "error", "parameters", "activation_bytes"])
+    for currency, budget, right in (("parameters", 4, "d"), ("activation_bytes", 20, "c"), ("parameters", 2.5, "b")):
+        if (got := answer(table.copy(), currency, budget)) != right:
+            raise NotYet(f"with {currency} at most {budget:g} you find {got!r}; the least error there has {right!r}.")
+    return "Which net is best depends on the currency, as here: one table, three winners."
+
+
+@question
+def points_per_cost(answer: float) -> str:
+    """Points of top-1 error (single crop) that DenseNet-264 saves over 201, for each 10⁹ multiply–adds more."""
+    errors = published("densenet_imagenet").set_index("net").top1_single_crop_pct
+    more = (cost("densenet264").multiply_adds - cost("densenet201").multiply_adds) / 1e9
+    saved = errors["densenet201"] - errors["densenet264"]
+    if isclose(answer, saved, rel_tol=0.01):
+        raise NotYet(f"{answer:.2f} points are what it saves in all; it takes {more:.2f} · 10⁹ multiply–adds more.")
+    if not isclose(answer, saved / more, rel_tol=0.03):
+        raise NotYet(f"{answer:.3g} is not it. Divide the points saved by the 10⁹ multiply–adds that they cost.")
+    return f"{saved / more:.2f}."

@@ -221,3 +221,29 @@ def test_theta_halves_the_maps(fifth):
     fifth.keyboard.press("ArrowRight")
     wait_for_alt(fifth, theta, "θ = 0.55: of 100 maps 55 are left")
     shoot(fifth, "theta")
+
+
+@pytest.fixture(scope="module")
+def seventh(chrome, tmp_path_factory):
+    with notebook(chrome, tmp_path_factory.mktemp("seventh"), "07-what-it-costs.ipynb") as page:
+        yield page
+
+
+def test_the_winner_changes_with_the_currency(seventh):
+    shop = panel(seventh, "budget")
+    shop.scroll_into_view_if_needed()
+    wait_for_alt(seventh, shop, "best: densenet201")
+    shop.locator("select").nth(1).select_option("activation memory")
+    wait_for_alt(seventh, shop, "best: resnet50")
+    shop.get_by_role("button", name="memory-efficient").click()
+    wait_for_alt(seventh, shop, "MB of activations; best: densenet")
+    shop.get_by_role("slider").focus()
+    seventh.keyboard.press("Home")
+    wait_for_alt(seventh, shop, "residual: resnet34")
+    shoot(seventh, "shop")
+
+
+def test_nets_in_another_order(seventh):
+    order = panel(seventh, "by")
+    order.locator("select").select_option("activation memory")
+    wait_for_alt(seventh, order, "MB of activations per image: densenet_bc190_k40")
