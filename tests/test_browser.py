@@ -247,3 +247,34 @@ def test_nets_in_another_order(seventh):
     order = panel(seventh, "by")
     order.locator("select").select_option("activation memory")
     wait_for_alt(seventh, order, "MB of activations per image: densenet_bc190_k40")
+
+
+@pytest.fixture(scope="module")
+def sixth(chrome, tmp_path_factory):
+    with notebook(chrome, tmp_path_factory.mktemp("sixth"), "06-feature-reuse.ipynb") as page:
+        yield page
+
+
+def test_a_connection_is_framed_and_told_of(sixth):
+    look = panel(sixth, "source")
+    look.scroll_into_view_if_needed()
+    wait_for_alt(sixth, look, "Block 3, source 0 to target 7")
+    look.get_by_role("slider").first.focus()
+    sixth.keyboard.press("ArrowLeft")
+    wait_for_alt(sixth, look, "Block 2, source 0 to target 7")
+    look.get_by_role("slider").nth(2).focus()
+    sixth.keyboard.press("Home")
+    wait_for_alt(sixth, look, "Block 2, source 0 to target 1")
+    look.get_by_role("slider").nth(1).focus()
+    sixth.keyboard.press("ArrowRight")
+    look.get_by_text("Source 1 comes after target 1").wait_for()
+    shoot(sixth, "connection")
+
+
+def test_growth_rates_after_another_epoch(sixth):
+    rates = sixth.locator(".jp-OutputArea-output .widget-vbox").filter(has=sixth.locator("img[alt*='22 layers after']"))
+    rates.scroll_into_view_if_needed()
+    rates.get_by_role("slider").focus()
+    sixth.keyboard.press("Home")
+    wait_for_alt(sixth, rates, "after epoch 1.")
+    shoot(sixth, "rates")

@@ -221,7 +221,7 @@ def transition(channels: int, compression: float, table: pandas.DataFrame, net: 
 
 @figure
 def growth(table: pandas.DataFrame, guides: Mapping[str, float], title: str = "") -> Picture:
-    """How costs grow with the layers of a block: `table` has layers, and a column for each cost, log–log.
+    """How costs grow with the layers of a block or a net: `table` has layers, and a column for each cost, log–log.
 
     Each is drawn relative to its first row. guides: powers of the layers to draw as thin lines, with their names.
     """
@@ -250,7 +250,8 @@ def growth(table: pandas.DataFrame, guides: Mapping[str, float], title: str = ""
     _plain_log(axes.xaxis, list(table.layers))
     _plain_log(axes.yaxis, [1, 10, 100, 1000])
     axes.legend(loc="upper left", bbox_to_anchor=(1.06, 1), frameon=False, fontsize=9)
-    tidy(axes, "layers in the block", f"times that of {first.layers:g} layers", title)
+    tidy(axes, "layers", f"times that of {first.layers:g} layers", title)
+    axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)
     last = table.iloc[-1]
     words = ", ".join(f"{column} {last[column] / first[column]:,.1f} times" for column in costs)
     picture.alt = f"{title}. From {first.layers:g} to {last.layers:g} layers: {words}"

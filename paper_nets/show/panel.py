@@ -68,6 +68,8 @@ class Panel(ipywidgets.VBox):
             control.style.description_width = "initial"
             if isinstance(control, ipywidgets.ToggleButton):
                 control.layout.width = "auto"
+            elif hasattr(control, "readout"):  # a slider: as long whatever its name is
+                control.layout.width = f"{230 + 7 * len(control.description)}px"
             if not button:
                 control.observe(self._moved, names="value")
         row = list(controls.values())
