@@ -17,11 +17,13 @@ POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, GlobalAveragePool)
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: "conv", "pool" or "linear", its kernel and stride, and the channels and the side of its output."""
+    """One layer: "conv", "pool" or "linear", its kernel and stride, the channels that it reads, and the channels and
+    the side of its output."""
 
     kind: str
     kernel: int
     stride: int
+    reads: int
     channels: int
     side: int
     multiply_adds: int
@@ -62,7 +64,7 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
         c_out, side = shape[1], shape[2] if len(shape) == 4 else 1
         if isinstance(module, POOLS):
             if side != inputs[0].shape[2]:
-                layers.append(Layer("pool", 0, inputs[0].shape[2] // side, c_out, side, 0))
+                layers.append(Layer("pool", 0, inputs[0].shape[2] // side, c_out, c_out, side, 0))
             return
         weights = module.weight.numel()
         cost = weights * (shape[2] * shape[3] if len(shape) == 4 else 1)
@@ -70,9 +72,10 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
         if is_shortcut:
             return
         if isinstance(module, nn.Linear):
-            layers.append(Layer("linear", 0, 1, c_out, 1, cost))
+            layers.append(Layer("linear", 0, 1, module.in_features, c_out, 1, cost))
         else:
-            layers.append(Layer("conv", module.kernel_size[0], module.stride[0], c_out, side, cost))
+            kernel, stride = module.kernel_size[0], module.stride[0]
+            layers.append(Layer("conv", kernel, stride, inputs[0].shape[1], c_out, side, cost))
 
     def unit_starts(module, inputs):
         module.first_layer = len(layers)
