@@ -40,16 +40,24 @@ def notebook(chrome, folder, name):
         page.close()
 
 
-@pytest.fixture(scope="module")
-def first(chrome, tmp_path_factory):
-    with notebook(chrome, tmp_path_factory.mktemp("first"), "01-depth-degradation.ipynb") as page:
-        yield page
+def opened(name):
+    """A fixture: the page with this notebook, for all tests of it."""
+
+    @pytest.fixture(scope="module")
+    def page(chrome, tmp_path_factory):
+        with notebook(chrome, tmp_path_factory.mktemp(name), f"{name}.ipynb") as page:
+            yield page
+
+    return page
 
 
-@pytest.fixture(scope="module")
-def second(chrome, tmp_path_factory):
-    with notebook(chrome, tmp_path_factory.mktemp("second"), "02-residual-learning.ipynb") as page:
-        yield page
+first = opened("01-depth-degradation")
+second = opened("02-residual-learning")
+third = opened("03-gradients")
+fourth = opened("04-resnets")
+fifth = opened("05-dense-connectivity")
+seventh = opened("07-what-it-costs")
+sixth = opened("06-feature-reuse")
 
 
 def panel(page, control):
@@ -126,12 +134,6 @@ def test_a_stack_of_the_readers_own_learns(second):
     shoot(second, "stack")
 
 
-@pytest.fixture(scope="module")
-def third(chrome, tmp_path_factory):
-    with notebook(chrome, tmp_path_factory.mktemp("third"), "03-gradients.ipynb") as page:
-        yield page
-
-
 def test_the_gradient_answers_to_a_slider_and_a_switch(third):
     explorer = panel(third, "batch norm")
     explorer.scroll_into_view_if_needed()
@@ -153,12 +155,6 @@ def test_the_singular_values_of_another_block(third):
     blocks.get_by_role("slider").focus()
     third.keyboard.press("ArrowRight")
     third.locator("img[alt*='Singular values of dy/dx of block 14']").wait_for()
-
-
-@pytest.fixture(scope="module")
-def fourth(chrome, tmp_path_factory):
-    with notebook(chrome, tmp_path_factory.mktemp("fourth"), "04-resnets.ipynb") as page:
-        yield page
 
 
 def test_the_bottleneck_answers_to_its_sliders(fourth):
@@ -189,12 +185,6 @@ def test_another_block_is_taken_out(fourth):
     shoot(fourth, "lesions")
 
 
-@pytest.fixture(scope="module")
-def fifth(chrome, tmp_path_factory):
-    with notebook(chrome, tmp_path_factory.mktemp("fifth"), "05-dense-connectivity.ipynb") as page:
-        yield page
-
-
 def test_the_growth_rate_under_the_readers_hand(fifth):
     explorer = fifth.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="preset")
     explorer.scroll_into_view_if_needed()
@@ -223,12 +213,6 @@ def test_theta_halves_the_maps(fifth):
     shoot(fifth, "theta")
 
 
-@pytest.fixture(scope="module")
-def seventh(chrome, tmp_path_factory):
-    with notebook(chrome, tmp_path_factory.mktemp("seventh"), "07-what-it-costs.ipynb") as page:
-        yield page
-
-
 def test_the_winner_changes_with_the_currency(seventh):
     shop = panel(seventh, "budget")
     shop.scroll_into_view_if_needed()
@@ -247,12 +231,6 @@ def test_nets_in_another_order(seventh):
     order = panel(seventh, "by")
     order.locator("select").select_option("activation memory")
     wait_for_alt(seventh, order, "MB of activations per image: densenet_bc190_k40")
-
-
-@pytest.fixture(scope="module")
-def sixth(chrome, tmp_path_factory):
-    with notebook(chrome, tmp_path_factory.mktemp("sixth"), "06-feature-reuse.ipynb") as page:
-        yield page
 
 
 def test_a_connection_is_framed_and_told_of(sixth):
