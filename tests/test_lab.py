@@ -270,11 +270,14 @@ def test_runs_stand_beside_the_papers_numbers():
 
 def test_the_recorded_runs_are_whole_and_anonymous():
     folders = {path.parent for path in record.RECORDED.glob("*/*")}
-    runs = [run for data in ("digits", "cifar10") for run in recorded(data)]
+    digits = load("digits")
+    parts = {f"digits_{count}": digits.subset(count) for count in (50, 100, 200, 400)}
+    fingerprints = {name: data.fingerprint for name, data in {"digits": digits, **parts}.items()} | {"cifar10": CIFAR10}
+    runs = [run for data in fingerprints for run in recorded(data)]
     assert {run.folder for run in runs} == folders
-    images = {"digits": 1437, "cifar10": 50_000}
-    assert {run.settings["images"] for run in recorded("digits")} == {load("digits").fingerprint}
-    assert {run.settings["images"] for run in recorded("cifar10")} == {CIFAR10}
+    images = {"digits": 1437, "cifar10": 50_000} | {name: len(data.train_images) for name, data in parts.items()}
+    for data, fingerprint in fingerprints.items():
+        assert {run.settings["images"] for run in recorded(data)} == {fingerprint}
     assert all("note" not in leg for run in runs for leg in run.environment)
     for run in runs:
         data, recipe = run.settings["data"], run.recipe
