@@ -29,15 +29,29 @@ def two_equations(channels: int = 16, growth_rate: int = 16, layers: int = 3) ->
     check_whole(channels=channels, growth_rate=growth_rate, layers=layers)
     picture = Picture(900, 120 + 42 * (layers + 1))
     most = channels + layers * growth_rate
+    # Each part of an equation with its place and what it is.
     sides = {
-        "residual": ("ResNet adds", r"$x_l = H_l(x_{l-1}) + x_{l-1}$"),
-        "dense": ("DenseNet concatenates", r"$x_l = H_l([x_0, x_1, \ldots, x_{l-1}])$"),
+        "residual": (
+            "ResNet adds",
+            [(0.2, "$x_l =$", ""), (0.4, "$H_l(x_{l-1})$", "new maps"), (0.66, r"$+\;x_{l-1}$", "the identity")],
+        ),
+        "dense": (
+            "DenseNet concatenates",
+            [
+                (0.06, "$x_l =$", ""),
+                (0.2, "$H_l\\,($", "new maps"),
+                (0.52, r"$[x_0, x_1, \ldots, x_{l-1}]$", "all maps side by side"),
+                (0.78, "$)$", ""),
+            ],
+        ),
     }
     for left, (kind, (does, equation)) in zip((0.01, 0.51), sides.items(), strict=True):
         axes = picture.add_axes((left, 0, 0.48, 1), xlim=(-0.17, 1.2), ylim=(-0.2, layers + 3.2))
         axes.axis("off")
         axes.text(0.42, layers + 2.8, does, ha="center", va="center", fontsize=12, color=COLOURS[kind])
-        axes.text(0.42, layers + 1.9, equation, ha="center", va="center", fontsize=14)
+        for x, part, meaning in equation:
+            axes.text(x, layers + 2.05, part, ha="center", va="center", fontsize=14)
+            axes.text(x, layers + 1.5, meaning, ha="center", va="center", fontsize=8, color=COLOURS[kind])
         for i in range(layers + 1):
             y = layers - i
             axes.text(-0.02, y + 0.3, f"after H{_index(i)}" if i else "input", ha="right", va="center", fontsize=9)
@@ -54,9 +68,9 @@ def two_equations(channels: int = 16, growth_rate: int = 16, layers: int = 3) ->
             stand = channels + i * growth_rate
             axes.text(stand / most + 0.02, y + 0.3, f"{stand} maps", va="center", fontsize=9)
     picture.alt = (
-        f"ResNet: x_l = H_l(x_(l−1)) + x_(l−1); after each of {layers} layers there are {channels} maps, a sum. "
-        f"DenseNet: x_l = H_l([x_0, …, x_(l−1)]); each layer puts {growth_rate} maps beside those that are there, "
-        f"{channels} at first and {most} after {layers} layers."
+        "ResNet: x_l = H_l(x_(l−1)), new maps, + x_(l−1), the identity. DenseNet: x_l = H_l([x_0, …, x_(l−1)]), new "
+        f"maps made of all maps side by side. After each of {layers} layers a ResNet has {channels} maps, a sum; a "
+        f"DenseNet puts {growth_rate} beside those that are there, {channels} at first, {most} after {layers} layers."
     )
     return picture
 
