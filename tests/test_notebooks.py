@@ -121,18 +121,36 @@ def test_panels_stand_beside_a_static_picture(path):
             assert "Run this cell to move the controls" in text_of(cell.outputs)
 
 
-def test_questions_are_answered_by_their_solutions_and_not_by_a_wrong_answer(path, offline, tmp_path):
-    """With nothing but the notebook's first cell, which has its imports."""
+@pytest.fixture(scope="module")
+def replies(tmp_path_factory):
+    """What the reader is told about the solutions and the wrong answers of each notebook, in turns.
+
+    One kernel for all of them, which is made new, but for what Python has loaded, before each notebook; there is
+    nothing then but the notebook's first cell, which has its imports.
+    """
+    cell = nbformat.v4.new_code_cell
+    book, answers = nbformat.read(NOTEBOOKS[0], as_version=4), {}
+    book.cells = []
+    for path in NOTEBOOKS:
+        book.cells += [cell("%reset -f"), code_cells(nbformat.read(path, as_version=4))[0]]
+        both = [source for _, *both in questions(path) for source in both]
+        answers[path] = slice(len(book.cells), len(book.cells) + len(both))
+        book.cells += map(cell, both)
+    target = tmp_path_factory.mktemp("answers") / "answers.ipynb"
+    nbformat.write(book, target)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PYTHONPATH", str(OFFLINE))
+        told = [text_of(cell.outputs) for cell in execute(target).cells]
+    return {path: told[where] for path, where in answers.items()}
+
+
+def test_questions_are_answered_by_their_solutions_and_not_by_a_wrong_answer(path, replies):
     asked = questions(path)
     number = 0 if path.stem.startswith("01") else 3
     assert len(asked) >= number
     for cell, *_ in asked:
         assert "..." in cell.source and text_of(cell.outputs).startswith("Your turn")
-    book = nbformat.read(path, as_version=4)
-    answers = [source for _, *both in asked for source in both]
-    book.cells = [code_cells(book)[0], *map(nbformat.v4.new_code_cell, answers)]
-    nbformat.write(book, tmp_path / "answers.ipynb")
-    told = [text_of(cell.outputs) for cell in execute(tmp_path / "answers.ipynb").cells[1:]]
-    for right, wrong in zip(told[::2], told[1::2], strict=True):
+    assert len(replies[path]) == 2 * len(asked)
+    for right, wrong in zip(replies[path][::2], replies[path][1::2], strict=True):
         assert right.startswith("Right."), right
         assert wrong.startswith("Not yet:") and "your answer gave" not in wrong, wrong

@@ -36,10 +36,15 @@ def layer_responses(net: nn.Module) -> pandas.DataFrame:
 def block_inputs(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
     """Every residual or plain block of a net, or every dense layer, with its name and what it reads of images x,
     (N, c, h, w)."""
+    return [(name, block, torch.cat(maps, dim=1)) for name, block, maps in _read(net, x)]
+
+
+def _read(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, list[Tensor]]]:
+    """`block_inputs` before the concatenation, so that a map which many layers read takes its memory once."""
     found, hooks, was_training = [], [], net.training
     for name, module in net.named_modules():
         if isinstance(module, Block | DenseLayer):
-            note = lambda block, given, _, name=name: found.append((name, block, _together(given[0])))  # noqa: E731
+            note = lambda block, given, _, name=name: found.append((name, block, _maps(given[0])))  # noqa: E731
             hooks.append(module.register_forward_hook(note))
     try:
         with torch.no_grad():
@@ -51,8 +56,9 @@ def block_inputs(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, Tensor
     return found
 
 
-def _together(maps: Tensor | list[Tensor]) -> Tensor:
-    return maps if isinstance(maps, Tensor) else torch.cat(maps, dim=1)
+def _maps(given: Tensor | list[Tensor]) -> list[Tensor]:
+    # A copy of the list, to which the block goes on to append.
+    return [given] if isinstance(given, Tensor) else list(given)
 
 
 def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
@@ -92,7 +98,8 @@ def recovered(net: nn.Module, data: Data) -> pandas.DataFrame:
     train, test = (data.normalise(images) for images in (data.train_images, data.test_images))
     net = calibrated(net, train)
     rows = []
-    for passed, ((*_, a), (*_, b)) in enumerate(zip(block_inputs(net, train), block_inputs(net, test), strict=True)):
+    for passed, ((*_, a), (*_, b)) in enumerate(zip(_read(net, train), _read(net, test), strict=True)):
+        a, b = torch.cat(a, dim=1), torch.cat(b, dim=1)
         probe = RidgeClassifier().fit(a.flatten(1), data.train_labels)
         unit = functional.normalize(b.flatten(1))
         cosines, pairs = unit @ unit.T, len(unit) * (len(unit) - 1)
