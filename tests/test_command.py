@@ -463,7 +463,7 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("speed --seconds 0", "seconds is 0"),
         ("compare nowhere", "nowhere is neither a run"),
         ("plot --to curves.doc", r"must end in \.png or \.svg"),
-        ("plot", "on cifar10 and digits; name those of one data set"),
+        ("plot", "on cifar10 and digits and .*; name those of one data set"),
         ("keep nowhere --to kept", "nowhere is neither a run"),
     ],
 )
