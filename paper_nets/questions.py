@@ -253,11 +253,10 @@ def cut_by_hand(answer: Callable[[DenseNet], None]) -> str:
     answer(net)
     off = [name for name, tensor in net.state_dict().items() if not torch.equal(tensor, right.state_dict()[name])]
     if off:
-        ours, theirs = right.stages[0][2].H[2].weight, net.stages[0][2].H[2].weight
-        dark = [i for i in range(theirs.shape[1]) if not theirs[:, i].any()]
-        hidden = f"channels {dark[0]} to {dark[-1]}" if dark else "no channel"
-        wanted = [i for i in range(ours.shape[1]) if not ours[:, i].any()]
-        raise NotYet(f"layer 3 now sees nothing of {hidden}; the maps of layer 1 are {len(wanted)} others, or fewer.")
+        weights = net.stages[0][2].H[2].weight
+        dark = [str(i) for i in range(weights.shape[1]) if not weights[:, i].any()]
+        blind = f"is blind to channels {', '.join(dark)}" if dark else "sees all that it reads"
+        raise NotYet(f"layer 3 now {blind}. It reads x, then layer 1, then layer 2; which channels are layer 1's four?")
     return "Those four channels come after the block's eight, and nothing else has changed."
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator
 
-from paper_nets.show.figures import depth_of, tidy
+from paper_nets.show.figures import depth_of, plain_log, tidy
 from paper_nets.show.gradients import MARKERS
 from paper_nets.show.picture import COLOURS, Picture, family, figure
 
@@ -26,17 +25,23 @@ def _families(axes: Axes, table: pandas.DataFrame, currency: str, names: bool = 
         axes.plot(own[currency] / scale, own.error, **style)
         for row in own.itertuples() if names else ():
             at = getattr(row, currency) / scale, row.error
-            axes.annotate(depth_of(row.net), at, (5, 5), textcoords="offset points", fontsize=9)
+            # The dense nets lie left of the others, and so do their names.
+            place = {"xytext": (-6, -9), "ha": "right"} if kind == "dense" else {"xytext": (5, 5)}
+            axes.annotate(_short(row.net), at, **place, textcoords="offset points", fontsize=9)
+
+
+def _short(net: str) -> str:
+    """The depth in a net's name, and where there is one its growth rate, as in "BC-100/12"."""
+    k = net.rpartition("_k")[2] if "_k" in net else ""
+    return ("BC-" if "_bc" in net else "") + str(depth_of(net)) + (f"/{k}" if k else "")
 
 
 def _money(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
     """A logarithmic axis in one currency, with ticks that are plain numbers."""
     words, scale, ticks = CURRENCIES[currency]
-    low, high = table[currency].min() / scale / 1.25, 1.25 * table[currency].max() / scale
-    axes.set(xscale="log", xlim=(low, high))
-    axes.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low < tick < high]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter("{x:g}")
+    low, high = table[currency].min() / scale / 1.5, 1.6 * table[currency].max() / scale
+    plain_log(axes.xaxis, [tick for tick in ticks if low < tick < high])
+    axes.set_xlim(low, high)
     tidy(axes, words, "")
 
 
@@ -56,7 +61,7 @@ def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], erro
         if currency == "multiply_adds":
             one.set_xlabel(f"{CURRENCIES[currency][0]}\n(FLOPs in the DenseNet paper: twice as many)")
     axes[0].set_ylabel(error)
-    axes[0].legend(frameon=False, loc="lower left")
+    axes[0].legend(frameon=False)
     picture.alt = f"{error}, with " + "; ".join(
         f"{row.net} {row.error:g} at "
         + ", ".join(f"{getattr(row, c) / CURRENCIES[c][1]:.3g} {CURRENCIES[c][0]}" for c in currencies)
@@ -109,7 +114,7 @@ def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: 
 def costs_in_order(table: pandas.DataFrame, by: str) -> Picture:
     """Bars of what nets cost, the dearest first; `table` has net and the currencies, `by` is one of them."""
     table = table.sort_values(by, ascending=False)
-    words, scale, _ = CURRENCIES[by]
+    words, scale, ticks = CURRENCIES[by]
     picture = Picture(900, 60 + 19 * len(table))
     axes = picture.add_axes((0.19, 45 / picture.size[1], 0.68, 1 - 55 / picture.size[1]))
     values = table[by] / scale
@@ -117,9 +122,9 @@ def costs_in_order(table: pandas.DataFrame, by: str) -> Picture:
     for i, (value, exact) in enumerate(zip(values, table[by], strict=True)):
         axes.text(value * 1.05, i, f"{exact:,.0f}", va="center", fontsize=9)
     axes.set_yticks(range(len(table)), table.net, fontsize=9)
-    axes.set(xscale="log", ylim=(len(table) - 0.5, -0.5), xlim=(values.min() / 1.5, values.max() * 1.5))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter("{x:g}")
+    low, high = values.min() / 1.5, values.max() * 1.5
+    plain_log(axes.xaxis, [tick for tick in ticks if low < tick < high])
+    axes.set(ylim=(len(table) - 0.5, -0.5), xlim=(low, high))
     tidy(axes, words, "")
     axes.grid(visible=False)
     picture.alt = f"{words}: " + ", ".join(f"{net} {value:.3g}" for net, value in zip(table.net, values, strict=True))

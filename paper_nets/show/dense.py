@@ -8,11 +8,10 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from paper_nets.nets import DenseNetPlan, cost
 from paper_nets.nets.parts import check_whole
-from paper_nets.show.figures import tidy
+from paper_nets.show.figures import plain_log, tidy
 from paper_nets.show.picture import COLOURS, Picture, figure
 
 
@@ -111,8 +110,8 @@ def dense_block(layers: int = 5, growth_rate: int = 4, channels_in: int = 6) -> 
         words = f"H{_index(i)} reads {reads}\nadds {growth_rate}" if i else f"input\n{channels_in} maps"
         axes.text(i, -0.2, words, ha="center", va="top", fontsize=size)
     total = channels_in + layers * growth_rate
-    title = f"{layers} layers, k = {growth_rate}: {channels_in} + {layers} × {growth_rate} = {total} maps leave"
-    picture.suptitle(title, fontsize=11)
+    arithmetic = f"k = {growth_rate}: {channels_in} + {layers} × {growth_rate} = {total} maps leave"
+    picture.suptitle(f"{layers} layers, {len(arcs)} arrows; {arithmetic}", fontsize=11)
     picture.alt = (
         f"A dense block of {layers} layers with growth rate {growth_rate}: {channels_in} maps enter, each layer reads "
         f"all maps before it and adds {growth_rate}, {len(arcs)} arrows join each to all later ones, and {total} maps "
@@ -156,13 +155,6 @@ def staircase(plan: DenseNetPlan, title: str = "") -> Picture:
     return picture
 
 
-def _plain_log(axis, ticks: list[float]) -> None:
-    """A logarithmic axis with a few plain numbers, which is also the quickest to draw."""
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-
-
 @figure
 def growth_explorer(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan]) -> Picture:
     """A dense net's staircase of channels, what it costs, and where it stands among `others`, named plans.
@@ -173,9 +165,9 @@ def growth_explorer(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan]) -> P
     picture = Picture(900, 420)
     left, right = picture.add_axes((0.075, 0.12, 0.51, 0.58)), picture.add_axes((0.68, 0.12, 0.31, 0.58))
     words = _staircase(left, plan)
-    right.set(xscale="log", yscale="log", xlim=(0.03, 300), ylim=(0.005, 300))
-    _plain_log(right.xaxis, [0.1, 1, 10, 100])
-    _plain_log(right.yaxis, [0.01, 0.1, 1, 10, 100])
+    plain_log(right.xaxis, [0.1, 1, 10, 100])
+    plain_log(right.yaxis, [0.01, 0.1, 1, 10, 100])
+    right.set(xlim=(0.03, 300), ylim=(0.005, 300))
     for stem, marker, label in (("3x3", "o", "the paper's, CIFAR"), ("7x7", "s", "the paper's, ImageNet")):
         prices = [cost(other) for other in others.values() if other.stem == stem]
         at = [each.parameters / 1e6 for each in prices], [each.multiply_adds / 1e9 for each in prices]
@@ -260,9 +252,9 @@ def growth(table: pandas.DataFrame, guides: Mapping[str, float], title: str = ""
         linewidth=0.8,
         label=f"exponential: doubled each\n{first.layers:g} layers",
     )
-    axes.set(xscale="log", yscale="log", ylim=(0.8, 2 * float(ratio.iloc[-1] ** max(guides.values()))))
-    _plain_log(axes.xaxis, list(table.layers))
-    _plain_log(axes.yaxis, [1, 10, 100, 1000])
+    plain_log(axes.xaxis, list(table.layers))
+    plain_log(axes.yaxis, [1, 10, 100, 1000])
+    axes.set_ylim(0.8, 2 * float(ratio.iloc[-1] ** max(guides.values())))
     axes.legend(loc="upper left", bbox_to_anchor=(1.06, 1), frameon=False, fontsize=9)
     tidy(axes, "layers", f"times that of {first.layers:g} layers", title)
     axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)

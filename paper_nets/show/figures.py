@@ -1,13 +1,14 @@
 """One function per figure: data in, a `Picture` out. None of them trains, reads a file, or holds data of its own."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from paper_nets.lab.data import Data
 from paper_nets.nets.trace import Layer, Trace
@@ -35,6 +36,14 @@ def tidy(axes: Axes, x: str, y: str, title: str = "") -> None:
     axes.yaxis.set_label_coords(-38 / width, 0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", linewidth=0.5, alpha=0.4)
+
+
+def plain_log(axis: Axis, ticks: Sequence[float]) -> None:
+    """A logarithmic axis with a few plain numbers, which is also the quickest to draw."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def at_least_decades(axes: Axes, decades: float) -> None:

@@ -6,9 +6,8 @@ import numpy
 import pandas
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, NullLocator
 
-from paper_nets.show.figures import tidy
+from paper_nets.show.figures import plain_log, tidy
 from paper_nets.show.gradients import MARKERS
 from paper_nets.show.picture import COLOURS, Picture, family, figure
 
@@ -95,11 +94,7 @@ def spread(table: pandas.DataFrame, x: str, title: str = "") -> Picture:
             if error == "test_error":
                 words.append(f"{net} " + ", ".join(f"{value:.1f} at {at:g}" for at, value in means.items()))
         values = sorted(table[x].unique())
-        if len(values) > 1:
-            axes.set_xscale("log")
-        axes.xaxis.set_major_locator(FixedLocator(values))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xticklabels([f"{value:g}" for value in values])
+        plain_log(axes.xaxis, values)
         axes.set_ylim(0, max(5, 1.1 * table[error].max()))
         tidy(axes, x, "error (%)" if axes is pair[0] else "", error.replace("_", " "))
     pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
