@@ -59,7 +59,7 @@ def main(names: list[str]) -> None:
                 for panel in panels.filter(has=page.get_by_role("slider")).all():
                     if panel.locator("button.mod-primary").count():
                         continue  # it trains
-                    name = panel.locator("label").first.inner_text()
+                    name = ", ".join(filter(None, panel.locator("label").all_text_contents()))[:40]
                     for kind, keys in {"step": ("ArrowRight", "ArrowLeft", LEG), "jump": ("End", "Home", 1)}.items():
                         times = measure(page, panel, *keys)
                         middle, high = numpy.percentile(times, (50, 95))
