@@ -15,7 +15,6 @@ from tests.jupyter import browser, lab, new_page, run_all
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 PRESSES = 60
-LEG = 3  # presses one way, then as many back: each of them changes the value
 
 # Resolves with the milliseconds from the next key press until the picture that it caused has been painted.
 MEASURE = """panel => new Promise(resolve => {
@@ -32,23 +31,25 @@ MEASURE = """panel => new Promise(resolve => {
 })"""
 
 
-def measure(page: Page, panel: Locator, forth: str, back: str, leg: int) -> numpy.ndarray:
-    """Milliseconds for each of `PRESSES` key presses on the panel's first slider; `leg` go forth, as many back."""
+def measure(page: Page, panel: Locator, forth: str, back: str) -> numpy.ndarray:
+    """Milliseconds for each of `PRESSES` key presses on the panel's first slider, up from its low end and down."""
     panel.scroll_into_view_if_needed()
     panel.get_by_role("slider").first.focus()
     page.keyboard.press("Home")
     page.wait_for_timeout(1500)
-    element, times = panel.element_handle(), []
-    for i in range(PRESSES):
+    element, times, key, slider = panel.element_handle(), [], forth, panel.get_by_role("slider").first
+    for _ in range(PRESSES):
         page.evaluate(f"panel => {{ window.answer = ({MEASURE})(panel); }}", element)
-        page.keyboard.press(forth if (i // leg) % 2 == 0 else back)
+        page.keyboard.press(key)
         times.append(page.evaluate("() => window.answer"))
         page.wait_for_timeout(150)
+        at, low, high = (float(slider.get_attribute(f"aria-value{name}")) for name in ("now", "min", "max"))
+        key = forth if at <= low else back if at >= high else key
     return numpy.array(times)
 
 
 def main(names: list[str]) -> None:
-    print(f"From key press to new picture, {PRESSES} presses; a jump goes to where nothing is drawn yet.")
+    print(f"From key press to new picture, {PRESSES} presses; a leap is five steps.")
     for path in (path for path in NOTEBOOKS if not names or path.name[:2] in names):
         with tempfile.TemporaryDirectory() as folder, browser() as opened:
             shutil.copy(path, folder)
@@ -60,7 +61,7 @@ def main(names: list[str]) -> None:
                     if panel.locator("button.mod-primary").count():
                         continue  # it trains
                     name = ", ".join(filter(None, panel.locator("label").all_text_contents()))[:40]
-                    for kind, keys in {"step": ("ArrowRight", "ArrowLeft", LEG), "jump": ("End", "Home", 1)}.items():
+                    for kind, keys in {"steps": ("ArrowRight", "ArrowLeft"), "leaps": ("PageUp", "PageDown")}.items():
                         times = measure(page, panel, *keys)
                         middle, high = numpy.percentile(times, (50, 95))
                         print(

@@ -154,19 +154,20 @@ def test_a_panel_draws_ahead_what_the_next_press_asks_for():
         await asyncio.sleep(0.1)
         assert len(calls) == 1  # nothing before the first move
         size.value = 2.5
-        await asyncio.sleep(1)
-        # Onwards in the way it moved, then back, then the other controls.
+        await asyncio.sleep(2.6)
+        # The same move once more, a step on, a step back, then the other controls; where it was is still there.
         assert calls[1:] == [
             (2.5, "plain", False),
+            (4, "plain", False),
             (3, "plain", False),
             (2, "plain", False),
             (2.5, "dense", False),
             (2.5, "plain", True),
         ]
         size.value = 3
-        assert len(calls) == 6 and 'alt="3' in panel.picture.value
+        assert len(calls) == 7 and 'alt="3' in panel.picture.value
         await asyncio.sleep(1)
-        assert calls[6] == (3.5, "plain", False)
+        assert calls[7] == (3.5, "plain", False)
         drawn = len(calls)
         size.value = 3.5
         assert len(calls) == drawn and 'alt="3' in panel.picture.value and "at most 3" in panel.message.value

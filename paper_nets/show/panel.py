@@ -11,33 +11,37 @@ import ipywidgets
 
 from paper_nets.show.picture import DRAWING, Picture
 
-REST = 0.2  # seconds without a key press until anything but the next step is drawn ahead, lest a press wait for it
+REST = 0.4  # seconds without a key press until more than the likeliest move is drawn ahead, lest a press wait for it
 OWN = "your own"
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
+FRAMES = 100  # pictures kept, some 5 MB, so that the way back is at once
 
 
 def image(picture: Picture) -> str:
     """The picture as one HTML element with its size and its words; decoded before it is shown, so nothing flickers."""
     width, height = picture.size
-    data = base64.b64encode(picture.png()).decode()
+    data = base64.b64encode(picture.svg()).decode()
     alt = html.escape(picture.alt, quote=True)
     size = f'width="{width}" height="{height}" style="max-width: 100%; height: auto"'
-    return f'<img alt="{alt}" {size} decoding="sync" src="data:image/png;base64,{data}">'
+    return f'<img alt="{alt}" {size} decoding="sync" src="data:image/svg+xml;base64,{data}">'
 
 
-def neighbours(control: ipywidgets.Widget, back: bool = False) -> list:
-    """The values next to a control's own, the lower one first if `back`."""
+def neighbours(control: ipywidgets.Widget, before=None) -> list:
+    """The values that the next move of a control may ask for, the likeliest first: the move from the value `before`
+    to its own once more, that move taken back, a step either way."""
+    if isinstance(control.value, bool):
+        return [not control.value]
     if hasattr(control, "options"):
         # Pairs of a label and a value, or values alone.
         values = [option[1] if isinstance(option, tuple) else option for option in control.options]
-        steps = (control.index - 1, control.index + 1)
-        return [values[i] for i in (steps if back else steps[::-1]) if 0 <= i < len(values)]
-    if isinstance(control.value, bool):
-        return [not control.value]
-    step = -control.step if back else control.step
+        at, low, high, step = control.index, 0, len(values) - 1, 1
+        move = at - values.index(before) if before in values else step
+    else:
+        values, at, low, high, step = None, control.value, control.min, control.max, control.step
+        move = at - before if before is not None else step
     # Rounded, since the browser's 0.3 is 0.1 + 0.2 here.
-    values = (round(control.value + step, 9), round(control.value - step, 9))
-    return [value for value in values if control.min <= value <= control.max]
+    places = dict.fromkeys(round(at + by, 9) for by in (move, -move, step, -step))
+    return [place if values is None else values[place] for place in places if low <= place <= high]
 
 
 class Panel(ipywidgets.VBox):
@@ -60,7 +64,7 @@ class Panel(ipywidgets.VBox):
         **controls: ipywidgets.Widget,
     ):
         self._draw, self._controls = draw, controls
-        self._ahead, self._timer, self._held = {}, None, False
+        self._kept, self._timer, self._held = {}, None, False
         self.picture = ipywidgets.HTML()
         self.message = ipywidgets.HTML(layout={"min_height": "1.6em"})
         for name, control in controls.items():
@@ -87,7 +91,7 @@ class Panel(ipywidgets.VBox):
         box = ipywidgets.Box(row, layout={"flex_flow": "row wrap", "grid_gap": "0 1.5em"})
         super().__init__([box, self.message, self.picture])
         if not button:
-            self._show(*self._drawn(self._values())[:2])
+            self._show(*self._keep(self._values())[:2])
 
     def _values(self) -> tuple:
         return tuple(control.value for control in self._controls.values())
@@ -140,26 +144,32 @@ class Panel(ipywidgets.VBox):
             self._timer.cancel()
         values = self._values()
         self.preset.value = self.presets.get(values, OWN)
-        picture, words, seconds = drawn = self._ahead.get(values) or self._drawn(values)
+        picture, words, seconds = self._kept.get(values) or self._keep(values)
         self._show(picture, words)
-        near = self._near(change)
-        self._ahead = {values: drawn} | {other: self._ahead[other] for other in near if other in self._ahead}
-        self._draw_ahead([other for other in near if other not in self._ahead], seconds, pause=0)
+        self._draw_ahead([other for other in self._near(change) if other not in self._kept], seconds, pause=0)
+
+    def _keep(self, values: tuple) -> tuple[str, str, float]:
+        """Draw the picture of these values, and keep it in place of the oldest."""
+        if len(self._kept) >= FRAMES:
+            del self._kept[next(iter(self._kept))]
+        self._kept[values] = self._drawn(values)
+        return self._kept[values]
 
     def _near(self, change) -> list[tuple]:
-        """The settings one step from the present one, a further step of the control that moved first."""
-        values, back = self._values(), isinstance(change.new, int | float) and change.new < change.old
+        """The settings that the next move may ask for, those of the control that moved first."""
+        values = self._values()
         numbered = sorted(enumerate(self._controls.values()), key=lambda pair: pair[1] is not change.owner)
         return [
-            (*values[:i], value, *values[i + 1 :]) for i, control in numbered for value in neighbours(control, back)
+            (*values[:i], value, *values[i + 1 :])
+            for i, control in numbered
+            for value in neighbours(control, change.old if control is change.owner else None)
         ]
 
     def _draw_ahead(self, settings: list[tuple], seconds: float, pause: float = REST) -> None:
         """Draw one setting after another while the kernel is idle, as long as the last one took few seconds."""
 
         def draw_one():
-            self._ahead[settings[0]] = drawn = self._drawn(settings[0])
-            self._draw_ahead(settings[1:], drawn[-1])
+            self._draw_ahead(settings[1:], self._keep(settings[0])[-1])
 
         if settings and seconds < SLOW:
             with contextlib.suppress(RuntimeError):  # no event loop: no kernel, and nobody to press a key
