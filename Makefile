@@ -1,5 +1,6 @@
 # make lab    the notebooks in JupyterLab        make test   the whole test suite
 # make bench  how fast the sliders answer        make notebooks   run them all and keep their outputs
+# make figures   all figures of the papers, drawn again, with a page that shows them
 #
 # PYTHON=python3.12 names another Python; TORCH=cpu takes PyTorch without CUDA (Linux, saves some 5 GB).
 
@@ -11,7 +12,7 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test bench notebooks format clean
+.PHONY: lab test bench notebooks figures format clean
 
 lab: $(READY)
 	cd notebooks && ../$(BIN)/jupyter lab $(BROWSER) $(ROOT)
@@ -26,6 +27,9 @@ bench: $(READY)
 
 notebooks: $(READY)
 	$(BIN)/python -m tests.execute notebooks/*.ipynb
+
+figures: $(READY)
+	$(BIN)/python -m paper_nets figures
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from paper_nets import gallery
 from paper_nets.lab import parallel
 from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import load
@@ -88,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_runs(command)
     command.add_argument("--to", type=Path, default=Path("curves.png"), help="a PNG or SVG (default curves.png)")
     command.set_defaults(run=_plot)
+
+    command = commands.add_parser("figures", help="all figures of the papers, drawn again, and a page that shows them")
+    command.add_argument("--to", type=Path, default=Path("figures"), help="the folder (default figures)")
+    command.add_argument("--live", action="store_true", help="train first what can be trained here in two minutes")
+    command.set_defaults(run=_figures)
 
     command = commands.add_parser("keep", help="copy finished runs without their checkpoints, small enough to share")
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run")
@@ -293,6 +299,22 @@ def _plot(asked: argparse.Namespace) -> int:
     picture = run_curves(table(runs), paper_ends(data[0]))
     picture.savefig(asked.to, dpi=200)
     print(f"{asked.to}: {picture.alt}.")
+    return 0
+
+
+def _figures(asked: argparse.Namespace) -> int:
+    figures = list(gallery.FIGURES)
+    if asked.live:
+        with tqdm(total=1, bar_format="{desc}: {percentage:3.0f} % |{bar}| {remaining} left") as bar:
+
+            def watch(done: float, doing: str) -> None:
+                bar.set_description_str(doing)
+                bar.update(done - bar.n)
+
+            figures.insert(2, gallery.live(load("digits"), watch=watch))
+    with tqdm(total=len(figures), unit="figure") as bar:
+        page = gallery.write(asked.to, figures, lambda _: bar.update())
+    print(f"{len(figures)} figures, as PNG and SVG, are in {asked.to}; {page} shows them.")
     return 0
 
 

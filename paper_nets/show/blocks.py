@@ -96,10 +96,10 @@ def identity_errors(table: pandas.DataFrame, title: str, steps: int) -> Picture:
 
 
 @figure
-def responses(table: pandas.DataFrame, untouched: float) -> Picture:
+def responses(table: pandas.DataFrame, untouched: float | None = None) -> Picture:
     """The response of each layer along a net (ResNet paper, Figure 7); `table` has net, layer number and response.
 
-    untouched: the response of a layer that nothing but weight decay has changed.
+    untouched: the response of a layer that nothing but weight decay has changed, to be drawn beside them.
     """
     picture = Picture(760, 360)
     axes = picture.add_axes((0.09, 0.14, 0.7, 0.76))
@@ -108,7 +108,9 @@ def responses(table: pandas.DataFrame, untouched: float) -> Picture:
         style = {**style_of(net), "markevery": 4, "markersize": 5}
         axes.semilogy(own.layer, own.response, label=net, **style)
         words.append(f"{net} {own.response.max():.2f} at most, {own.response.median():.2f} in the middle")
-    axes.axhline(untouched, color=COLOURS["other"], linewidth=1, label="untouched,\nbut for decay")
+    if untouched is not None:
+        words.append(f"untouched by all but weight decay: {untouched:.2f}")
+        axes.axhline(untouched, color=COLOURS["other"], linewidth=1, label="untouched,\nbut for decay")
     at_least_decades(axes, 1)
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
@@ -116,7 +118,7 @@ def responses(table: pandas.DataFrame, untouched: float) -> Picture:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     tidy(axes, "layer, from the input", "standard deviation after BN", "layer responses")
-    picture.alt = f"Layer responses: {'; '.join(words)}; untouched by all but weight decay: {untouched:.2f}"
+    picture.alt = f"Layer responses: {'; '.join(words)}"
     return picture
 
 

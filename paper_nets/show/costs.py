@@ -25,8 +25,10 @@ def _families(axes: Axes, table: pandas.DataFrame, currency: str, names: bool = 
         axes.plot(own[currency] / scale, own.error, **style)
         for row in own.itertuples() if names else ():
             at = getattr(row, currency) / scale, row.error
-            # The dense nets lie left of the others, and so do their names.
-            place = {"xytext": (-6, -9), "ha": "right"} if kind == "dense" else {"xytext": (5, 5)}
+            # The dense nets lie left of the others, and so do their names; right where a cheaper one is better.
+            beaten = ((own[currency] < getattr(row, currency)) & (own.error < row.error)).any()
+            left = kind == "dense" and not beaten
+            place = {"xytext": (-6, -9), "ha": "right"} if left else {"xytext": (5, 5)}
             axes.annotate(_short(row.net), at, **place, textcoords="offset points", fontsize=9)
 
 

@@ -195,6 +195,31 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
 
 
 @figure
+def printed(table: pandas.DataFrame, title: str = "") -> Picture:
+    """A table as a picture, its index first; fractions with two places, and "; " begins a new line of a cell."""
+    words = table.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
+    rows = [["", *words.columns], *([name, *row] for name, *row in words.itertuples())]
+    rows = [[cell.replace("; ", "\n") for cell in row] for row in rows]
+    # Some 7 pixels a letter at this size, and a line of 18.
+    widths = [20 + 7 * max(len(line) for row in rows for line in row[i].split("\n")) for i in range(len(rows[0]))]
+    heights = [10 + 18 * max(cell.count("\n") + 1 for cell in row) for row in rows]
+    picture = Picture(sum(widths) + 20, sum(heights) + 50)
+    axes = picture.add_axes((0, 0, 1, 1), xlim=(0, picture.size[0]), ylim=(picture.size[1], 0))
+    axes.axis("off")
+    axes.text(10, 20, title, va="center", fontsize=11)
+    for i, row in enumerate(rows):
+        top = 40 + sum(heights[:i])
+        axes.axhline(top, color="0.8", linewidth=2 if i == 1 else 0.7)
+        for j, cell in enumerate(row):
+            weight = "bold" if i == 0 else "normal"
+            axes.text(10 + sum(widths[:j]), top + heights[i] / 2, cell, va="center", fontsize=9, weight=weight)
+    picture.alt = f"{title}. " + "; ".join(
+        f"{name}: " + ", ".join(f"{column} {value}" for column, value in row.items()) for name, row in words.iterrows()
+    )
+    return picture
+
+
+@figure
 def samples(data: Data) -> Picture:
     """The first test image of each class."""
     picture = Picture(min(75 * len(data.classes), 900), 100)
