@@ -23,13 +23,28 @@ def _families(axes: Axes, table: pandas.DataFrame, currency: str, names: bool = 
     for kind, own in table.assign(family=table.net.map(family)).sort_values(currency).groupby("family", sort=False):
         style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, "label": kind, **look}
         axes.plot(own[currency] / scale, own.error, **style)
-        for row in own.itertuples() if names else ():
-            at = getattr(row, currency) / scale, row.error
-            # The dense nets lie left of the others, and so do their names; right where a cheaper one is better.
-            beaten = ((own[currency] < getattr(row, currency)) & (own.error < row.error)).any()
-            left = kind == "dense" and not beaten
-            place = {"xytext": (-6, -9), "ha": "right"} if left else {"xytext": (5, 5)}
-            axes.annotate(_short(row.net), at, **place, textcoords="offset points", fontsize=9)
+    if names:
+        _name(axes, table, currency)
+
+
+def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
+    """Each net's depth beside its point. The dense nets lie left of the others, and so do their names, but above
+    where another is better and cheaper, and so lies there."""
+    _, scale, _ = CURRENCIES[currency]
+    taken = []
+    for row in table.sort_values("error", ascending=False).itertuples():
+        point, dense = (getattr(row, currency) / scale, row.error), family(row.net) == "dense"
+        if dense and ((table[currency] < getattr(row, currency)) & (table.error < row.error)).any():
+            axes.annotate(_short(row.net), point, (0, 7), textcoords="offset points", ha="center", fontsize=9)
+            continue
+        x, y = axes.transData.transform(point)
+        at = y - 9 if dense else y + 5
+        # Below the names that stand where this one would.
+        while dense and any(abs(x - other) < 60 and abs(at - height) < 11 for other, height in taken):
+            at -= 2
+        taken.append((x, at))
+        place = {"xytext": (-6, (at - y) * 0.72), "ha": "right"} if dense else {"xytext": (5, 4)}
+        axes.annotate(_short(row.net), point, **place, textcoords="offset points", fontsize=9)
 
 
 def _short(net: str) -> str:
@@ -57,9 +72,11 @@ def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], erro
     picture = Picture(900, 380)
     axes = picture.subplots(1, len(currencies), sharey=True, squeeze=False)[0]
     picture.subplots_adjust(left=0.07, right=0.98, bottom=0.19, top=0.95, wspace=0.08)
+    low, high = table.error.min(), table.error.max()
+    axes[0].set_ylim(low - 0.15 * (high - low), high + 0.05 * (high - low))
     for one, currency in zip(axes, currencies, strict=True):
-        _families(one, table, currency)
         _money(one, table, currency)
+        _families(one, table, currency)
         if currency == "multiply_adds":
             one.set_xlabel(f"{CURRENCIES[currency][0]}\n(FLOPs in the DenseNet paper: twice as many)")
     axes[0].set_ylabel(error)
