@@ -1,4 +1,7 @@
-"""Run notebooks from a clean kernel and keep their outputs: `python -m tests.execute notebooks/*.ipynb`."""
+"""Run notebooks from a clean kernel and keep their outputs: `python -m tests.execute notebooks/*.ipynb`.
+
+The README gets the verdicts that stand in them then.
+"""
 
 import base64
 import sys
@@ -9,6 +12,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from paper_nets.show import all_verdicts
+
+README = Path(__file__).parents[1] / "README.md"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -33,8 +39,16 @@ def write_cover(book: nbformat.NotebookNode, path: Path) -> None:
                 path.write_bytes(base64.b64decode(picture))
 
 
+def with_verdicts(readme: str, folder: Path) -> str:
+    """The README's text with the verdicts of the notebooks in `folder` between its two marks."""
+    head, begin, _ = readme.partition("<!-- verdicts: written by make notebooks -->\n")
+    _, end, tail = readme.partition("<!-- end of verdicts -->")
+    return head + begin + all_verdicts(folder).short("notebooks/") + "\n" + end + tail
+
+
 def main(paths: list[str]) -> int:
-    for path in map(Path, paths):
+    # Notebook 00 shows what the others have found.
+    for path in sorted(map(Path, paths), key=lambda path: path.name.startswith("00")):
         start = time.perf_counter()
         try:
             book = execute(path)
@@ -43,7 +57,8 @@ def main(paths: list[str]) -> int:
             return 1
         nbformat.write(book, path)
         write_cover(book, path.with_suffix(".png"))
-        print(f"{path}: {time.perf_counter() - start:.0f} s")
+        print(f"{path}: {time.perf_counter() - start:.0f} s", flush=True)
+    README.write_text(with_verdicts(README.read_text(encoding="utf-8"), README.parent / "notebooks"), encoding="utf-8")
     return 0
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.execute import WIDGET, execute
+from paper_nets.show import all_verdicts
+from tests.execute import README, WIDGET, execute, with_verdicts
 from tests.jupyter import OFFLINE
 from tests.test_browser import RAN
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parents[1] / "notebooks"
+OVERVIEW = FOLDER / "00-start-here.ipynb"
+NOTEBOOKS = sorted(FOLDER.glob("0[1-9]-*.ipynb"))
 LONGEST = 15  # lines of code in a cell
 
 
@@ -67,6 +70,42 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
+def test_every_claim_has_a_verdict_and_a_place_where_it_was_measured():
+    found = all_verdicts(FOLDER)
+    assert {verdict.claim_id for verdict in found} == {f"C{i}" for i in range(1, 25)}
+    for verdict in found:
+        book = nbformat.read(FOLDER / verdict.notebook, as_version=4)
+        shown = text_of(code_cells(book)[-1].outputs)
+        assert f"{verdict.claim_id}: {verdict.verdict} ({verdict.measured})" in shown
+        text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+        assert re.search(rf"^#+ {re.escape(verdict.section)}$", text, re.M)
+
+
+def test_notebook_00_shows_the_verdicts_of_the_others(offline):
+    """As it is committed, and as it runs."""
+    wanted = all_verdicts(FOLDER)._repr_markdown_()
+    for book in (nbformat.read(OVERVIEW, as_version=4), execute(OVERVIEW)):
+        assert code_cells(book)[-1].outputs[-1].data["text/markdown"] == wanted
+    text = "\n".join(cell.source for cell in book.cells)
+    for path in NOTEBOOKS:
+        assert f"({path.name})" in text and f'src="{path.stem}.png"' in text
+
+
+def test_the_readme_has_the_verdicts_of_the_notebooks():
+    text = README.read_text(encoding="utf-8")
+    assert "| C24 |" in text and with_verdicts(text, FOLDER) == text
+
+
+def test_what_shows_no_verdicts_is_named(tmp_path):
+    with pytest.raises(ValueError, match="There are no notebooks with verdicts"):
+        all_verdicts(tmp_path)
+    book = nbformat.read(NOTEBOOKS[0], as_version=4)
+    code_cells(book)[-1].outputs = []
+    nbformat.write(book, tmp_path / "01-mine.ipynb")
+    with pytest.raises(ValueError, match="01-mine.ipynb shows no verdicts; run it"):
+        all_verdicts(tmp_path)
+
+
 def test_runs_and_says_what_the_committed_page_says(path, outputs):
     """Numbers of a live training may differ from machine to machine; verdicts may not."""
     committed = [cell.outputs for cell in code_cells(nbformat.read(path, as_version=4))]
@@ -77,6 +116,7 @@ def test_runs_and_says_what_the_committed_page_says(path, outputs):
     assert verdicts[0] and verdicts[0] == verdicts[1]
 
 
+@pytest.mark.parametrize("path", [OVERVIEW, *NOTEBOOKS], ids=lambda path: path.stem)
 def test_committed_with_its_outputs_and_nothing_else(path):
     book = nbformat.read(path, as_version=4)
     assert "widgets" not in book.metadata

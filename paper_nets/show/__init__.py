@@ -27,9 +27,10 @@ from paper_nets.show.picture import Picture, figure
 from paper_nets.show.question import NotYet, Reply, question
 from paper_nets.show.resnets import block_costs, lesions, published_depth
 from paper_nets.show.reuse import connections, spread
-from paper_nets.show.verdicts import Verdict, Verdicts
+from paper_nets.show.verdicts import AllVerdicts, Verdict, Verdicts, all_verdicts
 
 __all__ = [
+    "AllVerdicts",
     "Live",
     "NotYet",
     "Panel",
@@ -37,6 +38,7 @@ __all__ = [
     "Reply",
     "Verdict",
     "Verdicts",
+    "all_verdicts",
     "block_costs",
     "connections",
     "costs_in_order",

@@ -1,8 +1,12 @@
-"""The verdict table that closes each notebook."""
+"""The verdict table that closes each notebook, and all of them together."""
 
+import json
+import re
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
-FORMS = ("holds", "holds if", "does not hold as stated", "open")
+FORMS = ("holds if", "holds", "does not hold as stated", "open")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,11 @@ class Verdict:
         if not self.verdict.startswith(FORMS):
             raise ValueError(f"The verdict on {self.claim_id} is {self.verdict!r}; it must start with one of {FORMS}.")
 
+    @property
+    def form(self) -> str:
+        """The first words of the verdict, one of `FORMS`."""
+        return next(form for form in FORMS if self.verdict.startswith(form))
+
     def _repr_markdown_(self) -> str:
         return f"**{self.claim_id}**: {self.claim}. *Measured*: {self.measured}. **Verdict: {self.verdict}.**"
 
@@ -31,7 +40,88 @@ class Verdicts(tuple):
 
     def _repr_markdown_(self) -> str:
         rows = [f"| {v.claim_id} | {v.claim} | {v.measured} | **{v.verdict}** |" for v in self]
-        return "\n".join(["| | claim | measured | verdict |", "| --- | --- | --- | --- |", *rows])
+        return "\n".join([HEADER, "| --- | --- | --- | --- |", *rows])
 
     def __repr__(self) -> str:
         return "\n".join(f"{v.claim_id}: {v.verdict} ({v.measured})" for v in self)
+
+
+HEADER = "| | claim | measured | verdict |"
+ROW = re.compile(r"\| (C\d+) \| (.*) \| (.*) \| \*\*(.*)\*\* \|")
+
+
+@dataclass(frozen=True)
+class Settled(Verdict):
+    """A verdict with the place where it was measured: a notebook's file name and the heading of the section."""
+
+    notebook: str
+    section: str
+
+    @property
+    def link(self) -> str:
+        """To the section, as JupyterLab names it."""
+        anchor = self.section.replace(" ", "-").replace("(", "%28").replace(")", "%29")
+        return f"{self.notebook}#{anchor}"
+
+
+class AllVerdicts(tuple):
+    """The verdicts of all notebooks as one table, every claim with a link to where it is measured."""
+
+    def short(self, folder: str = "") -> str:
+        """The table in Markdown without what was measured; `folder` is put before every link."""
+        rows = [
+            f"| {v.claim_id} | {v.claim} | {_first_words(v)} | [{v.notebook[:2]}]({folder}{v.notebook}) |" for v in self
+        ]
+        return "\n".join(["| | claim | verdict | where |", "| --- | --- | --- | --- |", *rows])
+
+    def _repr_markdown_(self) -> str:
+        rows = [
+            f"| {v.claim_id} | {v.claim} | {v.measured} | **{v.verdict}** | [{v.notebook[:2]}]({v.link}) |"
+            for v in self
+        ]
+        return "\n".join([HEADER + " where |", "| --- | --- | --- | --- | --- |", *rows])
+
+    def __repr__(self) -> str:
+        counts = Counter(verdict.form for verdict in self)
+        return f"{len(self)} verdicts: " + ", ".join(f"{counts[form]} × {form}" for form in FORMS if counts[form])
+
+
+def _first_words(verdict: Verdict) -> str:
+    """The form of a verdict in bold, and the rest of it."""
+    return f"**{verdict.form}**{verdict.verdict[len(verdict.form) :]}"
+
+
+def all_verdicts(folder: str | Path = ".") -> AllVerdicts:
+    """What the notebooks in `folder` say of all claims, read from their outputs, in the order of the claims.
+
+    A claim that two notebooks look at in different ways has two rows; one that a notebook leaves open has none of it.
+    Raises ValueError where there are no notebooks, and for one whose last cell shows no verdicts.
+    """
+    found = []
+    for path in sorted(Path(folder).glob("[0-9][0-9]-*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if any("verdicts" in cell["metadata"].get("tags", []) for cell in cells):
+            rows = _rows(cells)
+            if not rows:
+                raise ValueError(f"{path.name} shows no verdicts; run it to its end and save it.")
+            found += [Settled(*row, path.name, _section(cells, row[0])) for row in rows if row[3][:4] != "open"]
+    if not found:
+        raise ValueError(f"There are no notebooks with verdicts in {Path(folder).resolve()}; give the folder of ours.")
+    return AllVerdicts(sorted(found, key=lambda verdict: (int(verdict.claim_id[1:]), verdict.notebook)))
+
+
+def _rows(cells: list[dict]) -> list[tuple[str, ...]]:
+    """Id, claim, measured and verdict of each row of a notebook's last table of verdicts."""
+    shown = [
+        "".join(output.get("data", {}).get("text/markdown", "")) for cell in cells for output in cell.get("outputs", [])
+    ]
+    tables = [text for text in shown if text.startswith(HEADER)]
+    return [match.groups() for match in map(ROW.fullmatch, tables[-1].splitlines()) if match] if tables else []
+
+
+def _section(cells: list[dict], claim_id: str) -> str:
+    """The heading that has the claim's id, else the notebook's own."""
+    headings = re.findall(
+        r"^#+ (.*)$", "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown"), re.M
+    )
+    return next((heading for heading in headings if re.search(rf"\b{claim_id}\b", heading)), headings[0])
