@@ -1,6 +1,7 @@
 # make lab    the notebooks in JupyterLab        make test   the whole test suite
 # make bench  how fast the sliders answer        make notebooks   run them all and keep their outputs
 # make figures   all figures of the papers, drawn again, with a page that shows them
+# make book   the series as web pages whose sliders need no kernel and no network
 #
 # PYTHON=python3.12 names another Python; TORCH=cpu takes PyTorch without CUDA (Linux, saves some 5 GB).
 
@@ -12,7 +13,7 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test bench notebooks figures format clean
+.PHONY: lab test bench notebooks figures book format clean
 
 lab: $(READY)
 	cd notebooks && ../$(BIN)/jupyter lab $(BROWSER) $(ROOT)
@@ -30,6 +31,9 @@ notebooks: $(READY)
 
 figures: $(READY)
 	$(BIN)/python -m paper_nets figures
+
+book: $(READY)
+	$(BIN)/python -m tests.book
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -6,6 +6,7 @@ The README gets the verdicts that stand in them then.
 import base64
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -18,9 +19,15 @@ README = Path(__file__).parents[1] / "README.md"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def execute(path: Path, timeout: int = 600) -> nbformat.NotebookNode:
-    """The notebook with fresh outputs, fit to be committed: no widget state, and no view of a widget that is gone."""
+def execute(
+    path: Path, timeout: int = 600, prepare: Callable[[nbformat.NotebookNode], None] = lambda _: None
+) -> nbformat.NotebookNode:
+    """The notebook with fresh outputs, fit to be committed: no widget state, and no view of a widget that is gone.
+
+    prepare: what changes the notebook before it runs.
+    """
     book = nbformat.read(path, as_version=4)
+    prepare(book)
     where = {"metadata": {"path": str(path.parent)}}
     NotebookClient(book, timeout=timeout, kernel_name="python3", resources=where, store_widget_state=False).execute()
     book.metadata.pop("widgets", None)

@@ -227,6 +227,27 @@ def test_a_panel_that_was_interrupted_can_be_used_again():
     assert "Working" not in panel.message.value and not panel.button.disabled
 
 
+def test_frames_are_the_pictures_of_two_controls():
+    def draw(size, net, on):
+        if size > 8:
+            raise ValueError("size is 9; it must be < 9.")
+        picture = show.Picture(100, 100)
+        picture.alt = f"{size} {net} {on}"
+        return picture
+
+    net = Dropdown(options=[("Plain", "plain"), ("Dense", "dense")])
+    panel = show.Panel(draw, net=net, size=IntSlider(value=4, min=1, max=9), on=ToggleButton(value=True))
+    frames = panel.frames(most=5)
+    assert frames["names"] == ["size", "net"] and frames["at"] == [1, 0]
+    assert frames["values"] == [["2", "4", "6", "8"], ["Plain"]]  # the slider's own value among them
+    frames = panel.frames(most=10)
+    assert frames["values"] == [[str(i) for i in range(1, 10)], ["Plain", "Dense"]]
+    assert 'alt="3 dense True"' in frames["pictures"][2][1]
+    assert frames["pictures"][8] == ["size is 9; it must be &lt; 9."] * 2
+    with pytest.raises(ValueError, match="trains when its button is pressed"):
+        show.Panel(draw, button="Go", size=IntSlider()).frames()
+
+
 def test_figures_drawn_from_many_threads_are_the_same(runs):
     alone = show.error_against_depth(runs, 3).png()
     drawn = []

@@ -44,6 +44,21 @@ def neighbours(control: ipywidgets.Widget, before=None) -> list:
     return [place if values is None else values[place] for place in places if low <= place <= high]
 
 
+def choices(control: ipywidgets.Widget, most: int) -> dict[str, object]:
+    """The values of a control by what a reader sees of them, at most so many, evenly, its own among them."""
+    if isinstance(control.value, bool):
+        return {"off": False, "on": True}
+    if hasattr(control, "options"):
+        pairs = [option if isinstance(option, tuple) else (str(option), option) for option in control.options]
+    else:
+        count = round((control.max - control.min) / control.step) + 1
+        values = [round(control.min + i * control.step, 9) for i in range(count)]
+        pairs = [(f"{value:g}", value) for value in values]
+    own = next(i for i, (_, value) in enumerate(pairs) if value == control.value)
+    apart = -(-len(pairs) // most)
+    return dict(pairs[own % apart :: apart])
+
+
 class Panel(ipywidgets.VBox):
     """Controls above the picture that `draw(**values)` makes of their values, redrawn in place as they move.
 
@@ -174,6 +189,32 @@ class Panel(ipywidgets.VBox):
         if settings and seconds < SLOW:
             with contextlib.suppress(RuntimeError):  # no event loop: no kernel, and nobody to press a key
                 self._timer = asyncio.get_running_loop().call_later(pause, draw_one)
+
+    def frames(self, most: int = 24) -> dict:
+        """The pictures for a page that has no kernel: of its first slider, and of one more control.
+
+        The second is its first menu or switch, else its second slider, with a fifth as many values; the others stay as
+        they are. Returns names, values (what a reader sees of them), at (where the controls stand), and pictures (HTML
+        or what is wrong, a list for each value of the first). Raises ValueError for a panel that trains.
+        """
+        if self.button:
+            raise ValueError("This panel trains when its button is pressed; it has no frames to draw ahead.")
+        names = sorted(self._controls, key=lambda name: not hasattr(self._controls[name], "readout"))
+        others = sorted(names[1:], key=lambda name: hasattr(self._controls[name], "readout"))
+        names = [names[0], *others[:1]]
+        chosen = [choices(self._controls[name], count) for name, count in zip(names, (most, most // 5), strict=False)]
+        values, pictures = dict(zip(self._controls, self._values(), strict=True)), []
+        for first in chosen[0].values():
+            rest = chosen[1].values() if len(names) > 1 else [None]
+            settings = [{**values, names[0]: first, **dict(zip(names[1:], [other], strict=False))} for other in rest]
+            drawn = [self._drawn(tuple(setting.values())) for setting in settings]
+            pictures.append([picture or html.escape(words) for picture, words, _ in drawn])
+        return {
+            "names": [self._controls[name].description for name in names],
+            "values": [list(choice) for choice in chosen],
+            "at": [list(c.values()).index(values[name]) for name, c in zip(names, chosen, strict=True)],
+            "pictures": pictures,
+        }
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)

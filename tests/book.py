@@ -1,0 +1,168 @@
+"""The series as web pages that need no kernel and no network: `make book` writes them into book/.
+
+Every notebook is run; each panel is drawn for the values of two of its controls, and a few lines of script switch them.
+"""
+
+import base64
+import gzip
+import html
+import json
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from tests.execute import execute
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+FRAMES = "application/x-paper-nets-frames+json"
+ASK = f"""from IPython.display import display
+
+panel = _
+display({{"{FRAMES}": None if panel.button else panel.frames(), "text/plain": ""}}, raw=True)"""
+TRAINS = '<p class="note">This panel trains nets: open the notebook to use it.</p>'
+
+STYLE = """
+:root { color-scheme: light; }
+body { margin: 0 auto; padding: 0 1rem 4rem; max-width: 58rem; font: 17px/1.6 system-ui, sans-serif; color: #1a1a1a; }
+nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: .75rem 0; border-bottom: 1px solid #ccc; }
+nav a { font-size: .9rem; }
+nav [aria-current] { font-weight: bold; color: inherit; text-decoration: none; }
+a { color: #0b4f8a; } h1, h2, h3 { line-height: 1.25; } .anchor-link { display: none; }
+img { max-width: 100%; height: auto; }
+pre { overflow-x: auto; background: #f6f6f6; padding: .6rem .8rem; font-size: .85rem; line-height: 1.4; }
+.jp-OutputArea-output pre { background: none; padding: .2rem 0; }
+table { border-collapse: collapse; font-size: .85rem; display: block; overflow-x: auto; }
+td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top; text-align: left; }
+.frames { border: 1px solid #ccc; border-radius: 6px; padding: .6rem .8rem; margin: 1rem 0; }
+.frames label { display: flex; flex-wrap: wrap; align-items: center; gap: .2rem .8rem; }
+.frames output { flex: 0 0 3rem; } .frames input { flex: 1 1 7rem; min-width: 0; min-height: 2.2rem; }
+.note { color: #555; font-style: italic; }
+"""
+
+SCRIPT = """
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+  return JSON.parse(await new Response(stream).text());
+}
+for (const box of document.querySelectorAll('.frames')) {
+  const inputs = [...box.querySelectorAll('input')];
+  const all = unpacked(box.querySelector('script').textContent);
+  const show = async () => {
+    const {values, pictures} = await all;
+    const at = inputs.map(input => +input.value);
+    inputs.forEach((input, i) => {
+      input.setAttribute('aria-valuetext', values[i][at[i]]);
+      input.nextElementSibling.textContent = values[i][at[i]];
+    });
+    const [before, svg, after] = pictures[at[0]][at[1] ?? 0];
+    box.querySelector('.picture').innerHTML = before + encodeURIComponent(svg) + after;
+  };
+  inputs.forEach(input => input.addEventListener('input', show));
+}
+"""
+
+
+def ask_for_frames(book: nbformat.NotebookNode) -> None:
+    """Put a cell behind each panel that draws its frames."""
+    cells = []
+    for cell in book.cells:
+        cells.append(cell)
+        if cell.cell_type == "code" and "show.Panel(" in cell.source:
+            cells.append(nbformat.v4.new_code_cell(ASK, metadata={"tags": ["frames"]}))
+    book.cells = cells
+
+
+def sliders(frames: dict) -> str:
+    """A panel's frames as HTML: a range for each control, the picture, and the other pictures as data."""
+    rows = []
+    for name, values, at in zip(frames["names"], frames["values"], frames["at"], strict=True):
+        rows.append(
+            f'<label>{html.escape(name)} <input type="range" min="0" max="{len(values) - 1}" value="{at}" '
+            f'aria-valuetext="{html.escape(values[at])}"><output>{html.escape(values[at])}</output></label>'
+        )
+    at = [*frames["at"], 0]
+    picture = frames["pictures"][at[0]][at[1]]
+    pictures = [[parts(one) for one in row] for row in frames["pictures"]]
+    # Packed, since the pictures of one panel are much alike: a tenth of the size.
+    data = base64.b64encode(gzip.compress(json.dumps({"values": frames["values"], "pictures": pictures}).encode()))
+    return (
+        f'<div class="frames">{"".join(rows)}<div class="picture">{picture}</div>'
+        f'<script type="text/plain">{data.decode()}</script></div>'
+    )
+
+
+def parts(picture: str) -> list[str]:
+    """An image element before its SVG, the SVG, and the rest; words that stand for a picture are all before."""
+    found = re.fullmatch(r'(<img .*src="data:image/svg\+xml);base64,(.*)(">)', picture)
+    return [found[1] + ",", base64.b64decode(found[2]).decode(), found[3]] if found else [picture, "", ""]
+
+
+def for_the_page(book: nbformat.NotebookNode) -> None:
+    """Frames in place of panels, and pictures with their words."""
+    cells = []
+    for cell in book.cells:
+        if "frames" in cell.metadata.get("tags", []):
+            frames = next(output.data[FRAMES] for output in cell.outputs if FRAMES in output.get("data", {}))
+            shown = sliders(frames) if frames else TRAINS
+            cells[-1].outputs[-1].data = {"text/html": shown}
+            continue
+        cells.append(cell)
+        for output in cell.get("outputs", []):
+            if picture := output.get("data", {}).get("image/png"):
+                about = output.metadata["image/png"]
+                words = html.escape(about["alt"], quote=True)
+                size = f'width="{about["width"]}" height="{about["height"]}"'
+                picture = picture.replace("\n", "")
+                output.data = {"text/html": f'<img alt="{words}" {size} src="data:image/png;base64,{picture}">'}
+    book.cells = cells
+
+
+def page(book: nbformat.NotebookNode, name: str, names: list[str]) -> str:
+    """The whole page of one notebook, with links to the others."""
+    body, _ = HTMLExporter(
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
+    ).from_notebook_node(book)
+    body = re.sub(r'(href="[^":]*)\.ipynb', r"\1.html", body)
+    title = re.search(r"<h1[^>]*>(.*?)<a", body, re.S)[1].strip()
+    here = ' aria-current="page"'
+    links = "".join(
+        f'<a href="{other}.html"{here if other == name else ""}>{other[:2]} {other[3:].replace("-", " ")}</a>'
+        for other in names
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{STYLE}{HtmlFormatter().get_style_defs(".highlight")}</style></head>
+<body><nav aria-label="notebooks">{links}</nav>
+<main>{body}</main>
+<script>{SCRIPT}</script></body>
+</html>
+"""
+
+
+def main(folder: Path, paths: list[Path]) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [path.stem for path in paths]
+    for path in paths:
+        start = time.perf_counter()
+        book = execute(path, prepare=ask_for_frames)
+        for_the_page(book)
+        (folder / f"{path.stem}.html").write_text(page(book, path.stem, names), encoding="utf-8")
+        if (cover := path.with_suffix(".png")).exists():
+            shutil.copy(cover, folder)
+        print(f"{folder / path.stem}.html: {time.perf_counter() - start:.0f} s", flush=True)
+    shutil.copy(folder / f"{names[0]}.html", folder / "index.html")
+    return 0
+
+
+if __name__ == "__main__":
+    chosen = [NOTEBOOKS / f"{name}.ipynb" for name in sys.argv[1:]] or sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
+    sys.exit(main(Path("book"), chosen))

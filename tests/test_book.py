@@ -1,0 +1,90 @@
+"""The pages in a real browser, without a network and without a kernel, wide and narrow."""
+
+import re
+
+import nbformat
+import pytest
+
+from tests.book import NOTEBOOKS, main
+from tests.jupyter import OFFLINE, browser
+from tests.test_browser import pytestmark  # noqa: F401  it needs the same browser
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PYTHONPATH", str(OFFLINE))
+        main(folder, [NOTEBOOKS / f"{name}.ipynb" for name in ("00-start-here", "05-dense-connectivity")])
+    return folder
+
+
+@pytest.fixture(scope="module", params=[1280, 390], ids="{} wide".format)
+def page(request, book):
+    """Notebook 05's page, and what went wrong or was fetched while it was open."""
+    with browser() as opened:
+        page = opened.new_page(viewport={"width": request.param, "height": 800})
+        wrong = []
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda asked: wrong.append(asked.url) if asked.url.startswith("http") else None)
+        page.goto((book / "05-dense-connectivity.html").as_uri())
+        yield page, wrong
+
+
+def test_nothing_fails_nothing_is_fetched_and_nothing_hangs_over(page):
+    page, wrong = page
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_every_picture_has_words_and_is_there(page):
+    page, _ = page
+    images = page.locator("img").all()
+    assert len(images) >= 8
+    for image in images:
+        assert len(image.get_attribute("alt")) > 20 and image.evaluate("image => image.naturalWidth") > 100
+
+
+def test_sliders_answer_without_a_kernel(page):
+    page, wrong = page
+    box = page.locator(".frames").filter(has_text="bottleneck")
+    first, second = box.get_by_role("slider").all()
+    first.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("End")
+    box.locator("img[alt^='a net of your own']").wait_for()
+    wide = box.locator("img").get_attribute("alt")
+    # From key press to the changed picture, in the page's own time.
+    waited = page.evaluate(
+        """box => new Promise(resolve => {
+            let pressed;
+            new MutationObserver(() => requestAnimationFrame(() => resolve(performance.now() - pressed)))
+                .observe(box.querySelector('.picture'), {childList: true});
+            const input = box.querySelector('input');
+            input.value -= 1; pressed = performance.now(); input.dispatchEvent(new Event('input'));
+        })""",
+        box.element_handle(),
+    )
+    assert waited < 100  # some frames, on a machine that does other things too
+    assert box.locator("img").get_attribute("alt") != wide
+    second.focus()
+    before = box.locator("img").get_attribute("alt")
+    page.keyboard.press("ArrowLeft")
+    assert second.get_attribute("aria-valuetext") == "off"
+    box.locator(f"img:not([alt='{before}'])").wait_for()
+    assert wrong == []
+
+
+def test_no_formula_needs_a_script():
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            assert cell.cell_type != "markdown" or not re.search(r"\$[^$]+\$", cell.source), cell.source
+
+
+def test_the_pages_lead_to_one_another(page, book):
+    page, _ = page
+    page.get_by_role("navigation").get_by_text("00 start here").click()
+    assert page.title().startswith("00")
+    assert (book / "index.html").read_text() == (book / "00-start-here.html").read_text()
+    page.get_by_role("navigation").get_by_text("05 dense").click()
