@@ -1,6 +1,7 @@
 # make lab    the notebooks in JupyterLab        make test   the whole test suite
 # make bench  how fast the sliders answer        make notebooks   run them all and keep their outputs
 # make figures   all figures of the papers, drawn again, with a page that shows them
+# make measure   time and memory of every notebook with one thread
 # make book   the series as web pages whose sliders need no kernel and no network
 #
 # PYTHON=python3.12 names another Python; TORCH=cpu takes PyTorch without CUDA (Linux, saves some 5 GB).
@@ -13,10 +14,10 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test bench notebooks figures book format clean
+.PHONY: lab test bench notebooks figures book measure format clean
 
 lab: $(READY)
-	cd notebooks && ../$(BIN)/jupyter lab $(BROWSER) $(ROOT)
+	cd notebooks && ../$(BIN)/jupyter lab $(BROWSER) $(ROOT) --LabApp.default_url=/lab/tree/00-start-here.ipynb
 
 test: $(READY)
 	$(BIN)/ruff check .
@@ -34,6 +35,9 @@ figures: $(READY)
 
 book: $(READY)
 	$(BIN)/python -m tests.book
+
+measure: $(READY)
+	$(BIN)/python -m tests.measure
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

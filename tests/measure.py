@@ -1,0 +1,62 @@
+"""Time and peak memory of every notebook with one thread, as on Binder: `make measure` writes notebooks/measured.csv.
+
+Memory is what the kernel and the processes that it starts have to themselves, read five times a second.
+"""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pandas
+import psutil
+
+from tests.execute import execute
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+def own_memory() -> float:
+    """Megabytes that this process's children have to themselves, all together."""
+    total = 0
+    for child in psutil.Process().children(recursive=True):
+        try:
+            total += child.memory_full_info().uss
+        except psutil.Error:  # it has ended meanwhile
+            continue
+    return total / 1e6
+
+
+def measure(path: Path) -> dict:
+    """Seconds and peak megabytes of one notebook, run from a clean kernel."""
+    done, peak = threading.Event(), [0.0]
+
+    def watch():
+        while not done.wait(0.2):
+            peak[0] = max(peak[0], own_memory())
+
+    watcher, start = threading.Thread(target=watch), time.perf_counter()
+    watcher.start()
+    try:
+        execute(path)
+    finally:
+        done.set()
+        watcher.join()
+    seconds = time.perf_counter() - start
+    return {"notebook": path.stem, "seconds": round(seconds), "megabytes": round(peak[0])}
+
+
+def main(paths: list[Path], target: Path) -> int:
+    os.environ.update(ONE_THREAD)
+    rows = []
+    for path in paths:
+        rows.append(measure(path))
+        print("{notebook}: {seconds} s, {megabytes} MB".format(**rows[-1]), flush=True)
+    pandas.DataFrame(rows).to_csv(target, index=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sorted(NOTEBOOKS.glob("0[1-9]-*.ipynb")), NOTEBOOKS / "measured.csv"))
