@@ -23,7 +23,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 FRAMES = "application/x-paper-nets-frames+json"
 ASK = f"""from IPython.display import display
 
-panel = _
+panel = list(Out.values())[-1]  # not _, which a notebook may use
 display({{"{FRAMES}": None if panel.button else panel.frames(), "text/plain": ""}}, raw=True)"""
 TRAINS = '<p class="note">This panel trains nets: open the notebook to use it.</p>'
 
