@@ -311,7 +311,7 @@ def _figures(asked: argparse.Namespace) -> int:
                 bar.set_description_str(doing)
                 bar.update(done - bar.n)
 
-            figures.insert(2, gallery.live(load("digits"), watch=watch))
+            figures = sorted([*figures, gallery.live(load("digits"), watch=watch)], key=lambda figure: figure.name)
     with tqdm(total=len(figures), unit="figure") as bar:
         page = gallery.write(asked.to, figures, lambda _: bar.update())
     print(f"{len(figures)} figures, as PNG and SVG, are in {asked.to}; {page} shows them.")

@@ -27,7 +27,7 @@ from paper_nets.lab import (
     table,
     train_each,
 )
-from paper_nets.nets import architecture, build, catalog, cost, plan, published, trace
+from paper_nets.nets import Trace, architecture, build, catalog, cost, plan, published, trace
 
 PLAIN = ("plain8", "plain20", "plain32", "plain56")
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -80,7 +80,7 @@ def _figure(name: str, title: str, of: str):
     return add
 
 
-def _traces(nets: dict[str, nn.Module] | tuple[str, ...]):
+def _traces(nets: tuple[str, ...]) -> dict[str, Trace]:
     with torch.device("meta"):
         return {name: trace(build(name), (3, 224, 224)) for name in nets}
 
@@ -245,8 +245,8 @@ def _reuse() -> Drawn:
     weights = connection_weights(run.weights())
     means = weights.groupby(["block", "target"]).weight.transform("mean")
     note = (
-        "The paper's net has 40 layers and 300 epochs; this one 22 and 6, with a weight decay that makes weights "
-        "forget as much. Weights relative to the mean of their target; no numbers are printed in the paper."
+        "The paper's net has 40 layers and 300 epochs; this one 22 and 6, one seed, with a weight decay fifty times "
+        "the paper's, so that weights forget as much. Relative to the mean of the target; the paper prints no numbers."
     )
     return Drawn(show.connections({"CIFAR-10,\nrelative": weights.assign(value=weights.weight / means)}), note=note)
 
