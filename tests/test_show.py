@@ -1,6 +1,7 @@
 """The figures show the data that they are given, carry their words, and a panel redraws them."""
 
 import asyncio
+import gc
 import io
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from torchvision import models
 from paper_nets import build, plan, published, show
 from paper_nets.lab import load
 from paper_nets.nets import trace
+from paper_nets.show.panel import neighbours
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +185,21 @@ def test_a_panel_draws_ahead_what_the_next_press_asks_for():
         assert len(calls) == drawn + 1
 
     asyncio.run(press())
+
+
+def test_a_leap_ends_where_the_slider_does():
+    assert neighbours(IntSlider(value=8, min=1, max=10), before=3) == [10, 3, 9, 7]
+    assert neighbours(IntSlider(value=10, min=1, max=10), before=8) == [8, 9]
+
+
+def test_drawing_leaves_no_old_garbage():
+    """What grows old makes Python walk through all of torch, half a second in which no press is answered."""
+    panel = show.Panel(show.dense_block, layers=IntSlider(value=2, min=1, max=9))
+    gc.collect()
+    collections = gc.get_stats()[1]["collections"]
+    for layers in (3, 4, 5) * 10:
+        panel._drawn((layers,))
+    assert gc.isenabled() and gc.get_stats()[1]["collections"] - collections < 3
 
 
 def test_a_preset_sets_all_controls_and_draws_once():

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import html
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -39,9 +40,9 @@ def neighbours(control: ipywidgets.Widget, before=None) -> list:
     else:
         values, at, low, high, step = None, control.value, control.min, control.max, control.step
         move = at - before if before is not None else step
-    # Rounded, since the browser's 0.3 is 0.1 + 0.2 here.
-    places = dict.fromkeys(round(at + by, 9) for by in (move, -move, step, -step))
-    return [place if values is None else values[place] for place in places if low <= place <= high]
+    # Rounded, since the browser's 0.3 is 0.1 + 0.2 here; a leap ends where the slider does.
+    places = dict.fromkeys(round(min(max(at + by, low), high), 9) for by in (move, -move, step, -step))
+    return [place if values is None else values[place] for place in places if place != at]
 
 
 def choices(control: ipywidgets.Widget, most: int) -> dict[str, object]:
@@ -114,11 +115,16 @@ class Panel(ipywidgets.VBox):
     def _drawn(self, values: tuple) -> tuple[str, str, float]:
         """The picture of these values, or what is wrong with them, and the seconds it took."""
         start, picture, words = time.perf_counter(), "", ""
+        # A picture leaves many cycles. Collected at once they are young; a few at a time they grow old, and with them
+        # Python walks through all of torch, half a second long.
+        gc.disable()
         try:
             with DRAWING:
                 picture = image(self._draw(**dict(zip(self._controls, values, strict=True))))
         except (ValueError, ArithmeticError) as error:
             words = str(error)
+        finally:
+            gc.enable()
         return picture, words, time.perf_counter() - start
 
     def _show(self, picture: str, words: str) -> None:
