@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from paper_nets import catalog, cost
 from tests.jupyter import browser, chromium, lab, new_page, run_all
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -237,6 +238,23 @@ def test_nets_in_another_order(seventh):
     order = panel(seventh, "by")
     order.locator("select").select_option("activation memory")
     wait_for_alt(seventh, order, "MB of activations per image: densenet_bc190_k40")
+
+
+def test_a_column_puts_the_rows_in_order(seventh):
+    table = seventh.locator(".jp-OutputArea-output table").filter(has_text="activation_bytes").first
+    cells = {name: cost(name).total.parameters for name in catalog().index}
+    for order, reverse in (("ascending", False), ("descending", True)):
+        table.get_by_role("button", name="parameters").click()
+        assert table.get_by_role("columnheader", name="parameters").get_attribute("aria-sort") == order
+        shown = table.locator("tbody tr td:first-child").all_text_contents()
+        assert [cells[name] for name in shown] == sorted(cells.values(), reverse=reverse)
+    # Names in the order of the alphabet; what the papers don't print comes last.
+    table.get_by_role("button", name="net").click()
+    assert table.locator("tbody tr td:first-child").all_text_contents() == sorted(cells)
+    for _ in range(2):
+        table.get_by_role("button", name="printed: millions").click()
+        printed = table.locator("tbody tr td:nth-child(7)").all_text_contents()
+        assert printed[0] and not printed[-1] and len(printed) == len(cells)
 
 
 def test_a_connection_is_framed_and_told_of(sixth):

@@ -27,6 +27,7 @@ from paper_nets.show.picture import Picture, figure
 from paper_nets.show.question import NotYet, Reply, question
 from paper_nets.show.resnets import block_costs, lesions, published_depth
 from paper_nets.show.reuse import connections, spread
+from paper_nets.show.table import Table
 from paper_nets.show.verdicts import AllVerdicts, Verdict, Verdicts, all_verdicts
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Panel",
     "Picture",
     "Reply",
+    "Table",
     "Verdict",
     "Verdicts",
     "all_verdicts",
