@@ -18,7 +18,18 @@ from paper_nets import gallery
 from paper_nets.lab import parallel
 from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import load
-from paper_nets.lab.record import RECORDED, Run, as_options, is_whole, keep, make, runs_in, settings_of, table
+from paper_nets.lab.record import (
+    RECORDED,
+    Run,
+    as_options,
+    folder_of,
+    is_whole,
+    keep,
+    make,
+    runs_in,
+    settings_of,
+    table,
+)
 from paper_nets.lab.speed import NETS, speeds
 from paper_nets.lab.train import PRECISIONS, Epoch, Recipe, Training, fast_precision, trainee, usual
 from paper_nets.nets.parts import check_image
@@ -162,8 +173,8 @@ def _train(asked: argparse.Namespace) -> int:
     with parallel.group(device):
         data = load(asked.data, asked.side)
         data = data if asked.images is None else data.subset(asked.images)
-        folder = asked.runs / f"{asked.net}-{data.name}-{recipe.length}-seed{recipe.seed}"
         settings = settings_of(asked.net, data, recipe)
+        folder = folder_of(asked.runs, settings)
         if parallel.first(lambda: is_whole(folder, settings)):
             _say(f"{folder} is whole already.")
             return 0

@@ -4,6 +4,7 @@ A check says what is off about an answer; the solutions are in the notebooks, fo
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import comb, exp, isclose, prod
 
 import pandas
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from paper_nets.lab import cut, jacobian, singular_values
-from paper_nets.lab.train import DENSENET
+from paper_nets.lab.train import DENSENET, RESNET
 from paper_nets.nets import (
     Block,
     DenseBlock,
@@ -20,6 +21,7 @@ from paper_nets.nets import (
     ResNetPlan,
     Transition,
     build,
+    catalog,
     cost,
     plan,
     published,
@@ -293,3 +295,47 @@ def points_per_cost(answer: float) -> str:
     if not isclose(answer, saved / more, rel_tol=0.03):
         raise NotYet(f"{answer:.3g} is not it. Divide the points saved by the 10⁹ multiply–adds that they cost.")
     return f"{saved / more:.2f}."
+
+
+@question
+def epochs_of_the_paper(answer: float) -> str:
+    """Passes over CIFAR-10 in the ResNet paper's 64,000 iterations."""
+    if isclose(answer, RESNET.iterations / 50_000, rel_tol=0.01):
+        raise NotYet("an iteration is one step on 128 images, not on one image of 50,000.")
+    if not isclose(answer, RESNET.iterations * RESNET.batch / 50_000, rel_tol=0.01):
+        raise NotYet(f"{answer:g} is not it: 64,000 steps of 128 images each, and 50,000 images in a pass.")
+    return "The recorded runs have 15: everything that a curve here shows, it shows early."
+
+
+@question
+def rate_drops(answer: tuple[int, int]) -> str:
+    """The iterations after which the step schedule divides the rate, in a run of 15 epochs of CIFAR-10."""
+    steps = replace(RESNET, epochs=15, iterations=None).steps(50_000)
+    half, three_quarters = steps // 2, steps * 3 // 4
+    first, second = answer
+    if (first, second) == (32_000, 48_000):
+        raise NotYet(f"those are the paper's; this run ends after {steps:,} iterations, before either.")
+    if abs(first - half) > 2 or abs(second - three_quarters) > 2:
+        raise NotYet(
+            f"the paper divides after half and after three quarters of its iterations; here they are {steps:,}."
+        )
+    passes = RESNET.iterations * RESNET.batch / 50_000
+    return f"So at the high rate a net has {15 / 2} epochs to find its way, instead of {passes / 2:.0f}."
+
+
+@question
+def best_below_a_million(answer: str) -> str:
+    """The net with the least published error on CIFAR-10 among those of less than a million parameters."""
+    nets = catalog().query("dataset == 'CIFAR'")
+    if answer not in nets.index:
+        raise NotYet(f"{answer!r} is no net of the catalog for CIFAR.")
+    if nets.loc[answer].isna()["cifar10_error_pct"]:
+        raise NotYet(f"the papers print no error on CIFAR-10 for {answer}.")
+    parameters = cost(answer).total.parameters
+    if parameters >= 1e6:
+        raise NotYet(f"{answer} has {parameters:,} parameters, not fewer than a million.")
+    small = [net for net in nets.index if cost(net).total.parameters < 1e6]
+    best = nets.loc[small, "cifar10_error_pct"].idxmin()
+    if answer != best:
+        raise NotYet(f"{answer} has {nets.cifar10_error_pct[answer]} %; there is a better one.")
+    return f"{nets.cifar10_error_pct[best]} % with {parameters:,} parameters; for its multiply–adds, see notebook 07."

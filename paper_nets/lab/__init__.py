@@ -17,6 +17,7 @@ from paper_nets.lab.lesions import error_of, shuffled, without
 from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, recovered, relu_zeros
 from paper_nets.lab.record import Run, recorded, table
 from paper_nets.lab.reuse import connection_weights, cut, cut_effects, direct_gradients
+from paper_nets.lab.series import Series, pace
 from paper_nets.lab.train import DIGITS, Epoch, Recipe, seeded, train, train_each
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Paths",
     "Recipe",
     "Run",
+    "Series",
     "alike",
     "block_inputs",
     "block_jacobians",
@@ -45,6 +47,7 @@ __all__ = [
     "load",
     "longest",
     "loss_along_gradient",
+    "pace",
     "paper_ends",
     "path_lengths",
     "recorded",

@@ -109,6 +109,12 @@ def settings_of(net: str, data: Data, recipe: Recipe) -> dict:
     }
 
 
+def folder_of(root: Path, settings: dict) -> Path:
+    """The folder under `root` for the run with these settings."""
+    recipe = Recipe(**settings["recipe"])
+    return root / f"{settings['net']}-{settings['data']}-{recipe.length}-seed{recipe.seed}"
+
+
 def make(training: Training, folder: Path, settings: dict, watch: Watch = lambda *_: None) -> Iterator[Epoch]:
     """Train to the end, each epoch on disk, whole, before it is given.
 

@@ -29,6 +29,7 @@ from paper_nets.show.resnets import block_costs, lesions, published_depth
 from paper_nets.show.reuse import connections, spread
 from paper_nets.show.table import Table
 from paper_nets.show.verdicts import AllVerdicts, Verdict, Verdicts, all_verdicts
+from paper_nets.show.workshop import Workshop, in_words
 
 __all__ = [
     "AllVerdicts",
@@ -40,6 +41,7 @@ __all__ = [
     "Table",
     "Verdict",
     "Verdicts",
+    "Workshop",
     "all_verdicts",
     "block_costs",
     "connections",
@@ -54,6 +56,7 @@ __all__ = [
     "growth_explorer",
     "identity_errors",
     "imagenet_errors",
+    "in_words",
     "information",
     "learning_curves",
     "lesions",

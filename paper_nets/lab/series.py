@@ -1,0 +1,97 @@
+"""Runs of several nets, one after the other: how long they take here, and made so that they can be stopped."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from paper_nets.lab.data import Data
+from paper_nets.lab.record import Run, folder_of, is_whole, make, read, settings_of, table
+from paper_nets.lab.train import Progress, Recipe, Training, Watch, fast_precision, trainee, usual
+from paper_nets.nets import cost, plan
+from paper_nets.nets.parts import check_image
+
+
+class Series:
+    """Runs of nets by name on the same images for as many epochs, each with its own paper's recipe, under `root`.
+
+    They are those of `python -m paper_nets train NET --epochs …`, in the same folders: what one has begun, the other
+    goes on with. Raises ValueError for no net, a wrong name, and images that a net does not take.
+    """
+
+    def __init__(self, nets: Sequence[str], data: Data, epochs: int, seed: int = 0, root: str | Path = "runs"):
+        if not nets:
+            raise ValueError("No net is chosen; choose at least one.")
+        self.data, self.root = data, Path(root)
+        length = {"epochs": epochs, "iterations": None, "seed": seed, "precision": fast_precision("cpu")}
+        self.recipes = {net: replace(usual(net, data.name), **length) for net in nets}
+        for net in nets:
+            check_image(plan(net, in_channels=data.shape[0]), data.shape)
+
+    def folder(self, net: str) -> Path:
+        """Where a net's run is recorded."""
+        return folder_of(self.root, self._settings(net))
+
+    def _settings(self, net: str) -> dict:
+        return settings_of(net, self.data, self.recipes[net])
+
+    def runs(self) -> list[Run]:
+        """What there is of these runs."""
+        begun = [net for net in self.recipes if (self.folder(net) / "curve.csv").exists()]
+        return [run for net in begun if (run := read(self.folder(net))).settings == self._settings(net)]
+
+    def seconds_left(self) -> dict[str, float]:
+        """Seconds that each net still needs here, from a few steps of it and one look at test images."""
+        there = {run.net: int(run.curve.iteration.iloc[-1]) for run in self.runs()}
+        seconds = {}
+        for net, recipe in self.recipes.items():
+            settings = self._settings(net)
+            steps = settings["iterations"] - there.get(net, 0)
+            a_step, a_look = pace(net, self.data, recipe) if steps else (0, 0)
+            epochs = -(-steps // settings["iterations_per_epoch"])
+            seconds[net] = steps * a_step + epochs * len(self.data.test_images) * a_look
+        return seconds
+
+    def make(self, watch: Watch = lambda *_: None) -> Iterator[Progress]:
+        """Make what is not there, telling after each epoch, and once when all is done.
+
+        watch: called as by `Training.epoch`; what it raises stops the series, which loses the epoch under way.
+        """
+        for net, recipe in self.recipes.items():
+            settings = self._settings(net)
+            if is_whole(self.folder(net), settings):
+                continue
+            training = Training(trainee(net, self.data, recipe.seed, "cpu"), self.data, recipe)
+            for _ in make(training, self.folder(net), settings, watch):
+                if not (training.finished and net == list(self.recipes)[-1]):
+                    yield self._progress(net)
+        yield self._progress(list(self.recipes)[-1])
+
+    def _progress(self, doing: str) -> Progress:
+        runs = {run.net: run for run in self.runs()}
+        # A net's share of the work is that of its multiply–adds.
+        shape = self.data.shape
+        work = {net: cost(net, shape, in_channels=shape[0]).multiply_adds for net in self.recipes}
+        shares = {net: run.curve.iteration.iloc[-1] / run.settings["iterations"] for net, run in runs.items()}
+        done = sum(work[net] * shares.get(net, 0) for net in work) / sum(work.values())
+        return Progress(table(list(runs.values())), done, doing)
+
+
+def pace(net: str, data: Data, recipe: Recipe) -> tuple[float, float]:
+    """Seconds that one step of training takes here, and one test image."""
+    images = data.train_images[: 3 * recipe.batch], data.train_labels[: 3 * recipe.batch]
+    seen = data.test_images[:500], data.test_labels[:500]
+    few = replace(data, train_images=images[0], train_labels=images[1], test_images=seen[0], test_labels=seen[1])
+    training = Training(trainee(net, data, recipe.seed, "cpu"), few, replace(recipe, validation=0))
+    batches = torch.arange(len(images[1])).split(recipe.batch)
+    times = [_seconds(lambda batch=batch: training.step(batch, recipe.learning_rate)) for batch in batches]
+    return median(times[1:] or times), _seconds(lambda: training.error(*seen)) / len(seen[1])
+
+
+def _seconds(work) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
