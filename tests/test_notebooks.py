@@ -113,7 +113,8 @@ def test_runs_and_says_what_the_committed_page_says(path, outputs):
         re.findall(r"^(C\d+): (holds if|holds|does not hold as stated|open)", text_of(page[-1]), re.M)
         for page in (committed, outputs)
     ]
-    assert verdicts[0] and verdicts[0] == verdicts[1]
+    assert verdicts[0] == verdicts[1]
+    assert verdicts[0] or path.stem.startswith("08")  # it settles no claim
 
 
 @pytest.mark.parametrize("path", [OVERVIEW, *NOTEBOOKS], ids=lambda path: path.stem)

@@ -18,14 +18,24 @@ from paper_nets.nets.parts import check_image
 class Series:
     """Runs of nets by name on the same images for as many epochs, each with its own paper's recipe, under `root`.
 
+    images: so many of the training images, as many of each class; all of them if not given.
+
     They are those of `python -m paper_nets train NET --epochs …`, in the same folders: what one has begun, the other
     goes on with. Raises ValueError for no net, a wrong name, and images that a net does not take.
     """
 
-    def __init__(self, nets: Sequence[str], data: Data, epochs: int, seed: int = 0, root: str | Path = "runs"):
+    def __init__(
+        self,
+        nets: Sequence[str],
+        data: Data,
+        epochs: int,
+        seed: int = 0,
+        images: int | None = None,
+        root: str | Path = "runs",
+    ):
         if not nets:
             raise ValueError("No net is chosen; choose at least one.")
-        self.data, self.root = data, Path(root)
+        self.data, self.root = data if images is None else data.subset(images), Path(root)
         length = {"epochs": epochs, "iterations": None, "seed": seed, "precision": fast_precision("cpu")}
         self.recipes = {net: replace(usual(net, data.name), **length) for net in nets}
         for net in nets:

@@ -40,8 +40,8 @@ class Table:
         plain = "all: unset; cursor: pointer; font-weight: bold; outline: revert"
         press = html.escape(" ".join(SORT.split()), quote=True)
         names = "".join(
-            f'<th scope="col"><button type="button" style="{plain}" onclick="{press}">{html.escape(str(name))}'
-            f'<span aria-hidden="true"></span></button></th>'
+            f'<th scope="col" style="padding: 0 0.6em"><button type="button" style="{plain}" onclick="{press}">'
+            f'{html.escape(str(name))}<span aria-hidden="true"></span></button></th>'
             for name in self.frame.columns
         )
         values = self.frame.astype(object).itertuples(index=False)

@@ -65,7 +65,7 @@ class Workshop(ipywidgets.VBox):
         def alone():
             try:
                 self._say("Reading the images …")
-                choice = self.nets.value, self._load(), self.epochs.value, self.seed.value
+                choice = self.nets.value, self._load(), self.epochs.value, self.seed.value, self.images.value or None
                 work(Series(*choice, self.root))
             except Stopped:
                 self._say("Stopped. Start goes on after the last whole epoch.")
@@ -86,10 +86,9 @@ class Workshop(ipywidgets.VBox):
 
     def _load(self) -> Data:
         """The images that are asked for; read once, as long as nothing else is asked for."""
-        asked = self.source.value, self.side.value, self.images.value
+        asked = self.source.value, self.side.value
         if asked not in self._data:
-            data = load(*asked[:2])
-            self._data = {asked: data.subset(asked[2]) if asked[2] else data}
+            self._data = {asked: load(*asked)}
         return self._data[asked]
 
     def _tell_time(self, series: Series) -> None:
@@ -114,7 +113,7 @@ class Workshop(ipywidgets.VBox):
             self.picture.value = image(run_curves(now.table, ends))
             self.table.value = Table(comparison(series.runs()).set_index("net"))._repr_html_()
             self.message.value = expected
-        self._say(f"Done. The runs are in {self.root}.")
+        self._say(f"Done. The runs are in the folder {self.root}.")
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -126,8 +125,8 @@ class Workshop(ipywidgets.VBox):
 
 
 def in_words(seconds: float) -> str:
-    """A time as one says it: "40 seconds", "3 minutes", "1.5 hours", "12 days"."""
+    """A time as one says it: "1 second", "3 minutes", "1.5 hours", "12 days"."""
     for unit, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.2g} {unit}" if seconds < 10 * length else f"{seconds / length:.0f} {unit}"
-    return f"{max(1, round(seconds))} seconds"
+    return f"{round(seconds)} seconds" if seconds >= 1.5 else "1 second"
