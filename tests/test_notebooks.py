@@ -173,7 +173,7 @@ def replies(tmp_path_factory):
     book, answers = nbformat.read(NOTEBOOKS[0], as_version=4), {}
     book.cells = []
     for path in NOTEBOOKS:
-        book.cells += [cell("%reset -f"), code_cells(nbformat.read(path, as_version=4))[0]]
+        book.cells += [cell("%reset -f"), cell(code_cells(nbformat.read(path, as_version=4))[0].source)]
         both = [source for _, *both in questions(path) for source in both]
         answers[path] = slice(len(book.cells), len(book.cells) + len(both))
         book.cells += map(cell, both)
