@@ -6,6 +6,9 @@
 #
 # PYTHON=python3.12 names another Python; TORCH=cpu takes PyTorch without CUDA (Linux, saves some 5 GB).
 
+# Threads that wait sleep, or one other busy program makes training fifty times as slow.
+export OMP_WAIT_POLICY ?= passive
+
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready

@@ -1,5 +1,6 @@
 """The three ways to set up agree, Binder accepts its folder, and nothing in the tree belongs to one machine."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -59,6 +60,20 @@ def test_subshells_are_off_where_the_environment_is_ours():
     assert '"commsOverSubshells": "disabled"' in settings
     for place in ("Makefile", "binder/postBuild"):
         assert re.search(r"^\s*cp binder/overrides\.json \S+/", (ROOT / place).read_text(), re.M)
+
+
+def test_threads_that_wait_sleep():
+    """As the library that runs them says itself, when PyTorch has loaded it; where it is GNU's, as on Linux."""
+    surroundings = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    command = [sys.executable, "-c", "import paper_nets"]
+    said = subprocess.run(
+        command, env={**surroundings, "OMP_DISPLAY_ENV": "TRUE"}, cwd=ROOT, capture_output=True, text=True
+    ).stderr
+    if "OMP_WAIT_POLICY" not in said:
+        pytest.skip("this PyTorch has another library for threads")
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in said
+    for place in ("Makefile", "binder/start"):  # a kernel may import PyTorch first
+        assert re.search(r"^export OMP_WAIT_POLICY *\??= *passive", (ROOT / place).read_text(), re.M)
 
 
 def test_no_path_or_host_of_one_machine():
