@@ -3,7 +3,11 @@
 In a dense block a feature map is read by all later layers, and each of them normalises it anew and keeps what it
 read: memory that is quadratic in the number of layers. But the mean and variance of a map do not depend on who reads
 it. So here every map is stored once and measured once; a layer's input, concatenated, normalised, scaled and
-rectified, is one pass over the stored maps, cheap enough to be made again for the gradient instead of being kept.
+rectified, is two passes over the stored maps, cheap enough to be made again for the gradient instead of being kept.
+
+The measured statistics go into batch norm where running ones go in evaluation: that form of it normalises, and gives
+the gradients of scale and shift, in one pass each, in bfloat16 too, where PyTorch's arithmetic on tensors of two
+precisions would first copy each of them into float32.
 
 What stays until the backward pass: the maps themselves, and the 4k maps of each bottleneck.
 """
@@ -31,13 +35,13 @@ class _Block(Function):
         maps = torch.empty((n, c_out, h, w), dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
         # Of each map, over the batch: its mean, and 1 / its standard deviation.
         mean, inverse = torch.empty((2, c_out), dtype=parameters[0].dtype, device=x.device)
-        scratch = torch.empty(maps.numel(), dtype=x.dtype, device=x.device)
+        read, active = torch.empty((2, maps.numel()), dtype=x.dtype, device=x.device)
         maps[:, :c_in], mean[:c_in], inverse[:c_in] = x, *_measure(x, layers[0].H[0].eps)
 
         c, narrow = c_in, []
         for layer in layers:
             norm, _, conv, *bottleneck = layer.H
-            y = conv(_activated(maps[:, :c], norm, mean[:c], inverse[:c], scratch))
+            y = conv(_activated(_read(maps, c, read), norm, mean[:c], inverse[:c], active))
             _track(norm, mean[:c], inverse[:c], n * h * w)
             if bottleneck:
                 norm, _, conv = bottleneck
@@ -61,45 +65,55 @@ class _Block(Function):
         maps, mean, inverse, *narrow = ctx.saved_tensors
         n, c, h, w = maps.shape
         count = n * h * w
-        scratch = torch.empty(maps.numel(), dtype=maps.dtype, device=maps.device)
-        # What the readers ask of the normalised maps; and its sum, alone and times the map, over batch and pixels.
-        asked = torch.zeros_like(maps, dtype=mean.dtype)
+        read, active = torch.empty((2, maps.numel()), dtype=maps.dtype, device=maps.device)
+        # The gradient of the maps, their statistics taken as given: that of the output, and every reader's. Beside it
+        # the readers' of the normalised maps, summed over batch and pixels, alone and times the map.
+        asked = torch.empty_like(maps).copy_(gradient)
         asked_sum, asked_dot = torch.zeros_like(mean), torch.zeros_like(mean)
 
         def reaching(part: slice) -> Tensor:
-            """The gradient of some maps: from the block's output, and through the normalisation from their readers."""
+            """The gradient of some maps: what was asked of them, and through their statistics."""
             s, m = inverse[part], mean[part]
             slope, level = asked_dot[part] / count, asked_sum[part] / count
-            through = torch.addcmul(_wide(s * (s * m * slope - level)), maps[:, part], _wide(-s * s * slope))
-            return through.addcmul_(asked[:, part], _wide(s)).add_(gradient[:, part])
+            own = maps[:, part].to(mean.dtype)
+            answer = torch.addcmul(_wide(s * (s * m * slope - level)), own, _wide(-s * s * slope))
+            return answer.add_(asked[:, part]).to(maps.dtype)
 
         parameter_gradients = []
         for layer in reversed(ctx.layers):
             c -= ctx.growth
-            g = reaching(slice(c, c + ctx.growth)).to(maps.dtype)
+            g = reaching(slice(c, c + ctx.growth))
             norm, _, conv, *bottleneck = layer.H
             inner = ()
             if bottleneck:
                 *narrow, y, y_mean, y_inverse = narrow
                 inner_norm, _, inner_conv = bottleneck
-                activated = _activated(y, inner_norm, y_mean, y_inverse, scratch)
+                activated = _activated(y, inner_norm, y_mean, y_inverse, active)
                 g, g_kernel = _through_conv(g, activated, inner_conv)
                 g, g_scale, g_shift = aten.native_batch_norm_backward(
                     g, y, inner_norm.weight, None, None, y_mean, y_inverse, True, inner_norm.eps, [True] * 3
                 )
                 inner = (g_scale, g_shift, g_kernel)
-            m, s = mean[:c], inverse[:c]
-            activated = _activated(maps[:, :c], norm, m, s, scratch)
+            features = _read(maps, c, read)
+            activated = _activated(features, norm, mean[:c], inverse[:c], active)
             g, g_kernel = _through_conv(g, activated, conv)
-            # Its shape and layout are those of `g`, and it is not needed any more.
-            product = torch.mul(g, maps[:, :c], out=activated)
-            g_shift = g.sum((0, 2, 3), dtype=mean.dtype)
-            g_scale = (product.sum((0, 2, 3), dtype=mean.dtype) - m * g_shift) * s
-            asked[:, :c].addcmul_(g, _wide(norm.weight))
+            g, g_scale, g_shift = aten.native_batch_norm_backward(
+                g,
+                features,
+                norm.weight,
+                mean[:c],
+                _variance(inverse[:c], norm),
+                None,
+                None,
+                False,
+                norm.eps,
+                [True] * 3,
+            )
+            asked[:, :c] += g
             asked_sum[:c] += norm.weight * g_shift
             asked_dot[:c] += norm.weight * g_scale
             parameter_gradients = [g_scale, g_shift, g_kernel, *inner, *parameter_gradients]
-        return None, reaching(slice(0, c)).to(maps.dtype), *parameter_gradients
+        return None, reaching(slice(0, c)), *parameter_gradients
 
 
 def _wide(values: Tensor) -> Tensor:
@@ -115,17 +129,44 @@ def _measure(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     return aten.native_batch_norm(x, scale, shift, None, None, True, 0.0, eps)[1:]
 
 
-def _activated(maps: Tensor, norm: nn.BatchNorm2d, mean: Tensor, inverse: Tensor, scratch: Tensor) -> Tensor:
-    """BN–ReLU of (N, C, H, W), in the memory of `scratch`."""
-    n, c, h, w = maps.shape
-    result = scratch[: maps.numel()].view(n, h, w, c).permute(0, 3, 1, 2)
-    scale = norm.weight * inverse
-    return torch.addcmul(_wide(norm.bias - mean * scale), maps, _wide(scale), out=result).relu_()
+def _read(maps: Tensor, c: int, memory: Tensor) -> Tensor:
+    """The first c of the maps as a tensor of their own, in the given memory: a concatenation."""
+    return _like(maps[:, :c], memory).copy_(maps[:, :c])
+
+
+def _activated(x: Tensor, norm: nn.BatchNorm2d, mean: Tensor, inverse: Tensor, memory: Tensor) -> Tensor:
+    """BN–ReLU of (N, C, H, W) with these statistics, in the given memory."""
+    result, unused = _like(x, memory), mean.new_empty(0)
+    aten.native_batch_norm.out(
+        x,
+        norm.weight,
+        norm.bias,
+        mean,
+        _variance(inverse, norm),
+        False,
+        0.0,
+        norm.eps,
+        out=result,
+        save_mean=unused,
+        save_invstd=unused.clone(),
+    )
+    return result.relu_()
+
+
+def _like(x: Tensor, memory: Tensor) -> Tensor:
+    """Room for (N, C, H, W), channels last, at the start of some memory."""
+    n, c, h, w = x.shape
+    return memory[: x.numel()].view(n, h, w, c).permute(0, 3, 1, 2)
+
+
+def _variance(inverse: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+    """The variance, from 1 / √(variance + eps)."""
+    return inverse**-2 - norm.eps
 
 
 def _track(norm: nn.BatchNorm2d, mean: Tensor, inverse: Tensor, count: int) -> None:
     """Move the running statistics as batch norm does, with the unbiased variance."""
-    variance = (inverse**-2 - norm.eps) * count / (count - 1)
+    variance = _variance(inverse, norm) * count / (count - 1)
     norm.running_mean.lerp_(mean, norm.momentum)
     norm.running_var.lerp_(variance, norm.momentum)
     norm.num_batches_tracked += 1
