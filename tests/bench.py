@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 from playwright.sync_api import Locator, Page
 
-from tests.jupyter import browser, lab, new_page, run_all
+from tests.jupyter import begin, browser, finish, lab, new_page
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 PRESSES = 60
@@ -55,7 +55,8 @@ def main(names: list[str]) -> None:
             shutil.copy(path, folder)
             with lab(Path(folder)) as address:
                 page = new_page(opened)
-                run_all(page, address, path.name)
+                begin(page, address, path.name)
+                finish(page)
                 panels = page.locator(".jp-OutputArea-output .widget-vbox").filter(has=page.locator("img"))
                 for panel in panels.filter(has=page.get_by_role("slider")).all():
                     if panel.locator("button.mod-primary").count():

@@ -94,12 +94,16 @@ OUTPUTS = """() => Array.from(window.jupyterapp.shell.currentWidget.content.mode
     .filter(cell => cell.type === 'code').map(cell => cell.outputs.toJSON())"""
 
 
-def run_all(page: Page, address: str, name: str, timeout: int = 600) -> list[list[dict]]:
-    """Open a notebook, run all its cells, and wait for the last one; the outputs of every code cell."""
+def begin(page: Page, address: str, name: str) -> None:
+    """Open a notebook and start all its cells."""
     page.goto(address.format(name=name))
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function(KERNEL_IS_IDLE)
     for command in ("clear-all-cell-outputs", "run-all-cells"):  # cleared, so that no stored number is taken for new
         page.evaluate(f"() => {{ window.jupyterapp.commands.execute('notebook:{command}'); }}")
+
+
+def finish(page: Page, timeout: int = 600) -> list[list[dict]]:
+    """Wait for the last cell; the outputs of every code cell."""
     page.wait_for_function(ALL_HAVE_RUN, timeout=timeout * 1000)
     return page.evaluate(OUTPUTS)

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from paper_nets import catalog, cost
-from tests.jupyter import browser, chromium, lab, new_page, run_all
+from tests.jupyter import begin, browser, chromium, finish, lab, new_page
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SHOTS = os.environ.get("SCREENSHOTS")
@@ -28,28 +28,41 @@ def chrome():
         yield opened
 
 
-@contextmanager
-def notebook(chrome, folder, name):
-    """A page with the notebook open and all its cells run."""
-    shutil.copytree(NOTEBOOKS, folder, dirs_exist_ok=True)
-    with lab(folder) as address:
-        page = new_page(chrome)
-        RAN[name] = run_all(page, address, name)
-        assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
-        assert page.locator("text=Error displaying widget").count() == 0
-        yield page
-        page.close()
+@pytest.fixture(scope="module")
+def take(chrome, tmp_path_factory):
+    """Gives the page of a notebook when all its cells have run; the next notebook is begun meanwhile, for time."""
+    with ExitStack() as stack:
+        pages = {}
+
+        def started(name):
+            if name not in pages:
+                folder = tmp_path_factory.mktemp(name)
+                shutil.copytree(NOTEBOOKS, folder, dirs_exist_ok=True)
+                address = stack.enter_context(lab(folder))
+                pages[name] = new_page(chrome)
+                begin(pages[name], address, f"{name}.ipynb")
+            return pages[name]
+
+        def wait_for(name):
+            page = started(name)
+            for following in OPENED[OPENED.index(name) + 1 :][:1]:
+                started(following)
+            page.bring_to_front()
+            RAN[f"{name}.ipynb"] = finish(page)
+            assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+            assert page.locator("text=Error displaying widget").count() == 0
+            return page
+
+        yield wait_for
+
+
+OPENED = []
 
 
 def opened(name):
-    """A fixture: the page with this notebook, for all tests of it."""
-
-    @pytest.fixture(scope="module")
-    def page(chrome, tmp_path_factory):
-        with notebook(chrome, tmp_path_factory.mktemp(name), f"{name}.ipynb") as page:
-            yield page
-
-    return page
+    """A fixture: the page with this notebook, for all tests of it. Fixtures are made in the order of their tests."""
+    OPENED.append(name)
+    return pytest.fixture(scope="module")(lambda take: take(name))
 
 
 first = opened("01-depth-degradation")
@@ -59,6 +72,7 @@ fourth = opened("04-resnets")
 fifth = opened("05-dense-connectivity")
 seventh = opened("07-what-it-costs")
 sixth = opened("06-feature-reuse")
+eighth = opened("08-reproduce")
 
 
 def panel(page, control):
@@ -280,3 +294,21 @@ def test_growth_rates_after_another_epoch(sixth):
     sixth.keyboard.press("Home")
     wait_for_alt(sixth, rates, "after epoch 1.")
     shoot(sixth, "rates")
+
+
+def test_the_workshop_stops_and_goes_on(eighth):
+    """As it is first set it trains what the notebook has trained above; stopped on the way, to the same numbers."""
+    workshop = eighth.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="How long?").first
+    workshop.scroll_into_view_if_needed()
+    status = workshop.get_by_role("status")
+    workshop.get_by_role("button", name="How long?").click()
+    status.filter(has_text="on this machine: plain20").wait_for()
+    workshop.get_by_role("button", name="Start, or go on").click()
+    wait_for_alt(eighth, workshop, "plain20 training")
+    workshop.get_by_role("button", name="Stop").click()
+    status.filter(has_text="Stopped.").wait_for()
+    workshop.get_by_role("button", name="Start, or go on").click()
+    status.filter(has_text="Done.").wait_for(timeout=120_000)
+    above = [output["data"]["text/plain"] for cell in RAN["08-reproduce.ipynb"] for output in cell if "data" in output]
+    assert alt(workshop) in above and "resnet20 training" in alt(workshop)
+    shoot(eighth, "workshop")
