@@ -25,7 +25,7 @@ from PIL import Image
 from paper_nets.__main__ import main
 from paper_nets.lab import DIGITS, load, record, recorded, table
 from paper_nets.lab.record import make, read, runs_in, settings_of
-from paper_nets.lab.train import Training, seeded
+from paper_nets.lab.train import PRECISIONS, Training, fast_precision, seeded
 
 PYTHON = [sys.executable, "-m", "paper_nets"]
 
@@ -324,6 +324,10 @@ def other_run(folder):
     (folder / "checkpoint.safetensors").write_bytes(other.read_bytes())
 
 
+# The precision that a run has here unless told, and the one that it has not.
+USUAL = fast_precision("cpu")
+(OTHER,) = set(PRECISIONS) - {USUAL}
+
 REFUSED_FOLDERS = [
     (lambda f: (f / "checkpoint.safetensors").write_bytes(b""), TRAIN, "checkpoint.safetensors is damaged"),
     (lambda f: (f / "checkpoint.safetensors").write_bytes(b"x" * 999), TRAIN, "is damaged"),
@@ -352,7 +356,7 @@ REFUSED_FOLDERS = [
     (lambda f: None, (*TRAIN, "--batch", "32"), r"other settings \(.*batch 64 there, 32 asked"),
     (lambda f: None, (*TRAIN, "--learning-rate", "0.2"), "learning_rate 0.1 there, 0.2 asked"),
     (lambda f: None, (*TRAIN, "--validation", "7"), "validation 0 there, 7 asked"),
-    (lambda f: None, (*TRAIN, "--precision", "bfloat16"), "precision float32 there, bfloat16 asked"),
+    (lambda f: None, (*TRAIN, "--precision", OTHER), f"precision {USUAL} there, {OTHER} asked"),
     (lambda f: None, (*TRAIN, "--schedule", "step"), "schedule one-cycle there, step asked"),
     (lambda f: None, ("keep", "{folder}", "--to", "kept"), "is not finished: epoch 1 is its last"),
 ]
