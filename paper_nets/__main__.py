@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from math import isnan
 from pathlib import Path
@@ -31,7 +32,17 @@ from paper_nets.lab.record import (
     table,
 )
 from paper_nets.lab.speed import NETS, speeds
-from paper_nets.lab.train import PRECISIONS, Epoch, Recipe, Training, fast_precision, trainee, usual
+from paper_nets.lab.train import (
+    PRECISIONS,
+    Epoch,
+    Recipe,
+    Training,
+    fast_precision,
+    threads_for,
+    trainee,
+    usual,
+    with_dropout,
+)
 from paper_nets.nets.parts import check_image
 from paper_nets.show import run_curves
 
@@ -128,6 +139,8 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument("--learning-rate", type=float, help="the highest (0.1)")
     command.add_argument("--schedule", choices=("step", "one-cycle"), help="step; on the digits one-cycle")
     switch = argparse.BooleanOptionalAction
+    command.add_argument("--augment", action=switch, help="crop and flip the training images (all but the digits)")
+    command.add_argument("--dropout", type=float, help="in dense nets (0.2 with --no-augment, else and on digits 0)")
     command.add_argument("--warm-up", action=switch, help="start at a tenth of the rate (from 110 layers on)")
     command.add_argument("--momentum", type=float, help="of SGD (0.9)")
     command.add_argument("--nesterov", action=switch, help="Nesterov's momentum (dense nets)")
@@ -141,7 +154,7 @@ def _add_machine(command: argparse.ArgumentParser) -> None:
     switch = argparse.BooleanOptionalAction
     command.add_argument("--precision", choices=PRECISIONS, help="bfloat16 where the hardware has it")
     command.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one")
-    command.add_argument("--threads", type=int, help="on the CPU (train: as many as cores; sweep: 1)")
+    command.add_argument("--threads", type=int, help="on the CPU (train: as many as cores, 1 for digits; sweep: 1)")
     command.add_argument("--compile", action=switch, help="torch.compile; pays on long runs (off)")
 
 
@@ -170,7 +183,7 @@ def _check_count(option: str, value: float) -> None:
 def _train(asked: argparse.Namespace) -> int:
     device, compiled = _machine(asked)
     recipe = _recipe(asked, device)  # a wrong name is refused before the images are read
-    with parallel.group(device):
+    with parallel.group(device), nullcontext() if asked.threads else threads_for(asked.data):
         data = load(asked.data, asked.side)
         data = data if asked.images is None else data.subset(asked.images)
         settings = settings_of(asked.net, data, recipe)
@@ -178,7 +191,7 @@ def _train(asked: argparse.Namespace) -> int:
         if parallel.first(lambda: is_whole(folder, settings)):
             _say(f"{folder} is whole already.")
             return 0
-        net = trainee(asked.net, data, recipe.seed, device, compiled)
+        net = trainee(asked.net, data, recipe, device, compiled)
         check_image(net.plan, data.shape)
         _watch(Training(net, data, recipe, device, compiled), folder, settings)
     return 0
@@ -189,7 +202,10 @@ def _recipe(asked: argparse.Namespace, device: str) -> Recipe:
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if {"epochs", "iterations"} & set(chosen):
         chosen = {"epochs": None, "iterations": None, **chosen}
-    return replace(usual(asked.net, asked.data), **{"precision": fast_precision(device), **chosen})
+    ordinary = usual(asked.net, asked.data, chosen.get("augment", True))
+    recipe = replace(ordinary, **{"precision": fast_precision(device), **chosen})
+    with_dropout(asked.net, recipe)  # refused before anything is read or begun
+    return recipe
 
 
 def _watch(training: Training, folder: Path, settings: dict) -> None:

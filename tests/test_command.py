@@ -14,7 +14,7 @@ import subprocess
 import sys
 import termios
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pandas
 import pytest
@@ -24,8 +24,9 @@ from PIL import Image
 
 from paper_nets.__main__ import main
 from paper_nets.lab import DIGITS, load, record, recorded, table
+from paper_nets.lab.data import EMBEDDED
 from paper_nets.lab.record import make, read, runs_in, settings_of
-from paper_nets.lab.train import PRECISIONS, Training, fast_precision, seeded
+from paper_nets.lab.train import PRECISIONS, Training, fast_precision, seeded, usual
 
 PYTHON = [sys.executable, "-m", "paper_nets"]
 
@@ -76,6 +77,44 @@ def test_the_command_of_a_run_makes_it_again(run_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(words[3:]) == 0
     assert bits(tmp_path / "runs" / run_folder.name) == bits(run_folder)
+
+
+def test_a_run_without_augmentation_and_with_dropout(tmp_path):
+    """The DenseNet paper's other recipe, on part of some pictures: killed and resumed, kept, and loaded again."""
+    chance = random.Random(0)
+    for split, count in (("train", 40), ("test", 5)):
+        for name in ("noise", "more"):
+            (tmp_path / "pictures" / split / name).mkdir(parents=True)
+            for i in range(count):
+                image = Image.frombytes("RGB", (8, 8), chance.randbytes(192))
+                image.save(tmp_path / "pictures" / split / name / f"{i}.png")
+    asked = ["train", "densenet_bc10_k4", "--data", str(tmp_path / "pictures"), "--side", "8", "--images", "64"]
+    asked += ["--no-augment", "--epochs", "3", "--batch", "16", "--threads", "1"]
+    recipe = read_recipe(*asked[2:], net=asked[1])
+    assert recipe == replace(
+        usual("densenet40_k12", "cifar10"),
+        augment=False,
+        dropout=0.2,
+        epochs=3,
+        batch=16,
+        precision=recipe.precision,
+    )
+    with subprocess.Popen(
+        [*PYTHON, *asked, "--runs", str(tmp_path / "cut")], stdout=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.readline()
+        process.kill()
+    for root in ("cut", "unbroken"):
+        assert main([*asked, "--runs", str(tmp_path / root)]) == 0
+    (cut,), (unbroken,) = runs_in(tmp_path / "cut"), runs_in(tmp_path / "unbroken")
+    assert bits(cut.folder) == bits(unbroken.folder)
+    assert cut.command == (
+        "python -m paper_nets train densenet_bc10_k4 --data pictures --epochs 3 --batch 16 --no-augment "
+        f"--precision {recipe.precision} --seed 0 --images 64 --side 8 --threads 1"
+    )
+    assert main(["keep", str(cut.folder), "--to", str(tmp_path / "kept"), "--weights"]) == 0
+    (kept,) = runs_in(tmp_path / "kept")
+    assert kept.weights().plan.dropout == 0.2
 
 
 def test_a_whole_run_is_left_alone(run_folder, capsys):
@@ -151,7 +190,7 @@ def test_killed_before_or_after_any_write_it_goes_on(tmp_path, digits, monkeypat
     """Every moment at which the folder's contents change, in the first start, the first epoch and a resumed one."""
     recipe = read_recipe("--epochs", "2")
     settings = settings_of("plain8", digits, recipe)
-    replace, count = os.replace, 0
+    put, count = os.replace, 0
 
     def train_on(folder, die_at=None, after=False):
         nonlocal count
@@ -162,7 +201,7 @@ def test_killed_before_or_after_any_write_it_goes_on(tmp_path, digits, monkeypat
             count += 1
             if count == die_at and not after:
                 raise Killed
-            replace(part, path)
+            put(part, path)
             if count == die_at:
                 raise Killed
 
@@ -282,10 +321,10 @@ def begun(root, digits):
     return folder
 
 
-def read_recipe(*options):
+def read_recipe(*options, net="plain8"):
     from paper_nets.__main__ import _parser, _recipe
 
-    return _recipe(_parser().parse_args(["train", "plain8", *options]), "cpu")
+    return _recipe(_parser().parse_args(["train", net, *options]), "cpu")
 
 
 def test_a_full_disk_loses_no_earlier_epoch(tmp_path, digits):
@@ -446,6 +485,8 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("train plain8 --momentum 1", r"momentum is 1.0; it must lie in \[0, 1\)"),
         ("train plain8 --momentum 0 --nesterov", "needs a momentum above 0"),
         ("train plain8 --weight-decay -1", "at least 0"),
+        ("train plain8 --dropout 0.2", "dropout is 0.2; plain8 takes none"),
+        ("train densenet22_k4 --dropout 1", r"dropout is 1.0; it must lie in \[0, 1\)"),
         ("train plain8 --images 1", "must be 2 to 1437"),
         ("train plain8 --validation -1", "validation is -1"),
         ("train plain8 --validation 1437", "at most 1435"),
@@ -492,4 +533,5 @@ def test_the_printed_commands_parse():
     for run in runs_in(record.RECORDED):
         asked = _parser().parse_args(run.command.split()[3:])
         assert _recipe(asked, "cpu") == run.recipe, json.dumps(run.settings)
+        assert asked.data in EMBEDDED and asked.images == run.settings["part"]
         assert asked.threads == run.environment[-1]["threads"]

@@ -50,7 +50,7 @@ def test_what_is_recovered_of_separable_and_of_erased_images():
     labels = torch.arange(60) % 2
     images = (40 + 160 * labels).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).to(torch.uint8).clone()
     images += torch.randint(0, 20, images.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    data = Data("made", ("dark", "bright"), images, labels, images, labels, augment=False)
+    data = Data("made", ("dark", "bright"), images, labels, images, labels)
     plan = ResNetPlan(residual=False, norm=False)
     net = nn.Sequential(Block(plan, 1, 1), Block(plan, 1, 1))
     for parameter in net[0].F.parameters():

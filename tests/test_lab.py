@@ -27,9 +27,9 @@ from paper_nets.lab import (
     train_each,
 )
 from paper_nets.lab.data import CIFAR10, crop_and_flip
-from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, usual
+from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, trainee, usual
 
-SHORT = Recipe(epochs=2, batch=64, schedule="one-cycle")
+SHORT = replace(DIGITS, epochs=2)
 
 
 @pytest.fixture(scope="module")
@@ -155,19 +155,30 @@ def test_the_papers_lengths():
         assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay, recipe.schedule) == (0.1, 0.9, 1e-4, "step")
     assert [usual(f"resnet{depth}", "cifar10").warm_up for depth in (56, 110, 1202)] == [False, True, True]
     assert usual("densenet_bc100_k12", "cifar10") == DENSENET and usual("densenet_bc100_k12", "digits") == DIGITS
+    assert RESNET.augment and DENSENET.augment and DENSENET.dropout == 0
+    assert usual("densenet40_k12", "cifar10", augment=False) == replace(DENSENET, augment=False, dropout=0.2)
+    assert usual("resnet20", "cifar10", augment=False) == replace(RESNET, augment=False)
 
 
-def test_a_step_is_that_of_a_loop_written_by_hand(digits):
+@pytest.mark.parametrize("augment", [False, True])
+def test_a_step_is_that_of_a_loop_written_by_hand(augment, digits):
     """SGD with momentum and weight decay on the mean loss, written out; three steps."""
-    recipe = Recipe(epochs=1, batch=32, learning_rate=0.05, weight_decay=1e-2)
+    recipe = Recipe(epochs=1, batch=32, learning_rate=0.05, weight_decay=1e-2, augment=augment)
     training = Training(seeded("plain8", digits, 0), digits, recipe)
     net = seeded("plain8", digits, 0)
     velocity = [torch.zeros_like(p) for p in net.parameters()]
     mean, std = digits.mean_and_std
     for step in range(3):
         batch = torch.arange(32 * step, 32 * step + 32)
+        chance = torch.rand(32, 3, generator=torch.Generator().manual_seed(step))
+        training._chance.manual_seed(step)
         training.step(batch, 0.05)
         x = (digits.train_images[batch] - mean) / std
+        if augment:
+            padded = functional.pad(x, (4, 4, 4, 4))
+            down, right = (chance[:, :2].T * 9).int().tolist()
+            x = torch.stack([image[:, i : i + 8, j : j + 8] for image, i, j in zip(padded, down, right, strict=True)])
+            x = torch.stack([image.flip(2) if c < 0.5 else image for image, c in zip(x, chance[:, 2], strict=True)])
         net.zero_grad()
         functional.cross_entropy(net(x), digits.train_labels[batch]).backward()
         with torch.no_grad():
@@ -179,7 +190,7 @@ def test_a_step_is_that_of_a_loop_written_by_hand(digits):
 
 
 def test_the_warm_up_ends_with_the_first_epoch_below_80_per_cent(digits):
-    recipe = Recipe(epochs=4, batch=64, warm_up=True, learning_rate=1e-2)
+    recipe = Recipe(epochs=4, batch=64, warm_up=True, learning_rate=1e-2, augment=False)
     training = Training(seeded("plain8", digits, 0), digits, recipe)
     rows = [training.epoch() for _ in range(4)]
     warm = [row.learning_rate == pytest.approx(recipe.rate(row.iteration - 1, 92) / 10) for row in rows]
@@ -216,6 +227,24 @@ def test_a_channel_that_never_changes_is_no_obstacle(digits):
     flat = replace(digits, train_images=torch.zeros_like(digits.train_images))
     rows = list(train(seeded("plain8", flat, 0), flat, replace(SHORT, epochs=1)))
     assert rows[0].training_loss < 10
+
+
+def test_dropout_drops_a_share_of_every_convolutions_outputs(digits):
+    recipe = replace(SHORT, epochs=1, dropout=0.25)
+    net = trainee("densenet_bc10_k8", digits, recipe, "cpu")
+    drops = [module for module in net.modules() if isinstance(module, torch.nn.Dropout)]
+    convolutions = [module for module in net.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert len(drops) == len(convolutions) - 1 == 8  # after all but the stem
+    shares = []
+    for drop in drops:
+        drop.register_forward_hook(lambda drop, _, out: shares.append((out == 0).float().mean().item()))
+    training = Training(net, digits, recipe)
+    training.step(torch.arange(64), 0.01)
+    assert shares == pytest.approx([0.25] * 8, abs=0.05)
+    training.error(digits.test_images, digits.test_labels)
+    assert set(shares[8:]) == {0.0}
+    with pytest.raises(ValueError, match=r"dropout is 0.25; the net must be a dense one"):
+        Training(seeded("densenet_bc10_k8", digits, 0), digits, recipe)
 
 
 def test_training_learns_and_is_the_same_for_the_same_seed(digits):

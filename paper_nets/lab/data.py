@@ -22,7 +22,10 @@ CIFAR10 = "3f74c57e52780dae"
 
 @dataclass(frozen=True)
 class Data:
-    """Images (N, C, H, W) as bytes, labels (N,), the names of the classes, and whether training crops and flips."""
+    """Images (N, C, H, W) as bytes, labels (N,), and the names of the classes.
+
+    part: how many training images were taken of the data set that this is a `subset` of; None where it is none.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -30,7 +33,7 @@ class Data:
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
-    augment: bool
+    part: int | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -73,6 +76,7 @@ class Data:
         return replace(
             self,
             name=f"{self.name}_{count}",
+            part=count,
             train_images=self.train_images[taken],
             train_labels=self.train_labels[taken],
         )
@@ -114,8 +118,7 @@ def digits() -> Data:
     images = torch.from_numpy((found.images * (255 / 16)).astype(numpy.uint8)).unsqueeze(1)
     train, test = train_test_split(numpy.arange(len(images)), test_size=0.2, stratify=found.target, random_state=0)
     labels = torch.from_numpy(found.target)
-    # A crop or a flip can make one digit look like another.
-    return Data("digits", tuple("0123456789"), images[train], labels[train], images[test], labels[test], augment=False)
+    return Data("digits", tuple("0123456789"), images[train], labels[train], images[test], labels[test])
 
 
 def cifar(name: str, root: str | Path = "data") -> Data:
@@ -137,7 +140,7 @@ def cifar(name: str, root: str | Path = "data") -> Data:
         _in_order(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets))
         for part in (train, test)
     ]
-    return Data(name, tuple(train.classes), *parts[0], *parts[1], augment=True)
+    return Data(name, tuple(train.classes), *parts[0], *parts[1])
 
 
 def _first_line(error: Exception) -> str:
@@ -159,7 +162,7 @@ def folder(path: str | Path, side: int = 32) -> Data:
         differ = ", ".join(sorted(set(classes) ^ set(tested)))
         raise ValueError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
     parts = [part for split in ("train", "test") for part in _in_order(*_read(path / split, classes, side))]
-    data = Data(path.resolve().name, classes, *parts, augment=True)
+    data = Data(path.resolve().name, classes, *parts)
     if data.name in EMBEDDED and not (data.name == "cifar10" and data.fingerprint == CIFAR10):
         raise ValueError(
             f"{path} is named as another data set is; rename it, so that its runs are not taken for those."

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from paper_nets.lab import parallel
 from paper_nets.lab.data import EMBEDDED, Data
-from paper_nets.lab.train import Epoch, Recipe, Training, Watch, iterations_per_epoch, usual
+from paper_nets.lab.train import Epoch, Recipe, Training, Watch, iterations_per_epoch, usual, with_dropout
 from paper_nets.nets import build
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
@@ -59,11 +59,13 @@ class Run:
 
         A folder of images is named without its path; on another number of threads the bits would be others.
         """
-        net, data = self.net, self.settings["data"]
-        ordinary = asdict(usual(net, data))
+        net, part = self.net, self.settings["part"]
+        data = self.settings["data"].removesuffix(f"_{part}")
+        ordinary = asdict(usual(net, data, self.recipe.augment)) | {"augment": usual(net, data).augment}
         # The precision would else be the machine's.
         always = ("epochs", "iterations", "precision", "seed")
         chosen = {k: v for k, v in asdict(self.recipe).items() if k in always or v != ordinary[k]}
+        chosen["images"] = part
         chosen["side"] = None if data in EMBEDDED else self.settings["image"][1]
         chosen["threads"] = self.environment[-1]["threads"]
         return " ".join(["python -m paper_nets train", net, "--data", data, *as_options(chosen)])
@@ -77,7 +79,8 @@ class Run:
             state = _weights(read_checkpoint(checkpoint, self.settings)[0])
         else:
             raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
-        net = build(self.net, in_channels=self.settings["image"][0], num_classes=self.settings["classes"])
+        channels, classes = self.settings["image"][0], self.settings["classes"]
+        net = build(self.net, in_channels=channels, num_classes=classes, **with_dropout(self.net, self.recipe))
         net.load_state_dict(state)
         return net.eval()
 
@@ -100,6 +103,7 @@ def settings_of(net: str, data: Data, recipe: Recipe) -> dict:
     return {
         "net": net,
         "data": data.name,
+        "part": data.part,
         "images": data.fingerprint,
         "image": list(data.shape),
         "classes": len(data.classes),

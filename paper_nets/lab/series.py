@@ -74,7 +74,7 @@ class Series:
             settings = self._settings(net)
             if is_whole(self.folder(net), settings):
                 continue
-            training = Training(trainee(net, self.data, recipe.seed, "cpu"), self.data, recipe)
+            training = Training(trainee(net, self.data, recipe, "cpu"), self.data, recipe)
             for _ in make(training, self.folder(net), settings, watch):
                 if not (training.finished and net == list(self.recipes)[-1]):
                     yield self._progress(net)
@@ -95,7 +95,7 @@ def pace(net: str, data: Data, recipe: Recipe) -> tuple[float, float]:
     images = data.train_images[: 3 * recipe.batch], data.train_labels[: 3 * recipe.batch]
     seen = data.test_images[:500], data.test_labels[:500]
     few = replace(data, train_images=images[0], train_labels=images[1], test_images=seen[0], test_labels=seen[1])
-    training = Training(trainee(net, data, recipe.seed, "cpu"), few, replace(recipe, validation=0))
+    training = Training(trainee(net, data, recipe, "cpu"), few, replace(recipe, validation=0))
     batches = torch.arange(len(images[1])).split(recipe.batch)
     times = [_seconds(lambda batch=batch: training.step(batch, recipe.learning_rate)) for batch in batches]
     return median(times[1:] or times), _seconds(lambda: training.error(*seen)) / len(seen[1])

@@ -75,7 +75,7 @@ def _loops(name: str, recipe: Recipe, device: str, compiled: bool) -> dict[str, 
 
 
 def _ours(name: str, data: Data, recipe: Recipe, device: str, compiled: bool) -> Callable[[], float]:
-    training = Training(trainee(name, data, recipe.seed, device, compiled), data, recipe, device, compiled)
+    training = Training(trainee(name, data, recipe, device, compiled), data, recipe, device, compiled)
     batches = torch.arange(len(data.train_labels)).split(recipe.batch)
     turn = cycle(batches)
     return lambda: training.step(next(turn), recipe.learning_rate)[0].item()
@@ -100,7 +100,7 @@ def _noise(images: int) -> Data:
     chance = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (images, 3, 32, 32), dtype=torch.uint8, generator=chance)
     labels = torch.randint(10, (images,), generator=chance)
-    return Data("noise", tuple("0123456789"), pixels, labels, pixels[:10], labels[:10], augment=True)
+    return Data("noise", tuple("0123456789"), pixels, labels, pixels[:10], labels[:10])
 
 
 def _rate(step: Callable[[], float], seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from math import cos, isfinite, nan, pi
 
@@ -13,7 +14,7 @@ from torch.nn import functional
 from paper_nets.lab import parallel
 from paper_nets.lab.data import Data, crop_and_flip
 from paper_nets.nets import DenseNetPlan, build, cost, plan
-from paper_nets.nets.parts import check_choice, check_switch, check_whole
+from paper_nets.nets.parts import check_choice, check_dropout, check_switch, check_whole
 
 PRECISIONS = ("float32", "bfloat16")
 # Steps between two looks at the loss: on a GPU each look waits for all the work under way.
@@ -28,6 +29,8 @@ class Recipe:
     batch: images per step, over all processes together.
     learning_rate, schedule: "step", the rate divided by 10 after half and three quarters of all iterations, as in
         both papers; or "one-cycle", up to `learning_rate` and down to nearly 0, for runs of a few hundred iterations.
+    augment: crop and flip the training images (`crop_and_flip`).
+    dropout: share of a dense net's convolution outputs dropped in training, as `trainee` builds it.
     warm_up: whole epochs at a tenth of the rate, until one has a training error below 80 %, as the paper's 110 layers.
     validation: training images held out, to be measured as the test images are; 5,000 in the paper.
     precision: "float32", or "bfloat16" for what loses nothing by it (torch.autocast).
@@ -41,6 +44,8 @@ class Recipe:
     batch: int = 128
     learning_rate: float = 0.1
     schedule: str = "step"
+    augment: bool = True
+    dropout: float = 0.0
     warm_up: bool = False
     momentum: float = 0.9
     nesterov: bool = False
@@ -58,7 +63,8 @@ class Recipe:
             raise ValueError(f"batch is {self.batch}; it must be at most 1,000,000 images.")
         check_choice("schedule", self.schedule, ("step", "one-cycle"))
         check_choice("precision", self.precision, PRECISIONS)
-        check_switch(warm_up=self.warm_up, nesterov=self.nesterov)
+        check_switch(augment=self.augment, warm_up=self.warm_up, nesterov=self.nesterov)
+        check_dropout(self.dropout)
         if not (isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate is {self.learning_rate!r}; it must be a number above 0.")
         if not 0 <= self.momentum < 1:
@@ -94,18 +100,22 @@ class Recipe:
 # The ResNet paper's, and the DenseNet paper's (Section 4.2 of either).
 RESNET = Recipe(iterations=64_000)
 DENSENET = Recipe(epochs=300, batch=64, nesterov=True)
-# A schedule for the digits that shows the degradation within a minute.
-DIGITS = Recipe(epochs=15, batch=64, schedule="one-cycle")
+# A schedule for the digits that shows the degradation within a minute. A crop or a flip can make one digit another.
+DIGITS = Recipe(epochs=15, batch=64, schedule="one-cycle", augment=False)
 
 
-def usual(net: str, data: str) -> Recipe:
-    """The recipe that a net's own paper has for CIFAR, and `DIGITS` for the digits. Raises ValueError for no net."""
+def usual(net: str, data: str, augment: bool = True) -> Recipe:
+    """The recipe that a net's own paper has for CIFAR, with or without augmentation, and `DIGITS` for the digits.
+
+    Without augmentation the DenseNet paper drops 0.2 of every convolution's outputs (Section 4.2). Raises ValueError
+    for no net.
+    """
     made = plan(net)
     if data == "digits":
         return DIGITS
     if isinstance(made, DenseNetPlan):
-        return DENSENET
-    return replace(RESNET, warm_up=made.depth >= 110)
+        return DENSENET if augment else replace(DENSENET, augment=False, dropout=0.2)
+    return replace(RESNET, augment=augment, warm_up=made.depth >= 110)
 
 
 def fast_precision(device: str) -> str:
@@ -142,13 +152,20 @@ class Training:
     """A training under way, alone or as one of several processes (`paper_nets.lab.parallel`).
 
     All that its next epoch depends on is in `state()` and `rows`. Raises ValueError for more images held out than
-    there are, and for a batch smaller than the number of processes.
+    there are, for a batch smaller than the number of processes, and for a dropout that the net has not or that
+    several processes would each draw for themselves.
     """
 
     def __init__(self, net: nn.Module, data: Data, recipe: Recipe, device: str = "cpu", compiled: bool = False):
         if recipe.batch < parallel.processes():
             raise ValueError(
                 f"batch is {recipe.batch}; it must be at least {parallel.processes()}, the number of processes."
+            )
+        if recipe.dropout and recipe.dropout != getattr(getattr(net, "plan", None), "dropout", 0):
+            raise ValueError(f"dropout is {recipe.dropout}; the net must be a dense one that was built with as much.")
+        if recipe.dropout and parallel.processes() > 1:
+            raise ValueError(
+                f"dropout is {recipe.dropout}; with several processes it must be 0, since each would draw its own."
             )
         self.recipe, self.device, self.compiled, self.rows = recipe, torch.device(device), compiled, []
         if self.device.type == "cuda":
@@ -167,7 +184,6 @@ class Training:
             fused=on_gpu or None,
         )
         self._recorded = {} if on_gpu and not parallel.started() else None  # a step for each size of batch
-        self._augment = data.augment
         self._mean, self._std = (statistic.to(self.device) for statistic in data.mean_and_std)
         self._train, self._validation = data.hold_out(recipe.validation, self.device)
         self._test = data.test_images.to(self.device), data.test_labels.to(self.device)
@@ -259,7 +275,7 @@ class Training:
         """`step` on this process's share, (n) and (n, 3), of `total` images."""
         images, labels = self._train
         x, y = self._normalise(images[mine]), labels[mine]
-        if self._augment:
+        if self.recipe.augment:
             x = crop_and_flip(x, chance)
         with self._autocast():
             logits = self._net(x)
@@ -369,11 +385,35 @@ def seeded(name: str, data: Data, seed: int, **changes) -> nn.Module:
     return build(name, in_channels=data.shape[0], num_classes=len(data.classes), **changes)
 
 
-def trainee(name: str, data: Data, seed: int, device: str, compiled: bool = False) -> nn.Module:
-    """`seeded`, for training by the command: on a CPU a dense net in its memory-efficient form, where that goes."""
-    goes = device == "cpu" and parallel.processes() == 1 and not compiled
-    efficient = goes and isinstance(plan(name), DenseNetPlan)
-    return seeded(name, data, seed, **({"memory_efficient": True} if efficient else {}))
+def trainee(name: str, data: Data, recipe: Recipe, device: str, compiled: bool = False) -> nn.Module:
+    """`seeded`, for training by the command: on a CPU a dense net in its memory-efficient form, where that goes.
+
+    Raises ValueError for a dropout in a net that takes none.
+    """
+    changes = with_dropout(name, recipe)
+    goes = device == "cpu" and parallel.processes() == 1 and not compiled and not recipe.dropout
+    if goes and isinstance(plan(name), DenseNetPlan):
+        changes["memory_efficient"] = True
+    return seeded(name, data, recipe.seed, **changes)
+
+
+def with_dropout(name: str, recipe: Recipe) -> dict:
+    """The change to a net by name that this recipe asks for. Raises ValueError for a net that takes no dropout."""
+    if recipe.dropout and not isinstance(plan(name), DenseNetPlan):
+        raise ValueError(f"dropout is {recipe.dropout}; {name} takes none, it must be 0 but for dense nets.")
+    return {"dropout": recipe.dropout} if recipe.dropout else {}
+
+
+@contextmanager
+def threads_for(data: str) -> Iterator[None]:
+    """One thread for the digits, as many as PyTorch has otherwise: on images this small a step is over before a second
+    thread is awake, and takes nearly twice as long with two."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if data == "digits" else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def iterations_per_epoch(images: int, batch: int) -> int:

@@ -25,6 +25,7 @@ from paper_nets.nets.parts import (
     batch_norm,
     check_blocks,
     check_choice,
+    check_dropout,
     check_image,
     check_switch,
     check_whole,
@@ -77,8 +78,7 @@ class DenseNetPlan:
         check_choice("stem", self.stem, ("3x3", "7x7"))
         if not (isinstance(self.compression, int | float) and 0 < self.compression <= 1):
             raise ValueError(f"compression is {self.compression!r}; θ must lie in (0, 1], 1 for no compression.")
-        if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
-            raise ValueError(f"dropout is {self.dropout!r}; it must lie in [0, 1), 0 for none.")
+        check_dropout(self.dropout)
         if self.memory_efficient and (self.dropout or not self.norm):
             raise ValueError("memory_efficient is True; that takes batch norm and no dropout.")
         if min(m for _, m in self.channels) == 0:

@@ -84,6 +84,11 @@ def check_blocks(blocks) -> None:
         )
 
 
+def check_dropout(share: float) -> None:
+    if not (isinstance(share, int | float) and 0 <= share < 1):
+        raise ValueError(f"dropout is {share!r}; it must lie in [0, 1), 0 for none.")
+
+
 def check_switch(**values) -> None:
     """Refuse what is neither True nor False."""
     for name, value in values.items():
