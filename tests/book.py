@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
@@ -30,6 +31,7 @@ TRAINS = '<p class="note">This panel trains nets: open the notebook to use it.</
 STYLE = """
 :root { color-scheme: light; }
 body { margin: 0 auto; padding: 0 1rem 4rem; max-width: 58rem; font: 17px/1.6 system-ui, sans-serif; color: #1a1a1a; }
+input { font: inherit; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: .75rem 0; border-bottom: 1px solid #ccc; }
 nav a { font-size: .9rem; }
 nav [aria-current] { font-weight: bold; color: inherit; text-decoration: none; }
@@ -66,6 +68,29 @@ for (const box of document.querySelectorAll('.frames')) {
   };
   inputs.forEach(input => input.addEventListener('input', show));
 }
+"""
+
+SEARCH = """
+const sections = JSON.parse(document.getElementById('sections').textContent);
+const asked = document.querySelector('input'), list = document.querySelector('ol');
+function show() {
+  const words = asked.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  const has = section => words.every(word => (section.heading + ' ' + section.text).toLowerCase().includes(word));
+  const found = words.length ? sections.filter(has) : [];
+  const count = found.length === 1 ? '1 section' : `${found.length} sections`;
+  document.querySelector('output').textContent = words.length ? count : '';
+  list.replaceChildren(...found.map(section => {
+    const item = document.createElement('li'), link = document.createElement('a'), text = document.createElement('p');
+    link.href = section.link;
+    link.textContent = section.heading;
+    const at = Math.max(section.text.toLowerCase().indexOf(words[0]) - 80, 0);
+    text.textContent = (at ? '… ' : '') + section.text.slice(at, at + 240) + ' …';
+    item.append(link, text);
+    return item;
+  }));
+}
+asked.addEventListener('input', show);
+show();
 """
 
 
@@ -124,17 +149,49 @@ def for_the_page(book: nbformat.NotebookNode) -> None:
     book.cells = cells
 
 
-def page(book: nbformat.NotebookNode, name: str, names: list[str]) -> str:
-    """The whole page of one notebook, with links to the others."""
+def body_of(book: nbformat.NotebookNode) -> str:
+    """What a notebook's page shows, its links leading to the pages of the others."""
     body, _ = HTMLExporter(
         template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
     ).from_notebook_node(book)
-    body = re.sub(r'(href="[^":]*)\.ipynb', r"\1.html", body)
-    title = re.search(r"<h1[^>]*>(.*?)<a", body, re.S)[1].strip()
+    return re.sub(r'(href="[^":]*)\.ipynb', r"\1.html", body)
+
+
+def sections(body: str, name: str) -> list[dict]:
+    """The sections of a page: a link, the heading, and the words until the next one."""
+    found = []
+    soup = BeautifulSoup(body, "html.parser")
+    for unseen in soup(["script", "style", "a"]):
+        if unseen.name != "a" or "anchor-link" in unseen.get("class", []):
+            unseen.decompose()
+    for piece in soup.find_all(string=True):
+        if heading := piece.find_parent(["h1", "h2", "h3"]):
+            link = f"{name}.html#{heading['id']}"
+            if not found or found[-1]["link"] != link:
+                words = heading.get_text().strip().removeprefix(f"{name[:2]} · ")
+                found.append({"link": link, "heading": f"{name[:2]} · {words}", "text": ""})
+        elif found:
+            found[-1]["text"] += piece
+    return [{**section, "text": " ".join(section["text"].split())} for section in found]
+
+
+def search(found: list[dict]) -> str:
+    """What the search page shows."""
+    data = json.dumps(found, ensure_ascii=False).replace("</", "<\\/")
+    return (
+        '<h1>Search</h1><p><label>In all notebooks: <input type="search" autofocus></label> <output></output></p>'
+        f'<ol></ol><script type="application/json" id="sections">{data}</script><script>{SEARCH}</script>'
+    )
+
+
+def page(body: str, name: str, names: list[str]) -> str:
+    """The whole page of this name, with links to the others."""
+    title = html.escape(BeautifulSoup(body, "html.parser").h1.get_text().replace("¶", "").strip())
     here = ' aria-current="page"'
     links = "".join(
-        f'<a href="{other}.html"{here if other == name else ""}>{other[:2]} {other[3:].replace("-", " ")}</a>'
-        for other in names
+        f'<a href="{other}.html"{here if other == name else ""}>'
+        f"{other[:2] + ' ' + other[3:].replace('-', ' ') if other[0] == '0' else other}</a>"
+        for other in [*names, "search"]
     )
     return f"""<!doctype html>
 <html lang="en">
@@ -150,15 +207,18 @@ def page(book: nbformat.NotebookNode, name: str, names: list[str]) -> str:
 
 def main(folder: Path, paths: list[Path]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    names = [path.stem for path in paths]
+    names, found = [path.stem for path in paths], []
     for path in paths:
         start = time.perf_counter()
         book = execute(path, prepare=ask_for_frames)
         for_the_page(book)
-        (folder / f"{path.stem}.html").write_text(page(book, path.stem, names), encoding="utf-8")
+        body = body_of(book)
+        found += sections(body, path.stem)
+        (folder / f"{path.stem}.html").write_text(page(body, path.stem, names), encoding="utf-8")
         if (cover := path.with_suffix(".png")).exists():
             shutil.copy(cover, folder)
         print(f"{folder / path.stem}.html: {time.perf_counter() - start:.0f} s", flush=True)
+    (folder / "search.html").write_text(page(search(found), "search", names), encoding="utf-8")
     shutil.copy(folder / f"{names[0]}.html", folder / "index.html")
     return 0
 

@@ -1,12 +1,15 @@
 """Time and peak memory of every notebook with one thread, as on Binder: `make measure` writes notebooks/measured.csv.
 
-Memory is what the kernel and the processes that it starts have to themselves, read five times a second.
+Memory is what the kernel and the processes that it starts have to themselves, read five times a second. A build of
+PyTorch with CUDA takes more of it than one without, so what others have measured stays in the table beside it.
+`python -m tests.measure notebooks/03*.ipynb` measures some.
 """
 
 import os
 import sys
 import threading
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas
@@ -45,18 +48,21 @@ def measure(path: Path) -> dict:
         done.set()
         watcher.join()
     seconds = time.perf_counter() - start
-    return {"notebook": path.stem, "seconds": round(seconds), "megabytes": round(peak[0])}
+    return {"notebook": path.stem, "torch": version("torch"), "seconds": round(seconds), "megabytes": round(peak[0])}
 
 
 def main(paths: list[Path], target: Path) -> int:
     os.environ.update(ONE_THREAD)
-    rows = []
     for path in paths:
-        rows.append(measure(path))
-        print("{notebook}: {seconds} s, {megabytes} MB".format(**rows[-1]), flush=True)
-    pandas.DataFrame(rows).to_csv(target, index=False)
+        row = measure(path)
+        print("{notebook}: {seconds} s, {megabytes} MB".format(**row), flush=True)
+        before = pandas.read_csv(target) if target.exists() else pandas.DataFrame()
+        table = pandas.concat([before, pandas.DataFrame([row])])
+        table = table.drop_duplicates(["notebook", "torch"], keep="last").sort_values(["notebook", "torch"])
+        table.to_csv(target, index=False)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sorted(NOTEBOOKS.glob("0[1-9]-*.ipynb")), NOTEBOOKS / "measured.csv"))
+    asked = map(Path, sys.argv[1:]) if sys.argv[1:] else sorted(NOTEBOOKS.glob("0[1-9]-*.ipynb"))
+    sys.exit(main(asked, NOTEBOOKS / "measured.csv"))

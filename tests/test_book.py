@@ -82,6 +82,23 @@ def test_no_formula_needs_a_script():
             assert cell.cell_type != "markdown" or not re.search(r"\$[^$]+\$", cell.source), cell.source
 
 
+def test_the_search_finds_sections_and_leads_to_them(page, book):
+    page, wrong = page
+    page.get_by_role("navigation").get_by_text("search").click()
+    page.get_by_role("searchbox").fill("bottleneck 4k")
+    found = page.get_by_role("listitem")
+    assert 2 <= found.count() < 10 and page.get_by_role("status").inner_text() == f"{found.count()} sections"
+    for item in found.all():
+        assert item.get_by_role("link").inner_text().startswith("05 · ")
+    found.first.get_by_role("link").click()
+    anchor = page.evaluate("decodeURIComponent(location.hash.slice(1))")
+    assert page.evaluate("id => document.getElementById(id).getBoundingClientRect().top", anchor) < 400
+    page.get_by_role("navigation").get_by_text("search").click()
+    page.get_by_role("searchbox").fill("no such words")
+    assert page.get_by_role("status").inner_text() == "0 sections"
+    assert wrong == []
+
+
 def test_the_pages_lead_to_one_another(page, book):
     page, _ = page
     page.get_by_role("navigation").get_by_text("00 start here").click()

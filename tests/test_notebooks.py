@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas
 import pytest
 
 from paper_nets.show import all_verdicts
@@ -195,3 +196,11 @@ def test_questions_are_answered_by_their_solutions_and_not_by_a_wrong_answer(pat
     for right, wrong in zip(replies[path][::2], replies[path][1::2], strict=True):
         assert right.startswith("Right."), right
         assert wrong.startswith("Not yet:") and "your answer gave" not in wrong, wrong
+
+
+def test_every_notebook_fits_binder():
+    """As `make measure` found it, on the build of PyTorch that took least; live parts take under three minutes."""
+    measured = pandas.read_csv(FOLDER / "measured.csv")
+    assert set(measured.notebook) == {path.stem for path in FOLDER.glob("0[1-9]-*.ipynb")}
+    least = measured.groupby("notebook")[["seconds", "megabytes"]].min()
+    assert least.megabytes.max() < 1000 and least.seconds.max() < 180

@@ -4,7 +4,6 @@ import copy
 
 import pandas
 import torch
-from sklearn.linear_model import RidgeClassifier
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -95,6 +94,8 @@ def recovered(net: nn.Module, data: Data) -> pandas.DataFrame:
     between the maps of two different test images: 1 where all images look alike. Batch statistics are those of
     the training images, so that the probe works before any training too.
     """
+    from sklearn.linear_model import RidgeClassifier  # 60 MB that most of the notebooks do not need
+
     train, test = (data.normalise(images) for images in (data.train_images, data.test_images))
     net = calibrated(net, train)
     rows = []

@@ -301,10 +301,14 @@ class Training:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
 
     @torch.no_grad()
-    def error(self, images: Tensor, labels: Tensor, batch: int = 500) -> float:
-        """The share of images that the net gets wrong in evaluation mode, in per cent."""
+    def error(self, images: Tensor, labels: Tensor) -> float:
+        """The share of images that the net gets wrong in evaluation mode, in per cent.
+
+        As many at a time as in training, which takes more memory than this then.
+        """
         self.net.eval()
         wrong = torch.zeros(1, device=self.device)
+        batch = self.recipe.batch
         for x, y in zip(parallel.share(images).split(batch), parallel.share(labels).split(batch), strict=True):
             with self._autocast():
                 wrong += (self.net(self._normalise(x)).argmax(1) != y).sum()

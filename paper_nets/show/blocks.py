@@ -144,7 +144,9 @@ def information(table: pandas.DataFrame, block: int | None = None, unit: str = "
     pair[0].axhline(10, color=COLOURS["other"], linewidth=1)
     pair[0].legend(loc="center right", bbox_to_anchor=(1, 0.42), frameon=False)
     at = table.block.max() if block is None else block
-    means = table[table.block == at].groupby("net", sort=False)[["accuracy", "similarity"]].mean()
+    # A net whose table ends before stands there with its last row.
+    there = table[table.block <= at].groupby(["net", "seed"]).tail(1)
+    means = there.groupby("net", sort=False)[["accuracy", "similarity"]].mean()
     picture.alt = f"After {at} {unit}s, mean over the seeds: " + "; ".join(
         f"{net} {row.accuracy:.0f} % recognised, cosine {row.similarity:.2f}" for net, row in means.iterrows()
     )

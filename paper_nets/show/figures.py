@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from math import log10
 
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from paper_nets.lab.data import Data
 from paper_nets.nets.trace import Layer, Trace
@@ -38,12 +39,16 @@ def tidy(axes: Axes, x: str, y: str, title: str = "") -> None:
     axes.grid(axis="y", linewidth=0.5, alpha=0.4)
 
 
-def plain_log(axis: Axis, ticks: Sequence[float]) -> None:
-    """A logarithmic axis with a few plain numbers, which is also the quickest to draw."""
+def plain_log(axis: Axis, ticks: Sequence[float] = ()) -> None:
+    """A logarithmic axis with a few plain numbers, or with powers of ten, which is also the quickest to draw."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_locator(FixedLocator(ticks) if ticks else LogLocator())
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}") if ticks else FuncFormatter(_power_of_ten))
+
+
+def _power_of_ten(value: float, _: int) -> str:
+    return "10" + str(round(log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def at_least_decades(axes: Axes, decades: float) -> None:

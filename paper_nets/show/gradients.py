@@ -7,7 +7,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from paper_nets.show.figures import at_least_decades, style_of, tidy
+from paper_nets.show.figures import at_least_decades, plain_log, style_of, tidy
 from paper_nets.show.picture import COLOURS, Picture, family, figure
 
 MARKERS = {"plain": "o", "residual": "s", "preact": "^", "dense": "D"}
@@ -54,7 +54,7 @@ def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal
     picture, *pair = _pair()
     for axes, column in zip(pair, columns, strict=True):
         _lines(axes, table, "layer", column)
-        axes.set_yscale("log")
+        plain_log(axes.yaxis)
         axes.set_xlim(0, table.layer.max() + 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         at_least_decades(axes, 4)
@@ -98,7 +98,7 @@ def gradient_turns(table: pandas.DataFrame) -> Picture:
     picture = Picture(800, 370)
     axes = picture.add_axes((0.085, 0.14, 0.66, 0.76))
     _lines(axes, table, "share", "similarity")
-    axes.set_xscale("log")
+    plain_log(axes.xaxis)
     axes.set_ylim(-0.1, 1.05)
     tidy(axes, "how far toward another image (1: all the way)", "cosine of the two gradients", "how soon it turns")
     _legend(axes)
@@ -118,7 +118,7 @@ def one_step(table: pandas.DataFrame) -> Picture:
     _lines(left, table, "rate", "change", markevery=1)
     _lines(right, kept, "rate", "kept", markevery=1)
     for axes, title in ((left, "change of the loss"), (right, "change, in % of the promised one")):
-        axes.set_xscale("log")
+        plain_log(axes.xaxis)
         axes.axhline(0, color="black", linewidth=0.8)
         tidy(axes, "learning rate of the step", "", title)
     left.set_ylim(min(-0.5, 1.1 * table.change.min()), 1)
@@ -161,7 +161,7 @@ def stretches(table: pandas.DataFrame, block: int) -> Picture:
             )
             under = 100 * (values < 1 - 1e-6).mean()
             words.append(f"{net} {label} {under:.0f} % under 1, smallest {_small(values.min())}")
-        axes.set_xscale("log")
+        plain_log(axes.xaxis)
         axes.axvline(1, color="black", linewidth=0.8, linestyle="--")
         axes.set_ylim(0, 100)
         tidy(axes, f"singular value ({LOWEST:g}: that or less)", "% of them" if axes is row[0] else "", net)
@@ -194,7 +194,7 @@ def products(table: pandas.DataFrame, floor: float = 1e-10) -> Picture:
         axes.fill_between(low.index, quarter, three, color=colour, alpha=0.45, linewidth=0)
         axes.plot(middle.index, middle, color=colour, marker=MARKERS[family(net)], markersize=4)
         axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
-        axes.set_yscale("log")
+        plain_log(axes.yaxis)
         axes.set_ylim(floor / 3, None)
         tidy(axes, "blocks multiplied", "", net)
         last = own.get_group(low.index[-1])
@@ -219,7 +219,7 @@ def path_lengths(table: pandas.DataFrame) -> Picture:
         for net, own in shown.groupby("net", sort=False):
             _lines(axes, own, "length", column, markevery=3, linestyle=line_of[net])
         tidy(axes, "blocks passed through F", "", title)
-    row[1].set_yscale("log")
+    plain_log(row[1].yaxis)
     _legend(row[2])
     by_length = shown.assign(mean=table.length * table.share).groupby(["net", "seed"], sort=False)["mean"].sum()
     picture.alt = f"Of {table.length.max()} blocks, the gradient passes on average through F in: " + "; ".join(
