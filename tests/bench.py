@@ -1,4 +1,4 @@
-"""How long every slider of the notebooks takes, from the key press to the new picture: `make bench`, a quarter of an hour.
+"""How long every slider of the notebooks takes, from the key press to the new picture: `make bench`, 15 minutes.
 
 In JupyterLab in Chromium, each notebook run as its reader would.
 """

@@ -1,4 +1,4 @@
-"""Time and peak memory of every notebook with one thread, as on Binder: `make measure` writes notebooks/measured.csv.
+"""Time and peak memory of every notebook as on Binder, with one thread: `make measure` writes notebooks/measured.csv.
 
 Memory is what the kernel and the processes that it starts have to themselves, read five times a second. A build of
 PyTorch with CUDA takes more of it than one without, so what others have measured stays in the table beside it.
@@ -6,19 +6,26 @@ PyTorch with CUDA takes more of it than one without, so what others have measure
 """
 
 import os
+import re
 import sys
 import threading
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas
 import psutil
+import torch
 
 from tests.execute import execute
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+
+
+def as_on_binder() -> dict[str, str]:
+    """The environment that binder/start sets."""
+    exported = re.findall(r"^export (.*)$", (ROOT / "binder/start").read_text(), re.M)
+    return dict(setting.split("=") for line in exported for setting in line.split())
 
 
 def own_memory() -> float:
@@ -48,11 +55,11 @@ def measure(path: Path) -> dict:
         done.set()
         watcher.join()
     seconds = time.perf_counter() - start
-    return {"notebook": path.stem, "torch": version("torch"), "seconds": round(seconds), "megabytes": round(peak[0])}
+    return {"notebook": path.stem, "torch": torch.__version__, "seconds": round(seconds), "megabytes": round(peak[0])}
 
 
 def main(paths: list[Path], target: Path) -> int:
-    os.environ.update(ONE_THREAD)
+    os.environ.update(as_on_binder())
     for path in paths:
         row = measure(path)
         print("{notebook}: {seconds} s, {megabytes} MB".format(**row), flush=True)

@@ -12,6 +12,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 
 from paper_nets import published
+from paper_nets.__main__ import main
 from paper_nets.lab import (
     DIGITS,
     Recipe,
@@ -27,7 +28,7 @@ from paper_nets.lab import (
     train_each,
 )
 from paper_nets.lab.data import CIFAR10, crop_and_flip
-from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, trainee, usual
+from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, threads_for, trainee, usual
 
 SHORT = replace(DIGITS, epochs=2)
 
@@ -199,8 +200,29 @@ def test_the_warm_up_ends_with_the_first_epoch_below_80_per_cent(digits):
     assert warm[1:] == [not any(below[:i]) for i in range(1, 4)]
 
 
+def test_digits_take_one_thread_and_leave_the_others_be(digits, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for data, threads in (("digits", 1), ("cifar10", 2)):
+            with pytest.raises(KeyError), threads_for(data):
+                assert torch.get_num_threads() == threads
+                raise KeyError
+            assert torch.get_num_threads() == 2
+        asked = ["train", "plain8", "--epochs", "1", "--images", "50", "--runs"]
+        assert main([*asked, str(tmp_path / "one")]) == 0
+        assert torch.get_num_threads() == 2
+        assert main([*asked, str(tmp_path / "two"), "--threads", "2"]) == 0
+    finally:
+        torch.set_num_threads(before)
+    found = [record.runs_in(tmp_path / root)[0].environment[0]["threads"] for root in ("one", "two")]
+    assert found == [1, 2]
+
+
 def test_a_length_in_iterations_cuts_the_last_epoch_short(digits):
-    rows = list(train(seeded("plain8", digits, 0), digits, Recipe(iterations=30, batch=64)))
+    rows = list(
+        train(seeded("plain8", digits, 0), digits, replace(DIGITS, epochs=None, iterations=30, schedule="step"))
+    )
     assert [row.iteration for row in rows] == [23, 30] and rows[-1].learning_rate == pytest.approx(0.001)
 
 
@@ -266,7 +288,7 @@ def test_train_each_tells_its_progress(digits):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(digits):
-    recipe = Recipe(epochs=2, batch=64, learning_rate=1e30)
+    recipe = replace(SHORT, schedule="step", learning_rate=1e30)
     with pytest.raises(
         FloatingPointError, match=r"by iteration 16 \(no epoch was finished\); try a lower learning rate"
     ):

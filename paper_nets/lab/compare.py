@@ -24,7 +24,7 @@ def paper_ends(data: str) -> pandas.DataFrame:
 
 
 def comparison(runs: Sequence[Run]) -> pandas.DataFrame:
-    """A row for each run: its length, errors in per cent, the paper's test error, parameters, precision, and minutes."""
+    """A row for each run: length, errors in per cent, the paper's test error, parameters, precision, and minutes."""
     rows = []
     for run in sorted(runs, key=lambda run: (run.settings["data"], len(run.net), run.net, run.recipe.seed)):
         last, data = run.curve.iloc[-1], run.settings["data"]

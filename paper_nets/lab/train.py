@@ -29,7 +29,7 @@ class Recipe:
     batch: images per step, over all processes together.
     learning_rate, schedule: "step", the rate divided by 10 after half and three quarters of all iterations, as in
         both papers; or "one-cycle", up to `learning_rate` and down to nearly 0, for runs of a few hundred iterations.
-    augment: crop and flip the training images (`crop_and_flip`).
+    augment: crop and flip the training images (`crop_and_flip`); not for digits, of which it can make others.
     dropout: share of a dense net's convolution outputs dropped in training, as `trainee` builds it.
     warm_up: whole epochs at a tenth of the rate, until one has a training error below 80 %, as the paper's 110 layers.
     validation: training images held out, to be measured as the test images are; 5,000 in the paper.
@@ -302,14 +302,12 @@ class Training:
 
     @torch.no_grad()
     def error(self, images: Tensor, labels: Tensor) -> float:
-        """The share of images that the net gets wrong in evaluation mode, in per cent.
-
-        As many at a time as in training, which takes more memory than this then.
-        """
+        """The share of images that the net gets wrong in evaluation mode, in per cent."""
         self.net.eval()
         wrong = torch.zeros(1, device=self.device)
-        batch = self.recipe.batch
-        for x, y in zip(parallel.share(images).split(batch), parallel.share(labels).split(batch), strict=True):
+        # On a CPU few, since 500 images of a dense net can take more memory than its training.
+        few = 500 if self.device.type == "cuda" else 50
+        for x, y in zip(parallel.share(images).split(few), parallel.share(labels).split(few), strict=True):
             with self._autocast():
                 wrong += (self.net(self._normalise(x)).argmax(1) != y).sum()
         return 100 * parallel.total(wrong).item() / len(images)
