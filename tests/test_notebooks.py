@@ -86,7 +86,9 @@ def test_notebook_00_shows_the_verdicts_of_the_others(offline):
     """As it is committed, and as it runs."""
     wanted = all_verdicts(FOLDER)._repr_markdown_()
     for book in (nbformat.read(OVERVIEW, as_version=4), execute(OVERVIEW)):
-        assert code_cells(book)[-1].outputs[-1].data["text/markdown"] == wanted
+        verdicts, measured = code_cells(book)
+        assert verdicts.outputs[-1].data["text/markdown"] == wanted
+        assert all(path.stem in measured.outputs[-1].data["text/html"] for path in NOTEBOOKS)
     text = "\n".join(cell.source for cell in book.cells)
     for path in NOTEBOOKS:
         assert f"({path.name})" in text and f'src="{path.stem}.png"' in text

@@ -10,7 +10,7 @@ import torch
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.record import Run, folder_of, is_whole, make, read, settings_of, table
-from paper_nets.lab.train import Progress, Recipe, Training, Watch, fast_precision, trainee, usual
+from paper_nets.lab.train import Progress, Recipe, Training, Watch, fast_precision, threads_for, trainee, usual
 from paper_nets.nets import cost, plan
 from paper_nets.nets.parts import check_image
 
@@ -35,7 +35,8 @@ class Series:
     ):
         if not nets:
             raise ValueError("No net is chosen; choose at least one.")
-        self.data, self.root = data if images is None else data.subset(images), Path(root)
+        self.source, self.root = data.name, Path(root)
+        self.data = data if images is None else data.subset(images)
         length = {"epochs": epochs, "iterations": None, "seed": seed, "precision": fast_precision("cpu")}
         self.recipes = {net: replace(usual(net, data.name), **length) for net in nets}
         for net in nets:
@@ -60,7 +61,8 @@ class Series:
         for net, recipe in self.recipes.items():
             settings = self._settings(net)
             steps = settings["iterations"] - there.get(net, 0)
-            a_step, a_look = pace(net, self.data, recipe) if steps else (0, 0)
+            with threads_for(self.source):
+                a_step, a_look = pace(net, self.data, recipe) if steps else (0, 0)
             epochs = -(-steps // settings["iterations_per_epoch"])
             seconds[net] = steps * a_step + epochs * len(self.data.test_images) * a_look
         return seconds
@@ -75,9 +77,10 @@ class Series:
             if is_whole(self.folder(net), settings):
                 continue
             training = Training(trainee(net, self.data, recipe, "cpu"), self.data, recipe)
-            for _ in make(training, self.folder(net), settings, watch):
-                if not (training.finished and net == list(self.recipes)[-1]):
-                    yield self._progress(net)
+            with threads_for(self.source):
+                for _ in make(training, self.folder(net), settings, watch):
+                    if not (training.finished and net == list(self.recipes)[-1]):
+                        yield self._progress(net)
         yield self._progress(list(self.recipes)[-1])
 
     def _progress(self, doing: str) -> Progress:

@@ -11,7 +11,6 @@ from ipywidgets import BoundedIntText, Button, Combobox, FloatProgress, HBox, Se
 from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import EMBEDDED, Data, load
 from paper_nets.lab.series import Series
-from paper_nets.lab.train import threads_for
 from paper_nets.nets import catalog
 from paper_nets.show.figures import run_curves
 from paper_nets.show.panel import image
@@ -67,8 +66,7 @@ class Workshop(ipywidgets.VBox):
             try:
                 self._say("Reading the images …")
                 choice = self.nets.value, self._load(), self.epochs.value, self.seed.value, self.images.value or None
-                with threads_for(self.source.value):
-                    work(Series(*choice, self.root))
+                work(Series(*choice, self.root))
             except Stopped:
                 self._say("Stopped. Start goes on after the last whole epoch.")
             except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
