@@ -91,7 +91,9 @@ def test_the_search_finds_sections_and_leads_to_them(page, book):
     assert "05 · C16: the compression θ" in headings and len(headings) < 10
     assert page.get_by_role("status").inner_text() == f"{len(headings)} sections"
     found.first.get_by_role("link").click()
-    assert page.evaluate("document.querySelector(':target').getBoundingClientRect().top") < 400
+    section = page.locator(":target")
+    section.wait_for()
+    assert headings[0][5:] in section.inner_text() and section.bounding_box()["y"] < 400
     page.get_by_role("navigation").get_by_text("search").click()
     page.get_by_role("searchbox").fill("no such words")
     assert page.get_by_role("status").inner_text() == "0 sections"
