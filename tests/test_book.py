@@ -105,4 +105,7 @@ def test_the_pages_lead_to_one_another(page, book):
     page.get_by_role("navigation").get_by_text("00 start here").click()
     assert page.title().startswith("00")
     assert (book / "index.html").read_text() == (book / "00-start-here.html").read_text()
+    page.locator("tr", has_text="C22").get_by_role("link").click()
+    assert page.locator(":target h2").inner_text().startswith("C22") and page.title().startswith("05")
+    page.get_by_role("navigation").get_by_text("00 start here").click()
     page.get_by_role("navigation").get_by_text("05 dense").click()

@@ -65,6 +65,7 @@ def opened(name):
     return pytest.fixture(scope="module")(lambda take: take(name))
 
 
+start = opened("00-start-here")
 first = opened("01-depth-degradation")
 second = opened("02-residual-learning")
 third = opened("03-gradients")
@@ -91,6 +92,17 @@ def wait_for_alt(page, panel, words):
 def shoot(page, name):
     if SHOTS:
         page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+def test_the_table_of_verdicts_leads_to_the_section(start):
+    """Also in a notebook that was not open."""
+    start.locator("tr", has_text="C9").get_by_role("link").click()
+    heading = start.locator("h2", has_text="C9: ")
+    heading.wait_for()
+    start.wait_for_function(
+        "heading => heading.getBoundingClientRect().bottom < innerHeight", arg=heading.element_handle()
+    )
+    assert heading.bounding_box()["y"] > 0
 
 
 def test_a_key_on_the_slider_gives_a_new_picture(first):

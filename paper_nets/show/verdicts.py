@@ -52,16 +52,15 @@ ROW = re.compile(r"\| (C\d+) \| (.*) \| (.*) \| \*\*(.*)\*\* \|")
 
 @dataclass(frozen=True)
 class Settled(Verdict):
-    """A verdict with the place where it was measured: a notebook's file name and the heading of the section."""
+    """A verdict with the place where it was measured: a notebook's file name and the id of the section's first cell."""
 
     notebook: str
-    section: str
+    cell: str
 
     @property
     def link(self) -> str:
-        """To the section, as JupyterLab names it."""
-        anchor = self.section.replace(" ", "-").replace("(", "%28").replace(")", "%29")
-        return f"{self.notebook}#{anchor}"
+        """To the section. JupyterLab finds a cell by its id also in a notebook that it has yet to open."""
+        return f"{self.notebook}#cell-id={self.cell}"
 
 
 class AllVerdicts(tuple):
@@ -120,8 +119,7 @@ def _rows(cells: list[dict]) -> list[tuple[str, ...]]:
 
 
 def _section(cells: list[dict], claim_id: str) -> str:
-    """The heading that has the claim's id, else the notebook's own."""
-    headings = re.findall(
-        r"^#+ (.*)$", "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown"), re.M
-    )
-    return next((heading for heading in headings if re.search(rf"\b{claim_id}\b", heading)), headings[0])
+    """The id of the cell whose heading names the claim, else of the notebook's first."""
+    heading = re.compile(rf"^#+ .*\b{claim_id}\b", re.M)
+    headed = (c["id"] for c in cells if c["cell_type"] == "markdown" and heading.search("".join(c["source"])))
+    return next(headed, cells[0]["id"])
