@@ -8,7 +8,7 @@ from torch import nn
 from paper_nets import questions, show
 from paper_nets.lab import KINDS, learn_identity, load, recovered, seeded
 from paper_nets.lab.data import Data
-from paper_nets.lab.identity import task
+from paper_nets.lab.identity import _stack, task
 from paper_nets.nets import Block, ResNetPlan
 
 
@@ -21,6 +21,22 @@ def test_its_first_error_is_the_distance_of_the_target():
     x, target = task(0.3, seed=2)
     first = next(learn_identity(KINDS[2], 5, 0.3, seed=2, steps=1))
     assert first.error[0] == pytest.approx(((x - target).norm() / target.norm()).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_a_block_is_compared_with_its_input(kind):
+    """F as the blocks themselves compute it, seen from outside."""
+    stack, (x, target) = _stack(kind, 3, seed=1), task(0.3, seed=1)
+    seen, ratios = [], []
+    for block in stack:
+        block.F.register_forward_hook(lambda _, given, made: seen.append((given[0], made)))
+    y = stack(x)
+    for (given, made), out in zip(seen, [given for given, _ in seen[1:]] + [y], strict=True):
+        added = made if kind == "residual" else out - given
+        ratios.append((added.norm() / given.norm()).item())
+    first = next(learn_identity(kind, 3, 0.3, seed=1, steps=1))
+    assert first.residual[0] == pytest.approx(sum(ratios) / 3, rel=1e-4)
+    assert first.error[0] == pytest.approx(((y - target).norm() / target.norm()).item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,8 +20,8 @@ def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: in
 
     The target is σ(x + distance · c(x)) for a fixed random convolution c, so distance 0 asks for x itself, which a
     stack of blocks that end in ReLUs can give: the inputs x (64 of 8 × 4 × 4 numbers) are not negative.
-    Columns: kind, seed, step, error = ‖y − target‖ / ‖target‖, and residual = ‖F(x)‖ / ‖x‖, a mean over the blocks,
-    with F what a block adds to its input (of a plain block: its output minus its input).
+    Columns: kind, seed, step, error = ‖y − target‖ / ‖target‖, and residual = ‖F(x)‖ / ‖x‖, a mean over the blocks; of
+    a plain block, which adds nothing, ‖y − x‖ / ‖x‖: how far its output is from its input.
     Raises ValueError for another kind, for no blocks or steps, and for a distance that is negative or not finite.
     """
     check_choice("kind", kind, KINDS)
@@ -36,14 +36,15 @@ def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: in
         torch.set_num_threads(threads)
 
 
-def _learn(stack: nn.Sequential, x: Tensor, target: Tensor, steps: int, facts: dict) -> Iterator[pandas.DataFrame]:
+def _learn(stack: nn.Sequential, given: Tensor, target: Tensor, steps: int, facts: dict) -> Iterator[pandas.DataFrame]:
     optimiser = torch.optim.Adam(stack.parameters(), 1e-3)
     rows = []
     for step in range(steps + 1):
-        y, ratios = x, []
+        y, ratios = given, []
         for block in stack:
-            before, y = y, block(y)
-            ratios.append(((y - before).norm() / before.norm()).item())
+            x, F = y, block.F(y)
+            y = torch.relu(F + x if block.residual else F)
+            ratios.append(((F if block.residual else y - x).norm() / x.norm()).item())
         loss = functional.mse_loss(y, target) / target.square().mean()
         rows.append({**facts, "step": step, "error": loss.item() ** 0.5, "residual": sum(ratios) / len(ratios)})
         if step % 10 == 0 or step == steps:

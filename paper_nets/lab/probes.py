@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from paper_nets.lab.data import Data
 from paper_nets.nets import Block, DenseLayer
+from paper_nets.nets.parts import check_whole
 
 
 def layer_responses(net: nn.Module) -> pandas.DataFrame:
@@ -85,29 +86,36 @@ def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
     return pandas.DataFrame(rows)
 
 
-def recovered(net: nn.Module, data: Data) -> pandas.DataFrame:
+def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.DataFrame:
     """How well the labels can be read off the input of each block, or dense layer, by a linear classifier.
 
-    It is a ridge regression, trained on the training images and tested on the test images.
+    It is a ridge regression, trained on the training images and tested on the test images. numbers: give it at most so
+    many, random sums of all that has arrived, so that nets which pass on more and less can be compared.
+    Raises ValueError unless that is at least 1.
 
     Columns: block (how many blocks the images have passed), accuracy (per cent), and similarity, the mean cosine
     between the maps of two different test images: 1 where all images look alike. Batch statistics are those of
     the training images, so that the probe works before any training too.
     """
+    if numbers is not None:
+        check_whole(numbers=numbers)
     from sklearn.linear_model import RidgeClassifier  # 60 MB that most of the notebooks do not need
 
     train, test = (data.normalise(images) for images in (data.train_images, data.test_images))
     net = calibrated(net, train)
     rows = []
     for passed, ((*_, a), (*_, b)) in enumerate(zip(_read(net, train), _read(net, test), strict=True)):
-        a, b = torch.cat(a, dim=1), torch.cat(b, dim=1)
-        probe = RidgeClassifier().fit(a.flatten(1), data.train_labels)
-        unit = functional.normalize(b.flatten(1))
+        a, b = torch.cat(a, dim=1).flatten(1), torch.cat(b, dim=1).flatten(1)
+        unit = functional.normalize(b)
+        if numbers and numbers < a.shape[1]:
+            sums = torch.randn(a.shape[1], numbers, generator=torch.Generator().manual_seed(0)) / a.shape[1] ** 0.5
+            a, b = a @ sums, b @ sums
+        probe = RidgeClassifier().fit(a, data.train_labels)
         cosines, pairs = unit @ unit.T, len(unit) * (len(unit) - 1)
         rows.append(
             {
                 "block": passed,
-                "accuracy": 100 * probe.score(b.flatten(1), data.test_labels),
+                "accuracy": 100 * probe.score(b, data.test_labels),
                 "similarity": (cosines.sum() - cosines.trace()).item() / pairs,
             }
         )

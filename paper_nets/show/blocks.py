@@ -42,35 +42,37 @@ def two_blocks() -> Picture:
         axes.text(4.25, 5.65, "σ (ReLU)")
         if kind == "plain":
             axes.text(4.25, 2.1, "σ (ReLU)")
-            axes.text(4, 0.4, "y = H(x)", ha="center", fontsize=13, style="italic")
+            axes.text(3.75, 2.6, "H(x)", ha="right", va="center", fontsize=13, style="italic")
+            axes.text(4, 0.4, "y = σ(H(x))", ha="center", fontsize=13, style="italic")
             continue
         axes.text(1.9, 5.75, "F(x)", ha="right", fontsize=13, style="italic")
         axes.add_patch(
             FancyArrowPatch(
                 (4, 8.3),
                 (4.4, 2.6),
-                connectionstyle="arc3,rad=-1.05",
+                connectionstyle="arc3,rad=-1.2",
                 arrowstyle="-|>",
                 mutation_scale=14,
                 color=colour,
                 linewidth=2,
             )  # fmt: skip
         )
-        axes.text(7.6, 6.6, "x\nidentity", ha="left", va="center", color=colour, fontsize=12)
+        axes.text(8.15, 5.4, "x\nidentity", ha="left", va="center", color=colour, fontsize=12)
         axes.text(4, 2.6, "+", ha="center", va="center", fontsize=15, bbox={**ring, "edgecolor": colour})
+        axes.text(3.45, 2.6, "H(x) = F(x) + x", ha="right", va="center", fontsize=13, style="italic")
         axes.text(4.25, 1.4, "σ (ReLU)")
-        axes.text(4, 0.4, "y = H(x) = F(x) + x", ha="center", fontsize=13, style="italic")
+        axes.text(4, 0.4, "y = σ(F(x) + x)", ha="center", fontsize=13, style="italic")
     picture.alt = (
-        "Two blocks of two weight layers with a ReLU between them. In the plain block their output, rectified, is "
-        "H(x). In the residual block it is F(x); an arrow carries x past both layers and is added to it, and the sum "
-        "F(x) + x is rectified."
+        "Two blocks of two weight layers with a ReLU between them. In the plain block their output is H(x), which is "
+        "rectified. In the residual block it is F(x); an arrow carries x past both layers and is added to it, and the "
+        "sum, H(x) = F(x) + x, is rectified."
     )
     return picture
 
 
 @figure
 def identity_errors(table: pandas.DataFrame, title: str, steps: int) -> Picture:
-    """How far a stack is from what it was asked for, and how much its blocks change their input, over the steps.
+    """How far a stack is from what it was asked for, and how much its blocks add to their input, over the steps.
 
     `table` is that of `learn_identity`, of several kinds and seeds together; `steps` fixes the axis.
     """
@@ -78,7 +80,7 @@ def identity_errors(table: pandas.DataFrame, title: str, steps: int) -> Picture:
     pair = picture.subplots(1, 2)
     picture.subplots_adjust(left=0.075, right=0.98, bottom=0.15, top=0.82, wspace=0.22)
     for axes, column, words in zip(
-        pair, ("error", "residual"), ("‖y − target‖ / ‖target‖", "‖F(x)‖ / ‖x‖"), strict=True
+        pair, ("error", "residual"), ("‖y − target‖ / ‖target‖", "‖F(x)‖ / ‖x‖  (plain: ‖y − x‖ / ‖x‖)"), strict=True
     ):
         for (kind, seed), run in table.groupby(["kind", "seed"], sort=False):
             colour, line, marker = STYLES[kind]
@@ -111,8 +113,9 @@ def responses(table: pandas.DataFrame, untouched: float | None = None) -> Pictur
     if untouched is not None:
         words.append(f"untouched by all but weight decay: {untouched:.2f}")
         axes.axhline(untouched, color=COLOURS["other"], linewidth=1, label="untouched,\nbut for decay")
-    at_least_decades(axes, 1)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    at_least_decades(axes, 0.2)
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 5 * low else (1, 1.1, 1.2, 1.5, 2, 3, 5, 7, 8, 9)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,6 +1,7 @@
 """Figures of what nets cost, in three currencies, and what their errors are for it."""
 
 from collections.abc import Sequence
+from math import log10
 
 import pandas
 from matplotlib.axes import Axes
@@ -9,17 +10,17 @@ from paper_nets.show.figures import depth_of, plain_log, tidy
 from paper_nets.show.gradients import MARKERS
 from paper_nets.show.picture import COLOURS, Picture, family, figure
 
-# A currency's column, its axis, and the ticks that fit both data sets.
+# A currency's column, its axis, and its unit.
 CURRENCIES = {
-    "parameters": ("million parameters", 1e6, (1, 2, 5, 10, 20, 50)),
-    "multiply_adds": ("10⁹ multiply–adds per image", 1e9, (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)),
-    "activation_bytes": ("MB of activations per image", 1e6, (2, 5, 10, 20, 50, 100, 200, 500)),
+    "parameters": ("million parameters", 1e6),
+    "multiply_adds": ("10⁹ multiply–adds per image", 1e9),
+    "activation_bytes": ("MB of activations per image", 1e6),
 }
 
 
 def _families(axes: Axes, table: pandas.DataFrame, currency: str, names: bool = True, **look) -> None:
     """A line for each family and the depths beside its points, against one currency, without the axes' words."""
-    _, scale, _ = CURRENCIES[currency]
+    _, scale = CURRENCIES[currency]
     for kind, own in table.assign(family=table.net.map(family)).sort_values(currency).groupby("family", sort=False):
         style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, "label": kind, **look}
         axes.plot(own[currency] / scale, own.error, **style)
@@ -28,23 +29,36 @@ def _families(axes: Axes, table: pandas.DataFrame, currency: str, names: bool = 
 
 
 def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
-    """Each net's depth beside its point. The dense nets lie left of the others, and so do their names, but above
-    where another is better and cheaper, and so lies there."""
-    _, scale, _ = CURRENCIES[currency]
-    taken = []
+    """Each net's depth beside its point: left of the cheaper family's points, right of the others'."""
+    _, scale = CURRENCIES[currency]
+    cheap, taken = _dense_is_cheaper(table, currency), []
     for row in table.sort_values("error", ascending=False).itertuples():
-        point, dense = (getattr(row, currency) / scale, row.error), family(row.net) == "dense"
-        if dense and ((table[currency] < getattr(row, currency)) & (table.error < row.error)).any():
+        point = (getattr(row, currency) / scale, row.error)
+        if (family(row.net) == "dense") != cheap:
+            axes.annotate(_short(row.net), point, (6, 4), textcoords="offset points", fontsize=9)
+            continue
+        if cheap and ((table[currency] < getattr(row, currency)) & (table.error < row.error)).any():
             axes.annotate(_short(row.net), point, (0, 7), textcoords="offset points", ha="center", fontsize=9)
             continue
         x, y = axes.transData.transform(point)
-        at = y - 9 if dense else y + 5
+        at = y - 9
         # Below the names that stand where this one would.
-        while dense and any(abs(x - other) < 60 and abs(at - height) < 11 for other, height in taken):
+        while any(abs(x - other) < 60 and abs(at - height) < 11 for other, height in taken):
             at -= 2
         taken.append((x, at))
-        place = {"xytext": (-6, (at - y) * 0.72), "ha": "right"} if dense else {"xytext": (5, 4)}
+        place = {"xytext": (-6, (at - y) * 0.72), "ha": "right"}
         axes.annotate(_short(row.net), point, **place, textcoords="offset points", fontsize=9)
+
+
+def _dense_is_cheaper(table: pandas.DataFrame, currency: str) -> bool:
+    """Whether most dense nets are not beaten, or nearly matched, by a cheaper net of another kind."""
+    is_dense = table.net.map(family) == "dense"
+    others, slack = table[~is_dense], 0.02 * (table.error.max() - table.error.min())
+    beaten = [
+        ((others[currency] < getattr(row, currency)) & (others.error < row.error + slack)).any()
+        for row in table[is_dense].itertuples()
+    ]
+    return 2 * sum(beaten) <= len(beaten)
 
 
 def _short(net: str) -> str:
@@ -55,11 +69,20 @@ def _short(net: str) -> str:
 
 def _money(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
     """A logarithmic axis in one currency, with ticks that are plain numbers."""
-    words, scale, ticks = CURRENCIES[currency]
-    low, high = table[currency].min() / scale / 1.5, 1.6 * table[currency].max() / scale
-    plain_log(axes.xaxis, [tick for tick in ticks if low < tick < high])
+    words, scale = CURRENCIES[currency]
+    low, high = table[currency].min() / scale / 1.9, 1.6 * table[currency].max() / scale
+    plain_log(axes.xaxis, _ticks(low, high))
     axes.set_xlim(low, high)
     tidy(axes, words, "")
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Of 1, 2, 5, 10, 20 … those between two numbers, as many as an eighth of the axis apart allows."""
+    ticks = []
+    for tick in (digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5)):
+        if low < tick < high and (not ticks or log10(tick / ticks[-1]) > log10(high / low) / 8):
+            ticks.append(tick)
+    return ticks
 
 
 @figure
@@ -95,7 +118,7 @@ def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: 
     `error_against_costs`. budget: in parameters, multiply–adds or bytes."""
     picture = Picture(900, 400)
     axes = picture.add_axes((0.07, 0.13, 0.62, 0.75))
-    words, scale, _ = CURRENCIES[currency]
+    words, scale = CURRENCIES[currency]
     _families(axes, table, currency, names=False, alpha=0.3)
     axes.axvline(budget / scale, color="black", linewidth=1)
     within, best = table[table[currency] <= budget * 1.000001], {}
@@ -133,18 +156,22 @@ def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: 
 def costs_in_order(table: pandas.DataFrame, by: str) -> Picture:
     """Bars of what nets cost, the dearest first; `table` has net and the currencies, `by` is one of them."""
     table = table.sort_values(by, ascending=False)
-    words, scale, ticks = CURRENCIES[by]
+    words, scale = CURRENCIES[by]
     picture = Picture(900, 60 + 19 * len(table))
     axes = picture.add_axes((0.19, 45 / picture.size[1], 0.68, 1 - 55 / picture.size[1]))
     values = table[by] / scale
-    axes.barh(range(len(table)), values, color=[COLOURS[family(net)] for net in table.net], height=0.75)
+    kinds = table.net.map(family)
+    for kind in kinds.unique():
+        own = [i for i, other in enumerate(kinds) if other == kind]
+        axes.barh(own, values.iloc[own], color=COLOURS[kind], height=0.75, label=kind)
     for i, (value, exact) in enumerate(zip(values, table[by], strict=True)):
         axes.text(value * 1.05, i, f"{exact:,.0f}", va="center", fontsize=9)
     axes.set_yticks(range(len(table)), table.net, fontsize=9)
     low, high = values.min() / 1.5, values.max() * 1.5
-    plain_log(axes.xaxis, [tick for tick in ticks if low < tick < high])
+    plain_log(axes.xaxis, _ticks(low, high))
     axes.set(ylim=(len(table) - 0.5, -0.5), xlim=(low, high))
-    tidy(axes, words, "")
+    tidy(axes, f"{words} (logarithmic)", "")
     axes.grid(visible=False)
+    axes.legend(loc="lower right", frameon=False)
     picture.alt = f"{words}: " + ", ".join(f"{net} {value:.3g}" for net, value in zip(table.net, values, strict=True))
     return picture

@@ -140,6 +140,31 @@ def learning_curves(
 
 
 @figure
+def mean_curves(table: pandas.DataFrame) -> Picture:
+    """Training and test error over the epochs: the mean of each net's seeds on a band from the least to the greatest.
+
+    `table` is that of `learning_curves`.
+    """
+    picture = Picture(900, 370)
+    pair = picture.subplots(1, 2, sharey=True)
+    picture.subplots_adjust(left=0.07, right=0.81, bottom=0.14, top=0.9, wspace=0.06)
+    words = []
+    for axes, error in zip(pair, ("training", "test"), strict=True):
+        for net, runs in table.groupby("net", sort=False):
+            seeds, style = runs.groupby("epoch")[f"{error}_error"].agg(["min", "mean", "max"]), style_of(net)
+            axes.fill_between(seeds.index, seeds["min"], seeds["max"], color=style["color"], alpha=0.2, linewidth=0)
+            axes.plot(seeds.index, seeds["mean"], label=net, markersize=5, markevery=max(1, len(seeds) // 15), **style)
+            low, high = seeds.iloc[-1][["min", "max"]]
+            words.append(f"{net} {error} {low:.1f} to {high:.1f} %")
+        axes.set(xlim=(0.5, table.epoch.max() + 0.5), ylim=(-2, 100))
+        tidy(axes, "epoch", "error (%)" if error == "training" else "", f"{error} error")
+    title = "mean of the seeds\non their range"
+    pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, title=title)
+    picture.alt = "Errors over the epochs. Last: " + "; ".join(words)
+    return picture
+
+
+@figure
 def error_against_depth(table: pandas.DataFrame, epoch: int, error: str = "training") -> Picture:
     """The error after one epoch against the depth, plain and residual; a dot for each seed, a line through the means.
 
@@ -175,7 +200,7 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
     picture = Picture(900, 280 * len(kinds))
     rows = picture.subplots(len(kinds), 2, sharex=True, sharey=True, squeeze=False)
     edge = 0.18 / len(kinds)
-    picture.subplots_adjust(left=0.065, right=0.79, bottom=edge, top=1 - 0.7 * edge, wspace=0.06, hspace=0.2)
+    picture.subplots_adjust(left=0.065, right=0.79, bottom=edge, top=1 - 0.7 * edge, wspace=0.1, hspace=0.2)
     words = []
     for kind, pair in zip(kinds, rows, strict=True):
         own = table[table.net.map(family) == kind]

@@ -62,9 +62,10 @@ def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal
     _legend(pair[1])
     picture.suptitle(title, fontsize=11)
     column = columns[0]
-    ends = table.groupby(["net", "seed"], sort=False)[column].agg(["first", "last"])
-    ratio = (ends["first"] / ends["last"]).groupby("net", sort=False).median()
-    picture.alt = f"{title}. {BY_LAYER[column]}, the first over the last layer's: " + "; ".join(
+    # The last layer is the classifier.
+    ratio = table.groupby(["net", "seed"], sort=False)[column].agg(lambda values: values.iloc[0] / values.iloc[-2])
+    ratio = ratio.groupby("net", sort=False).median()
+    picture.alt = f"{title}. {BY_LAYER[column]}, the first over the last convolution's: " + "; ".join(
         f"{net} {value:.2g}" for net, value in ratio.items()
     )
     return picture
@@ -213,7 +214,7 @@ def path_lengths(table: pandas.DataFrame) -> Picture:
     row = picture.subplots(1, 3)
     picture.subplots_adjust(left=0.05, right=0.8, bottom=0.15, top=0.86, wspace=0.3)
     shown = table.assign(share=100 * table.share, paths=table.paths / 1e6)
-    titles = {"paths": "million paths", "gradient": "gradient of one path", "share": "carried by all (%)"}
+    titles = {"paths": "million paths", "gradient": "norm of one path's gradient", "share": "share of the sum (%)"}
     line_of = _line_of(table)
     for axes, (column, title) in zip(row, titles.items(), strict=True):
         for net, own in shown.groupby("net", sort=False):

@@ -48,9 +48,12 @@ def published_depth(imagenet: pandas.DataFrame, cifar: pandas.DataFrame) -> Pict
             axes.plot(own.depth, own[column], marker=MARKERS[kind], color=COLOURS[kind], label=kind)
             words += [f"{net} {error:g} %" for net, error in zip(own.net, own[column], strict=True)]
         axes.set_xscale("log")
-        axes.set_xticks(table.depth.unique(), table.depth.unique())
+        # Names that would touch the one before them are left out.
+        depths = [int(depth) for depth in table.depth.unique()]
+        names = [str(b) if b > 1.3 * a else "" for a, b in zip([0, *depths], depths, strict=False)]
+        axes.set_xticks(depths, names)
         axes.minorticks_off()
-        tidy(axes, "layers", "", title)
+        tidy(axes, "layers (logarithmic)", "", title)
         axes.legend(frameon=False)
     picture.alt = f"Published errors against depth. {'; '.join(words)}"
     return picture
