@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from paper_nets import gallery
 from paper_nets.lab import parallel
-from paper_nets.lab.compare import comparison, paper_ends
+from paper_nets.lab.compare import comparison, longest, paper_ends
 from paper_nets.lab.data import load
 from paper_nets.lab.record import (
     RECORDED,
@@ -27,6 +27,8 @@ from paper_nets.lab.record import (
     is_whole,
     keep,
     make,
+    may_keep,
+    recorded,
     runs_in,
     settings_of,
     table,
@@ -64,7 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asked = _parser().parse_args(arguments)
         return asked.run(asked)
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+    except BrokenPipeError:  # whoever read what was said, as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return WRONG
+    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
         if parallel.is_first():
             print(_sentence(error), file=sys.stderr)
         return WRONG
@@ -75,7 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None:  # the system's own words: "[Errno 20] …"
-        return f"{error.filename} cannot be used: {error.strerror.lower()}."
+        what = error.filename or "This"
+        return f"{what} cannot be used: {error.strerror.lower()}."
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "out of memory" in str(error):
+        return "There is not enough memory for this; take a smaller net, smaller images or a smaller batch."
     return str(error)
 
 
@@ -104,11 +112,11 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_speed)
 
     command = commands.add_parser("compare", help="a table of runs, beside what the papers published")
-    _add_runs(command)
+    _add_runs(command, "those of the package")
     command.set_defaults(run=_compare)
 
     command = commands.add_parser("plot", help="the learning curves of runs, beside what the papers published")
-    _add_runs(command)
+    _add_runs(command, "the longest of the package on CIFAR-10")
     command.add_argument("--to", type=Path, default=Path("curves.png"), help="a PNG or SVG (default curves.png)")
     command.set_defaults(run=_plot)
 
@@ -158,9 +166,9 @@ def _add_machine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--compile", action=switch, help="torch.compile; pays on long runs (off)")
 
 
-def _add_runs(command: argparse.ArgumentParser) -> None:
+def _add_runs(command: argparse.ArgumentParser, default: str) -> None:
     command.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN", help="runs, or folders of runs (default: those of the package)"
+        "runs", nargs="*", type=Path, metavar="RUN", help=f"runs, or folders of runs (default: {default})"
     )
 
 
@@ -252,7 +260,8 @@ def _sweep(asked: argparse.Namespace) -> int:
     for option in ("threads", "at_once"):
         if getattr(asked, option) is not None:
             _check_count(option.replace("_", "-"), getattr(asked, option))
-    for net in asked.nets:
+    nets = list(dict.fromkeys(asked.nets))
+    for net in nets:
         _recipe(argparse.Namespace(**{**vars(asked), "net": net, "seed": 0}), "cpu")
     on_gpu = asked.device == "cuda" or (asked.device is None and torch.cuda.is_available())
     threads = asked.threads or 1
@@ -261,7 +270,7 @@ def _sweep(asked: argparse.Namespace) -> int:
     given |= {name: getattr(asked, name) for name in ("data", "side", "images", "runs", "device", "compile")}
     shared = as_options({**given, "threads": threads})
     # The first seed of every net before the second of any.
-    wanted = [(net, seed) for seed in range(asked.seeds) for net in asked.nets]
+    wanted = [(net, seed) for seed in range(asked.seeds) for net in nets]
 
     at_work = []
 
@@ -319,7 +328,7 @@ def _compare(asked: argparse.Namespace) -> int:
 def _plot(asked: argparse.Namespace) -> int:
     if asked.to.suffix not in (".png", ".svg"):
         raise ValueError(f"{asked.to} is no name for a picture; it must end in .png or .svg.")
-    runs = _runs(asked)
+    runs = _runs(asked) if asked.runs else longest(recorded("cifar10"))
     data = sorted({run.settings["data"] for run in runs})
     if len(data) > 1:
         raise ValueError(f"These runs are on {' and '.join(data)}; name those of one data set, to share their axes.")
@@ -330,6 +339,7 @@ def _plot(asked: argparse.Namespace) -> int:
 
 
 def _figures(asked: argparse.Namespace) -> int:
+    gallery.check_folder(asked.to)  # before anything is trained or drawn
     figures = list(gallery.FIGURES)
     if asked.live:
         with tqdm(total=1, bar_format="{desc}: {percentage:3.0f} % |{bar}| {remaining} left") as bar:
@@ -346,7 +356,10 @@ def _figures(asked: argparse.Namespace) -> int:
 
 
 def _keep(asked: argparse.Namespace) -> int:
-    for run in (run for root in asked.runs for run in runs_in(root)):
+    runs = [run for root in asked.runs for run in runs_in(root)]
+    for run in runs:
+        may_keep(run, asked.to)  # all of them or none
+    for run in runs:
         print(f"kept in {keep(run, asked.to, asked.weights)}")
     return 0
 

@@ -264,13 +264,21 @@ def live(data: Data, epochs: int = DIGITS.epochs, watch: Callable[[float, str], 
     return Figure("02-degradation-live", "The same, trained just now", "ResNet paper, Figures 1 and 6", lambda: drawn)
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a file, and a folder with an index.html of another kind."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; figures need a folder, or a name that is still free.")
+    page = folder / "index.html"
+    if page.exists() and f"<title>{TITLE}</title>" not in page.read_text(encoding="utf-8", errors="replace"):
+        raise ValueError(f"{folder} has an index.html that is not of these figures; name another folder.")
+
+
 def write(folder: Path, figures: list[Figure], watch: Callable[[Figure], None] = lambda _: None) -> Path:
     """Draw figures into `folder` as PNG and SVG, with a page that shows all of them; returns the page's path.
 
-    Everything is drawn before anything is moved there. Raises ValueError where `folder` is a file.
+    Everything is drawn before anything is moved there. Raises ValueError as `check_folder` does.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; figures need a folder, or a name that is still free.")
+    check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as fresh:
         parts = []
@@ -281,7 +289,7 @@ def write(folder: Path, figures: list[Figure], watch: Callable[[Figure], None] =
             parts.append(_part(figure, drawn))
             watch(figure)
         page = Path(fresh) / "index.html"
-        page.write_text(PAGE.format(parts="\n".join(parts)), encoding="utf-8")
+        page.write_text(PAGE.format(title=TITLE, parts="\n".join(parts)), encoding="utf-8")
         for path in Path(fresh).iterdir():
             shutil.move(path, folder / path.name)
     return folder / "index.html"
@@ -301,10 +309,11 @@ def _part(figure: Figure, drawn: Drawn) -> str:
 </figure>"""
 
 
+TITLE = "paper_nets: the figures"
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>paper_nets: the figures</title>
+<title>{title}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }}
 figure {{ margin: 3rem 0; }} h2 {{ margin: 0; }} img {{ max-width: 100%; height: auto; }}

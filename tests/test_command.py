@@ -19,6 +19,7 @@ from dataclasses import asdict, replace
 import pandas
 import pytest
 import safetensors.torch
+import torch
 from filelock import FileLock
 from PIL import Image
 
@@ -286,6 +287,48 @@ def test_runs_are_compared_and_drawn(run_folder, tmp_path, capsys):
     assert b"<svg" in (tmp_path / "curves.svg").read_bytes()
 
 
+def test_without_runs_the_longest_of_the_package_are_drawn(tmp_path, capsys):
+    assert main(["plot", "--to", str(tmp_path / "curves.png")]) == 0
+    told = capsys.readouterr().out
+    for run in record.recorded("cifar10", epochs=15):
+        assert f"{run.net} training {run.curve.training_error.iloc[-1]:.1f} %" in told
+
+
+def test_all_of_the_runs_are_kept_or_none(run_folder, tmp_path, digits, capsys):
+    unfinished = begun(tmp_path, digits)
+    kept = tmp_path / "kept"
+    assert main(["keep", str(run_folder), str(unfinished), "--to", str(kept)]) == 2
+    sentence(capsys.readouterr().err, "is not finished")
+    assert not kept.exists()
+
+
+def test_statistics_that_half_precision_cannot_hold_are_kept(run_folder, tmp_path, digits):
+    """A plain net of 56 layers has running variances of millions."""
+    run = record.read(run_folder)
+    net = run.weights()
+    net.stem[1].running_var.fill_(1e6)
+    large = replace(run, folder=tmp_path / "large")
+    shutil.copytree(run_folder, large.folder)
+    (large.folder / "checkpoint.safetensors").unlink()
+    safetensors.torch.save_file(net.state_dict(), large.folder / "weights.safetensors")
+    record.keep(large, tmp_path / "kept", weights=True)
+    kept = record.read(tmp_path / "kept" / "large").weights()
+    assert kept.stem[1].running_var.eq(1e6).all()
+    x = digits.normalise(digits.test_images[:20])
+    assert torch.allclose(kept(x), net(x), atol=0.05)
+
+
+def test_the_recorded_weights_make_the_recorded_nets():
+    whole = [path.parent for path in record.RECORDED.glob("*/weights.safetensors")]
+    assert len(whole) >= 8
+    for folder in whole:
+        net = record.read(folder).weights()
+        assert all(tensor.isfinite().all() for tensor in net.state_dict().values()), folder
+        channels, *side = record.read(folder).settings["image"]
+        # A net whose statistics were lost says the same of every image.
+        assert net(torch.randn(8, channels, *side)).std(0).min() > 0.01, folder
+
+
 def test_a_kept_run_has_its_weights(run_folder, tmp_path, digits, capsys):
     assert main(["keep", str(run_folder), "--to", str(tmp_path), "--weights"]) == 0
     (run,) = recorded("digits", root=tmp_path)
@@ -363,6 +406,13 @@ def other_run(folder):
     (folder / "checkpoint.safetensors").write_bytes(other.read_bytes())
 
 
+def other_settings(folder, **changes):
+    """Put other settings in place; ... takes one out."""
+    settings = json.loads((folder / "settings.json").read_text()) | changes
+    settings = {name: value for name, value in settings.items() if value is not ...}
+    (folder / "settings.json").write_text(json.dumps(settings))
+
+
 # The precision that a run has here unless told, and the one that it has not.
 USUAL = fast_precision("cpu")
 (OTHER,) = set(PRECISIONS) - {USUAL}
@@ -398,6 +448,19 @@ REFUSED_FOLDERS = [
     (lambda f: None, (*TRAIN, "--precision", OTHER), f"precision {USUAL} there, {OTHER} asked"),
     (lambda f: None, (*TRAIN, "--schedule", "step"), "schedule one-cycle there, step asked"),
     (lambda f: None, ("keep", "{folder}", "--to", "kept"), "is not finished: epoch 1 is its last"),
+    *[
+        (change, (command, "{folder}", *more), "holds a damaged run, or one of another version")
+        for change in (
+            lambda f: (f / "curve.csv").write_text(""),
+            lambda f: (f / "curve.csv").write_text("a\n1\n2,3\n"),
+            lambda f: (f / "curve.csv").write_text((f / "curve.csv").read_text().splitlines()[0] + "\n"),
+            lambda f: (f / "curve.csv").write_text("epoch,iteration\n1,2\n"),
+            lambda f: other_settings(f, net="plain9"),
+            lambda f: other_settings(f, recipe={"epochs": 1, "speed": 9}),
+            lambda f: other_settings(f, part=...),
+        )
+        for command, more in (("compare", ()), ("plot", ("--to", "no.png")), ("keep", ("--to", "kept")))
+    ],
 ]
 
 
@@ -508,19 +571,24 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("speed --seconds 0", "seconds is 0"),
         ("compare nowhere", "nowhere is neither a run"),
         ("plot --to curves.doc", r"must end in \.png or \.svg"),
-        ("plot", "on cifar10 and digits and .*; name those of one data set"),
+        ("plot {all}", "on cifar10 and digits and .*; name those of one data set"),
+        ("figures --to {site}", "has an index.html that is not of these figures"),
         ("keep nowhere --to kept", "nowhere is neither a run"),
     ],
 )
 def test_wrong_input_gets_one_sentence_and_leaves_nothing_behind(asked, words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (one, *_) = record.RECORDED.glob("plain20-digits*")
-    assert main(asked.format(recorded=one).split()) == 2
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("<title>my own</title>")
+    there = contents(tmp_path)
+    assert main(asked.format(recorded=one, all=record.RECORDED, site=tmp_path / "site").split()) == 2
     sentence(capsys.readouterr().err, words)
-    assert not list(tmp_path.iterdir())
+    assert contents(tmp_path) == there
+    assert {path.name for path in tmp_path.iterdir()} == {"site"}
 
 
-@pytest.mark.skipif(__import__("torch").cuda.is_available(), reason="there is a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there(tmp_path, capsys):
     assert main(["train", "plain8", "--device", "cuda", "--runs", str(tmp_path)]) == 2
     sentence(capsys.readouterr().err, "no GPU that PyTorch can use")

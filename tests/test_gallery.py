@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy
 import pandas
 import pytest
 from bs4 import BeautifulSoup
@@ -63,6 +64,22 @@ def test_curves_end_where_the_recorded_runs_end(drawn):
         line = next(line for line in lines if line.get_label() == net)
         assert list(line.get_ydata()) == list(curve.training_error)
         assert list(line.get_xdata()) == list(curve.iteration)
+
+
+def test_the_ends_of_the_recorded_runs_stand_under_the_published_ones(drawn):
+    numbers = drawn["02-degradation"].numbers
+    curve = pandas.read_csv(PUBLISHED.parent / "recorded/plain20-cifar10-15epochs-seed0/curve.csv")
+    figure = pandas.read_csv(PUBLISHED / "resnet_figure1.csv").set_index("net")
+    for error in ("training", "test"):
+        row = numbers.loc[f"plain20, {error} error (%)"]
+        assert row.ours == curve[f"{error}_error"].iloc[-1]
+        assert row.published == figure[f"{error}_error_pct"]["plain20"]
+
+
+def test_connections_are_relative_to_their_targets_mean(drawn):
+    (image,) = drawn["densenet-figure-5"].picture.axes[0].images
+    means = numpy.ma.masked_invalid(image.get_array().astype(float)).mean(axis=0).compressed()
+    assert len(means) == 3 * 7 and means == pytest.approx(numpy.ones(21))  # the targets of three blocks
 
 
 @pytest.mark.parametrize("name", ["03-side-by-side", "06-resnet-architectures"])

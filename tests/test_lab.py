@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy
+import pandas
 import pytest
 import torch
 from PIL import Image
@@ -31,6 +32,7 @@ from paper_nets.lab.data import CIFAR10, crop_and_flip
 from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, threads_for, trainee, usual
 
 SHORT = replace(DIGITS, epochs=2)
+LONG = record.RECORDED / "resnet56-cifar10-15epochs-seed0" / "curve.csv"
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,23 @@ def test_a_folder_becomes_data(tmp_path):
     assert data.classes == ("blue", "red") and data.shape == (3, 12, 12)
     assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1] and len(data.test_images) == 2
     assert data.train_images[-1, :, 5, 5].tolist() == [255, 0, 0]
+
+
+def test_pictures_of_deep_grey_and_turned_ones_are_read_as_they_are_meant(tmp_path):
+    ramp = numpy.linspace(0, 65535, 64 * 64).reshape(64, 64)
+    turned = numpy.zeros((64, 64, 3), dtype=numpy.uint8)
+    turned[:, :32] = 255  # bright on the left; turned upright (orientation 6), it is bright above
+    for split in ("train", "test"):
+        for name in ("deep", "turned"):
+            (tmp_path / split / name).mkdir(parents=True)
+        Image.fromarray(ramp.astype(numpy.uint16)).save(tmp_path / split / "deep" / "0.png")
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(turned).save(tmp_path / split / "turned" / "0.jpg", exif=exif)
+    data = load(str(tmp_path), side=16)
+    deep, upright = data.train_images.float()
+    assert deep.mean().item() == pytest.approx(127, abs=2)
+    assert upright[:, :6].mean() > 240 and upright[:, 10:].mean() < 15
 
 
 def test_images_come_in_one_order_wherever_they_were_read_from(tmp_path):
@@ -317,6 +336,11 @@ def test_runs_stand_beside_the_papers_numbers():
     rows = comparison(recorded("cifar10"))
     (row,) = rows[(rows.net == "resnet56") & (rows.seed == 0)].head(1).to_dict("records")
     assert row["in the paper"] == 6.97 and row["parameters"] == 853_018
+    (run,) = (run for run in recorded("cifar10", epochs=len(pandas.read_csv(LONG))) if run.net == "resnet56")
+    (row,) = comparison([run]).to_dict("records")
+    curve = pandas.read_csv(LONG)
+    assert row["least test error"] == min(curve.test_error) < max(curve.test_error)
+    assert row["minutes"] == pytest.approx(sum(curve.seconds) / 60, abs=0.01)
 
 
 def test_the_recorded_runs_are_whole_and_anonymous():

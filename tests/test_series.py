@@ -7,7 +7,7 @@ import torch
 
 from paper_nets import show
 from paper_nets.__main__ import main
-from paper_nets.lab import Series, load
+from paper_nets.lab import Series, learn_identity, load
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,32 @@ def test_its_runs_are_those_of_the_command(images, digits, tmp_path, capsys):
     some = ["--images", str(images)] if images else []
     assert main(["train", "plain8", "--epochs", "1", "--seed", "2", "--runs", str(tmp_path), *some]) == 0
     assert f"{series.folder('plain8')} is whole already." in capsys.readouterr().out
+
+
+def test_a_part_of_the_digits_is_trained_as_the_digits_are(digits, tmp_path):
+    part, whole = (
+        Series(["plain8"], data, epochs=1, images=images, root=tmp_path)
+        for data, images in ((digits.subset(400), None), (digits, 400))
+    )
+    assert part.recipes == whole.recipes and part.folder("plain8") == whole.folder("plain8")
+    assert not part.recipes["plain8"].augment
+
+
+def test_the_caller_has_its_own_threads_while_a_series_waits(digits, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        first, second = (
+            Series(["plain8"], digits, epochs=2, images=50, root=tmp_path / name).make() for name in ("a", "b")
+        )
+        for steps in (first, second):
+            next(steps)
+            assert torch.get_num_threads() == 3
+        for steps in (learn_identity("plain", 1, 0, seed=0, steps=20), first, second):
+            next(steps)
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_how_long_it_takes_is_told_before(digits, tmp_path):

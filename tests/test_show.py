@@ -18,6 +18,7 @@ from torchvision import models
 from paper_nets import build, plan, published, show
 from paper_nets.lab import load
 from paper_nets.nets import trace
+from paper_nets.nets.trace import Layer, Trace
 from paper_nets.show.panel import neighbours
 
 
@@ -296,10 +297,10 @@ def by_layer(**columns):
 
 def test_gradients_by_layer_are_drawn_as_given():
     signal, gradient = show.gradient_by_layer(by_layer()).axes
-    assert lines_of(signal) == [([1, 2, 3], [0.1, 0.01, 0.001])] * 4
+    assert lines_of(signal) == [([1, 2, 3], [0.1, 0.01, 0.001])] * 4  # the third is the classifier
     low, high = gradient.get_ylim()
     assert high / low > 9999  # level data look level
-    assert "plain20 1e+02; resnet20 1e+02" in show.gradient_by_layer(by_layer(), "t").alt
+    assert "plain20 10; resnet20 10" in show.gradient_by_layer(by_layer(), "t").alt
     _, weight = show.gradient_by_layer(by_layer(), "t", ("gradient", "weight")).axes
     assert lines_of(weight)[0] == ([1, 2, 3], [3, 3, 3])
 
@@ -503,3 +504,62 @@ def test_spread_draws_every_run_and_the_means():
     dots, means = show.spread(table, "images", "few").axes[1].lines
     assert list(dots.get_ydata()) == [40, 20, 10] and list(means.get_ydata()) == [30, 10]
     assert show.spread(table, "images", "few").alt.endswith("resnet20 30.0 at 50, 10.0 at 100")
+
+
+def runs_of(*nets, seeds=(0,), length="3epochs", epochs=3):
+    """A table as `lab.table` makes it, its errors falling from 50 per cent."""
+    rows = [
+        {"net": net, "seed": seed, "length": length, "epoch": e, "iteration": 10 * e, "training_error": 50 / e + seed}
+        for net in nets
+        for seed in seeds
+        for e in range(1, epochs + 1)
+    ]
+    return pandas.DataFrame(rows).assign(test_error=lambda table: table.training_error + 1)
+
+
+NOTHING = pandas.DataFrame({"net": [], "training_error_pct": [], "test_error_pct": []})
+
+
+def test_runs_of_every_family_have_a_row():
+    nets = ["plain8", "resnet8", "preact_resnet8", "densenet10_k4"]
+    picture = show.run_curves(runs_of(*nets), NOTHING)
+    assert len(picture.axes) == 8 and all(f"{net} training 16.7 %" in picture.alt for net in nets)
+    assert len(show.run_curves(runs_of("preact_resnet8"), NOTHING).axes) == 2
+
+
+def test_runs_of_two_lengths_are_two_lines():
+    both = pandas.concat([runs_of("plain8"), runs_of("plain8", length="6epochs", epochs=6)])
+    picture = show.run_curves(both, NOTHING)
+    assert [list(line.get_xdata()) for line in picture.axes[0].lines] == [[10, 20, 30], [10, 20, 30, 40, 50, 60]]
+    assert "plain8 training 16.7 %" in picture.alt and "plain8 training 8.3 %" in picture.alt
+
+
+@pytest.mark.parametrize(
+    "nets",
+    [
+        ["resnet56", "resnet101", "resnet152", "resnet1202"],
+        ["densenet100_k12", "densenet100_k24", "densenet_bc100_k12", "densenet201", "densenet121", "densenet264"],
+        [f"densenet22_k{k}" for k in (1, 2, 4, 8, 12, 24)],
+    ],
+)
+def test_nets_in_one_picture_look_different(nets):
+    table = runs_of(*nets)
+    for picture in (show.run_curves(table, NOTHING), show.learning_curves(table, 3), show.mean_curves(table)):
+        looks = [(line.get_linestyle(), line.get_marker()) for line in picture.axes[0].lines]
+        assert len(looks) == len(nets) == len(set(looks))
+
+
+def test_the_band_of_mean_curves_holds_all_seeds():
+    picture = show.mean_curves(runs_of("plain8", seeds=(0, 1, 5)))
+    (line,) = picture.axes[0].lines
+    assert list(line.get_ydata()) == pytest.approx([52, 27, 50 / 3 + 2])
+    (band,) = picture.axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((50 / 3, 55))
+    assert "plain8 training 16.7 to 21.7 %" in picture.alt
+
+
+def test_more_sizes_of_maps_than_shades():
+    layers = tuple(Layer("conv", 3, 1, 8, 8, 2**i, 0) for i in range(9))
+    picture = show.side_by_side({"deep": Trace(layers, (), (), 1)})
+    assert "deep, 9 weighted layers" in picture.alt

@@ -58,8 +58,10 @@ def longest(runs: Sequence[Run]) -> list[Run]:
 def alike(runs: Sequence[Run], nets: Sequence[str]) -> list[Run]:
     """The runs of `nets` at the greatest length that all of them have been run at, fit to be compared.
 
-    Raises ValueError where they have no length in common.
+    Raises ValueError for no nets, and where they have no length in common.
     """
+    if not nets:
+        raise ValueError("There are no nets to compare; name at least one.")
     lengths = set.intersection(*({_steps(run) for run in runs if run.net == net} for net in nets))
     if not lengths:
         raise ValueError(f"No length is common to the runs of {', '.join(nets)}; record them with the same --epochs.")

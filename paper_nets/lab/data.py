@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy
 import torch
 from filelock import FileLock
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
 
@@ -34,6 +34,11 @@ class Data:
     test_images: Tensor
     test_labels: Tensor
     part: int | None = None
+
+    @property
+    def source(self) -> str:
+        """The name of the whole data set, where these are a `subset`."""
+        return self.name.removesuffix(f"_{self.part}")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -195,11 +200,21 @@ def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tens
         for file in files:
             try:
                 with Image.open(file) as image:
-                    images.append(numpy.asarray(image.convert("RGB").resize((side, side))))
-            except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+                    images.append(numpy.asarray(_in_colour(image).resize((side, side))))
+            except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
                 raise ValueError(f"{file} cannot be read as an image; remove or replace it.") from error
         labels += [label] * len(files)
     return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
+
+
+def _in_colour(image: Image.Image) -> Image.Image:
+    """As it is meant to be seen: upright, and of deep grey its brightest 8 bits, which Pillow would cut off instead."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        pixels = numpy.asarray(image, dtype=float)
+        most = 65535 if image.mode.startswith("I") else max(pixels.max(), 1e-9)
+        image = Image.fromarray((255 * (pixels / most).clip(0, 1)).astype(numpy.uint8))
+    return image.convert("RGB")
 
 
 def crop_and_flip(images: Tensor, chance: Tensor, padding: int = 4) -> Tensor:

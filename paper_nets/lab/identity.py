@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paper_nets.lab.train import in_steps
 from paper_nets.nets import Block, ResNetPlan
 from paper_nets.nets.parts import check_choice, check_whole, initialise
 
@@ -28,12 +29,8 @@ def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: in
     check_whole(blocks=blocks, steps=steps)
     if not (isfinite(distance) and distance >= 0):
         raise ValueError(f"distance is {distance!r}; it must be a number of at least 0, 0 for the identity itself.")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # on maps this small threads mostly wait for one another, on a busy machine for ever
-    try:
-        yield from _learn(_stack(kind, blocks, seed), *task(distance, seed), steps, {"kind": kind, "seed": seed})
-    finally:
-        torch.set_num_threads(threads)
+    learning = _learn(_stack(kind, blocks, seed), *task(distance, seed), steps, {"kind": kind, "seed": seed})
+    yield from in_steps(learning, "digits")  # maps as small as theirs
 
 
 def _learn(stack: nn.Sequential, given: Tensor, target: Tensor, steps: int, facts: dict) -> Iterator[pandas.DataFrame]:

@@ -4,11 +4,12 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from paper_nets.lab import parallel
 from paper_nets.lab.data import EMBEDDED, Data
 from paper_nets.lab.train import Epoch, Recipe, Training, Watch, iterations_per_epoch, usual, with_dropout
-from paper_nets.nets import build
+from paper_nets.nets import build, cost
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 FORMAT = "paper_nets run 1"
@@ -68,7 +69,8 @@ class Run:
         chosen["images"] = part
         chosen["side"] = None if data in EMBEDDED else self.settings["image"][1]
         chosen["threads"] = self.environment[-1]["threads"]
-        return " ".join(["python -m paper_nets train", net, "--data", data, *as_options(chosen)])
+        chosen["compile"] = self.environment[-1].get("compiled") or None
+        return "python -m paper_nets train " + shlex.join([net, "--data", data, *as_options(chosen)])
 
     def weights(self) -> nn.Module:
         """The trained net, in evaluation mode. Raises FileNotFoundError where the run was kept without its weights."""
@@ -227,12 +229,24 @@ def _csv(rows: Sequence[Epoch]) -> str:
 
 
 def read(folder: Path) -> Run:
-    """The run in a folder. Raises FileNotFoundError where there is none, or none of its epochs is finished."""
+    """The run in a folder.
+
+    Raises FileNotFoundError where there is none, or none of its epochs is finished, and ValueError for a damaged one.
+    """
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(f"{folder} holds no run with a finished epoch: {', '.join(missing)} missing.")
     settings, legs = _json(folder / "settings.json", dict), _json(folder / "environment.json", list)
-    return Run(folder, settings, legs, pandas.read_csv(folder / "curve.csv"))
+    try:
+        curve = pandas.read_csv(folder / "curve.csv")[[field.name for field in fields(Epoch)]].astype(float)
+        run = Run(folder, settings, legs, curve.astype({"epoch": int, "iteration": int}))
+        cost(run.net, tuple(settings["image"]), in_channels=settings["image"][0], num_classes=settings["classes"])
+        _ = run.whole, run.command  # what they need is there
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder} holds a damaged run, or one of another version; remove it, or name others."
+        ) from error
+    return run
 
 
 def is_whole(folder: Path, settings: dict) -> bool:
@@ -260,7 +274,7 @@ def runs_in(root: Path) -> list[Run]:
 
 
 def recorded(data: str, epochs: int | None = None, root: Path = RECORDED) -> list[Run]:
-    """The runs on one data set that went to their end, of any length or of one."""
+    """The runs on one data set that went to their end, of any length or of one; an empty list where there are none."""
     whole = [run for run in runs_in(root) if run.settings["data"] == data and run.whole]
     return [run for run in whole if epochs in (None, len(run.curve))]
 
@@ -268,17 +282,16 @@ def recorded(data: str, epochs: int | None = None, root: Path = RECORDED) -> lis
 def keep(run: Run, root: Path, weights: bool = False) -> Path:
     """Copy a finished run without its checkpoint, its weights in half precision if asked; the new folder.
 
+    The running statistics of batch norm stay as they are: in a deep plain net they leave half precision's range.
     Raises ValueError for a run that is not finished, FileExistsError where there is one of its name.
     """
-    if not run.whole:
-        raise ValueError(f"{run.folder} is not finished: epoch {len(run.curve)} is its last; let it go on first.")
-    target = root / run.folder.name
-    if target.exists():
-        raise FileExistsError(f"{target} is there already; remove it first if it is to be replaced.")
+    target = may_keep(run, root)
     half = {}
     if weights:
         state = run.weights().state_dict()
-        half = {name: t.half().contiguous() if t.is_floating_point() else t for name, t in state.items()}
+        half = {
+            n: t.half().contiguous() if t.is_floating_point() and "running" not in n else t for n, t in state.items()
+        }
     part = target.with_name(target.name + ".part")
     shutil.rmtree(part, ignore_errors=True)  # of an earlier try that was cut off
     part.mkdir(parents=True)
@@ -290,17 +303,33 @@ def keep(run: Run, root: Path, weights: bool = False) -> Path:
     return target
 
 
+def may_keep(run: Run, root: Path) -> Path:
+    """Where `keep` would copy a run to; refuses as it does."""
+    if not run.whole:
+        raise ValueError(f"{run.folder} is not finished: epoch {len(run.curve)} is its last; let it go on first.")
+    target = root / run.folder.name
+    if target.exists():
+        raise FileExistsError(f"{target} is there already; remove it first if it is to be replaced.")
+    return target
+
+
 def table(runs: list[Run]) -> pandas.DataFrame:
-    """The curves of runs in one table: net, seed and the fields of `Epoch`; shallow nets first."""
+    """The curves of runs in one table: net, seed, length ("15epochs") and the fields of `Epoch`; shallow nets first.
+
+    Raises ValueError for no runs.
+    """
+    if not runs:
+        raise ValueError("There are no runs to put into a table; choose others, or make some first.")
     runs = sorted(runs, key=lambda run: (len(run.net), run.net, run.recipe.seed))
-    return pandas.concat([run.curve.assign(net=run.net, seed=run.recipe.seed) for run in runs], ignore_index=True)
+    named = [run.curve.assign(net=run.net, seed=run.recipe.seed, length=run.recipe.length) for run in runs]
+    return pandas.concat(named, ignore_index=True)
 
 
 def environment(training: Training) -> dict:
     """The versions and the machine that a run depends on."""
     device = training.device
     return {
-        "paper_nets": version("paper_nets"),
+        "paper_nets": _own_version(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
@@ -311,6 +340,13 @@ def environment(training: Training) -> dict:
         "compiled": training.compiled,
         "cuda": torch.version.cuda if device.type == "cuda" else None,
     }
+
+
+def _own_version() -> str:
+    try:
+        return version("paper_nets")
+    except PackageNotFoundError:  # run from a clone that was not installed
+        return "not installed"
 
 
 def _processor() -> str:

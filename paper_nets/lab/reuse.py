@@ -60,16 +60,18 @@ def cut_effects(net: DenseNet, data: Data) -> pandas.DataFrame:
         error = 100 * (logits.argmax(1) != data.test_labels).float().mean().item()
         rows.append({**where, "test_error": error, "loss": functional.cross_entropy(logits, data.test_labels).item()})
 
-    net.eval()
-    measure({"block": 0, "source": 0, "target": 0})
-    for where, weights in _connections(net):
-        before = weights.clone()
-        try:
-            weights.zero_()
-            measure(where)
-        finally:
-            weights.copy_(before)
-    net.train(was_training)
+    try:
+        net.eval()
+        measure({"block": 0, "source": 0, "target": 0})
+        for where, weights in _connections(net):
+            before = weights.clone()
+            try:
+                weights.zero_()
+                measure(where)
+            finally:
+                weights.copy_(before)
+    finally:
+        net.train(was_training)
     return pandas.DataFrame(rows)
 
 

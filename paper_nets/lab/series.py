@@ -10,7 +10,17 @@ import torch
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.record import Run, folder_of, is_whole, make, read, settings_of, table
-from paper_nets.lab.train import Progress, Recipe, Training, Watch, fast_precision, threads_for, trainee, usual
+from paper_nets.lab.train import (
+    Progress,
+    Recipe,
+    Training,
+    Watch,
+    fast_precision,
+    in_steps,
+    threads_for,
+    trainee,
+    usual,
+)
 from paper_nets.nets import cost, plan
 from paper_nets.nets.parts import check_image
 
@@ -35,10 +45,9 @@ class Series:
     ):
         if not nets:
             raise ValueError("No net is chosen; choose at least one.")
-        self.source, self.root = data.name, Path(root)
-        self.data = data if images is None else data.subset(images)
+        self.root, self.data = Path(root), data if images is None else data.subset(images)
         length = {"epochs": epochs, "iterations": None, "seed": seed, "precision": fast_precision("cpu")}
-        self.recipes = {net: replace(usual(net, data.name), **length) for net in nets}
+        self.recipes = {net: replace(usual(net, data.source), **length) for net in nets}
         for net in nets:
             check_image(plan(net, in_channels=data.shape[0]), data.shape)
 
@@ -51,8 +60,15 @@ class Series:
 
     def runs(self) -> list[Run]:
         """What there is of these runs."""
-        begun = [net for net in self.recipes if (self.folder(net) / "curve.csv").exists()]
-        return [run for net in begun if (run := read(self.folder(net))).settings == self._settings(net)]
+        found = []
+        for net in self.recipes:
+            try:
+                run = read(self.folder(net))
+            except (FileNotFoundError, ValueError):  # none yet, or a damaged curve, which its checkpoint mends
+                continue
+            if run.settings == self._settings(net):
+                found.append(run)
+        return found
 
     def seconds_left(self) -> dict[str, float]:
         """Seconds that each net still needs here, from a few steps of it and one look at test images."""
@@ -61,7 +77,7 @@ class Series:
         for net, recipe in self.recipes.items():
             settings = self._settings(net)
             steps = settings["iterations"] - there.get(net, 0)
-            with threads_for(self.source):
+            with threads_for(self.data.source):
                 a_step, a_look = pace(net, self.data, recipe) if steps else (0, 0)
             epochs = -(-steps // settings["iterations_per_epoch"])
             seconds[net] = steps * a_step + epochs * len(self.data.test_images) * a_look
@@ -77,10 +93,9 @@ class Series:
             if is_whole(self.folder(net), settings):
                 continue
             training = Training(trainee(net, self.data, recipe, "cpu"), self.data, recipe)
-            with threads_for(self.source):
-                for _ in make(training, self.folder(net), settings, watch):
-                    if not (training.finished and net == list(self.recipes)[-1]):
-                        yield self._progress(net)
+            for _ in in_steps(make(training, self.folder(net), settings, watch), self.data.source):
+                if not (training.finished and net == list(self.recipes)[-1]):
+                    yield self._progress(net)
         yield self._progress(list(self.recipes)[-1])
 
     def _progress(self, doing: str) -> Progress:

@@ -65,6 +65,9 @@ class Recipe:
         check_choice("precision", self.precision, PRECISIONS)
         check_switch(augment=self.augment, warm_up=self.warm_up, nesterov=self.nesterov)
         check_dropout(self.dropout)
+        for name in ("learning_rate", "momentum", "weight_decay"):
+            if not isinstance(getattr(self, name), int | float):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be a number.")
         if not (isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate is {self.learning_rate!r}; it must be a number above 0.")
         if not 0 <= self.momentum < 1:
@@ -416,6 +419,16 @@ def threads_for(data: str) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def in_steps(steps: Iterator, data: str) -> Iterator:
+    """What `steps` gives, each made with `threads_for(data)`; while the caller is at work the number is its own."""
+    while True:
+        with threads_for(data):
+            made = next(steps, None)
+        if made is None:
+            return
+        yield made
 
 
 def iterations_per_epoch(images: int, batch: int) -> int:

@@ -155,7 +155,7 @@ def catalog() -> pandas.DataFrame:
 
     Depth is counted from the blocks: Table 1 of the DenseNet paper gives its DenseNet-264 265 layers. Errors are
     test or validation errors in per cent, on CIFAR with the standard augmentation, on ImageNet of one net on 10
-    crops; `published` has the others.
+    crops; `published` has the others. (The paper's ResNet-18 has shortcuts of option A, ours as all of them of B.)
     """
     rows = pandas.DataFrame([_described(name) for name in NAMES]).set_index("net")
     rows = rows.reindex(

@@ -106,6 +106,8 @@ def check_choice(name: str, value, choices: Iterable[str]) -> None:
 def check_image(plan, shape: tuple[int, ...]) -> None:
     """Refuse images of shape (C, H, W) that the plan's net cannot take: other channels, or maps shrunk to nothing."""
     smallest = 2**plan.halvings
+    if not isinstance(shape, tuple | list) or not all(map(_is_whole, shape)):
+        raise ValueError(f"The shape of an image is {shape!r}; it must be channels, height and width, whole numbers.")
     if len(shape) != 3 or shape[0] != plan.in_channels or min(shape[1:]) < smallest:
         raise ValueError(
             f"An image of shape {' × '.join(map(str, shape))} does not fit: this net takes {plan.in_channels} "

@@ -43,6 +43,7 @@ class Trace:
     """The layers in the order of the forward pass, W_s's own projections left out, and the shortcuts around them.
 
     units: the first and the last layer of each plain or residual block and of each dense layer.
+    multiply_adds: of everything, W_s's projections included.
     """
 
     layers: tuple[Layer, ...]

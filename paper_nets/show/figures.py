@@ -1,7 +1,8 @@
 """One function per figure: data in, a `Picture` out. None of them trains, reads a file, or holds data of its own."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle, product
 from math import log10
 
 import pandas
@@ -70,6 +71,18 @@ def style_of(net: str) -> dict:
     return {"color": colour, "linestyle": LINES[step % len(LINES)], "marker": MARKERS[step % len(MARKERS)]}
 
 
+def styles_of(nets: Iterable[str]) -> dict[str, dict]:
+    """A style for each net: its own, or where one of its family has that line and marker, the first that are free."""
+    styles, taken = {}, set()
+    for net in dict.fromkeys(nets):
+        style = style_of(net)
+        looks = [(style["linestyle"], style["marker"]), *product(LINES, MARKERS)]
+        line, marker = next((look for look in looks if (family(net), *look) not in taken), looks[0])
+        taken.add((family(net), line, marker))
+        styles[net] = {**style, "linestyle": line, "marker": marker}
+    return styles
+
+
 @figure
 def imagenet_errors(table: pandas.DataFrame) -> Picture:
     """Figure 1 of the argument: ImageNet top-5 error by year, from `published("ilsvrc_top5")`, lowest bar last."""
@@ -119,10 +132,11 @@ def learning_curves(
     picture.subplots_adjust(left=0.07, right=0.81, bottom=0.14, top=0.84, wspace=0.06)
     tables = [table.assign(pale=False)] if beside is None else [table.assign(pale=False), beside.assign(pale=True)]
     rows = pandas.concat(tables)
+    styles = styles_of(rows.net)
     for axes, error in zip(pair, ("training", "test"), strict=True):
         labelled = set()
         for (net, _, is_pale), run in rows.groupby(["net", "seed", "pale"], sort=False):
-            style = {**style_of(net), "markevery": max(1, epochs // 15)}
+            style = {**styles[net], "markevery": max(1, epochs // 15)}
             strength = {"alpha": 0.3, "markersize": 3} if is_pale else {"linewidth": 2, "markersize": 5, "zorder": 3}
             label = None if net in labelled else net
             labelled.add(net)
@@ -148,10 +162,10 @@ def mean_curves(table: pandas.DataFrame) -> Picture:
     picture = Picture(900, 370)
     pair = picture.subplots(1, 2, sharey=True)
     picture.subplots_adjust(left=0.07, right=0.81, bottom=0.14, top=0.9, wspace=0.06)
-    words = []
+    words, styles = [], styles_of(table.net)
     for axes, error in zip(pair, ("training", "test"), strict=True):
         for net, runs in table.groupby("net", sort=False):
-            seeds, style = runs.groupby("epoch")[f"{error}_error"].agg(["min", "mean", "max"]), style_of(net)
+            seeds, style = runs.groupby("epoch")[f"{error}_error"].agg(["min", "mean", "max"]), styles[net]
             axes.fill_between(seeds.index, seeds["min"], seeds["max"], color=style["color"], alpha=0.2, linewidth=0)
             axes.plot(seeds.index, seeds["mean"], label=net, markersize=5, markevery=max(1, len(seeds) // 15), **style)
             low, high = seeds.iloc[-1][["min", "max"]]
@@ -194,9 +208,11 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
     """Figure 2 of the argument, and of any runs: errors over iterations, a row for each family of nets.
 
     `table` is that of `learning_curves` with the column iteration; `ends` has the papers' errors at the end of their
-    schedules: net, training_error_pct, test_error_pct, NaN where they print none.
+    schedules: net, training_error_pct, test_error_pct, NaN where they print none. Runs of one net are told apart by
+    their seed and, where `table` has that column, their length.
     """
-    kinds = [kind for kind in ("plain", "residual", "dense") if kind in set(table.net.map(family))]
+    kinds = [kind for kind in ("plain", "residual", "preact", "dense") if kind in set(table.net.map(family))]
+    one_run, styles = [name for name in ("seed", "length") if name in table], styles_of(table.net)
     picture = Picture(900, 280 * len(kinds))
     rows = picture.subplots(len(kinds), 2, sharex=True, sharey=True, squeeze=False)
     edge = 0.18 / len(kinds)
@@ -206,8 +222,8 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
         own = table[table.net.map(family) == kind]
         for axes, error in zip(pair, ("training", "test"), strict=True):
             for net in dict.fromkeys(own.net):
-                style = style_of(net)
-                for i, (_, run) in enumerate(own[own.net == net].groupby("seed")):
+                style = styles[net]
+                for i, (_, run) in enumerate(own[own.net == net].groupby(one_run)):
                     label = f"_{net}" if i else net  # one line of the legend for all seeds
                     every = max(1, len(run) // 12)
                     axes.plot(run.iteration, run[f"{error}_error"], label=label, markersize=5, markevery=every, **style)
@@ -218,7 +234,7 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
             below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
             tidy(axes, below, left, f"{kind} nets, {error} error")
         pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
-        last = own.groupby(["net", "seed"], sort=False).tail(1)
+        last = own.groupby(["net", *one_run], sort=False).tail(1)
         words += [f"{r.net} training {r.training_error:.1f} %, test {r.test_error:.1f} %" for r in last.itertuples()]
     picture.alt = "Errors over iterations. Last: " + "; ".join(words)
     return picture
@@ -277,9 +293,8 @@ def side_by_side(nets: Mapping[str, Trace]) -> Picture:
     axes.set(xlim=(0, len(nets)), ylim=(total, -2))
     axes.axis("off")
 
-    shades = dict(
-        zip(sides, ("#f0f0f0", "#dbe9f6", "#fde5cc", "#dff0d8", "#f5d9e8", "#e5dcf0", "#eeeeee"), strict=False)
-    )
+    shades = ("#f0f0f0", "#dbe9f6", "#fde5cc", "#dff0d8", "#f5d9e8", "#e5dcf0", "#eeeeee")
+    shades = dict(zip(sides, cycle(shades), strict=False))
     for side in sides:
         axes.text(-0.02, tops[side] + 0.4, f"maps\n{side} × {side}", ha="right", va="center", fontsize=8)
         axes.axhline(tops[side] - 0.32, color="0.85", linewidth=0.7)
