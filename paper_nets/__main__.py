@@ -84,7 +84,7 @@ def _sentence(error: Exception) -> str:
         return f"{what} cannot be used: {error.strerror.lower()}."
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "out of memory" in str(error):
         return "There is not enough memory for this; take a smaller net, smaller images or a smaller batch."
-    return str(error)
+    return str(error).strip().splitlines()[0]  # PyTorch's own go on for paragraphs
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -81,6 +81,15 @@ def test_pictures_of_deep_grey_and_turned_ones_are_read_as_they_are_meant(tmp_pa
     assert upright[:, :6].mean() > 240 and upright[:, 10:].mean() < 15
 
 
+def test_a_single_pixel_of_a_single_image_has_no_spread(digits):
+    small = replace(
+        digits, train_images=digits.train_images[..., ::2, ::2], test_images=digits.test_images[..., ::2, ::2]
+    )
+    with pytest.raises(ValueError, match="batch is 1, and the net shrinks these images to one pixel"):
+        Training(seeded("plain8", small, 0), small, replace(SHORT, batch=1))
+    Training(seeded("plain8", digits, 0), digits, replace(SHORT, batch=1))
+
+
 def test_images_come_in_one_order_wherever_they_were_read_from(tmp_path):
     """Under other file names, as when a download is unpacked in another way, the same images are the same data."""
     chance = numpy.random.default_rng(0)

@@ -30,8 +30,8 @@ class Series:
 
     images: so many of the training images, as many of each class; all of them if not given.
 
-    They are those of `python -m paper_nets train NET --epochs …`, in the same folders: what one has begun, the other
-    goes on with. Raises ValueError for no net, a wrong name, and images that a net does not take.
+    They are those of `python -m paper_nets train NET --epochs …`, in the same folders under the same root: what one has
+    begun, the other goes on with. Raises ValueError for no net, a wrong name, and images that a net does not take.
     """
 
     def __init__(

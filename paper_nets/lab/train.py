@@ -170,6 +170,12 @@ class Training:
             raise ValueError(
                 f"dropout is {recipe.dropout}; with several processes it must be 0, since each would draw its own."
             )
+        shrunk = min(data.shape[1:]) >> getattr(getattr(net, "plan", None), "halvings", 0)
+        if recipe.batch == 1 and shrunk == 1:
+            raise ValueError(
+                "batch is 1, and the net shrinks these images to one pixel, of which batch norm can tell no spread; "
+                "take at least 2."
+            )
         self.recipe, self.device, self.compiled, self.rows = recipe, torch.device(device), compiled, []
         if self.device.type == "cuda":
             # A run is to give the same bits again, and float32 is not to mean TensorFloat-32.

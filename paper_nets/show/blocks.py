@@ -19,7 +19,7 @@ READ = ("accuracy", "similarity")
 
 @figure
 def two_blocks() -> Picture:
-    """Figure 5 of the argument: a plain and a residual block side by side."""
+    """Figure 5 of the review: a plain and a residual block side by side."""
     picture = Picture(760, 400)
     ring = {"boxstyle": "circle,pad=0.12", "facecolor": "white"}
     for left, kind in ((0.02, "plain"), (0.5, "residual")):

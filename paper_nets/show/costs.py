@@ -87,7 +87,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 @figure
 def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], error: str) -> Picture:
-    """Figure 12 of the argument (DenseNet paper, Figure 3): error against what nets cost, a line for each family.
+    """Figure 12 of the review (DenseNet paper, Figure 3): error against what nets cost, a line for each family.
 
     `table` has net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes".
     error: what kind of error it is, for the axis.

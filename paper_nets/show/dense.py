@@ -21,7 +21,7 @@ def _index(i: int) -> str:
 
 @figure
 def two_equations(channels: int = 16, growth_rate: int = 16, layers: int = 3) -> Picture:
-    """Figure 9 of the argument: addition against concatenation, and the maps that stand after each layer.
+    """Figure 9 of the review: addition against concatenation, and the maps that stand after each layer.
 
     Both start with `channels` maps. Raises ValueError for what is not a whole number of at least 1.
     """
@@ -83,7 +83,7 @@ def _maps(axes: Axes, x: float, y: float, width: float, colour: str, words: str,
 
 @figure
 def dense_block(layers: int = 5, growth_rate: int = 4, channels_in: int = 6) -> Picture:
-    """Figure 8 of the argument (DenseNet paper, Figure 1): a dense block, every layer joined to all later ones.
+    """Figure 8 of the review (DenseNet paper, Figure 1): a dense block, every layer joined to all later ones.
 
     The block gets `channels_in` maps, and each of its layers adds `growth_rate` to what all later ones read.
     Raises ValueError for what is not a whole number of at least 1.
@@ -145,7 +145,7 @@ def _staircase(axes: Axes, plan: DenseNetPlan) -> str:
 
 @figure
 def staircase(plan: DenseNetPlan, title: str = "") -> Picture:
-    """Figure 10 of the argument for any dense net: the channels that stand before each layer, through blocks and
+    """Figure 10 of the review for any dense net: the channels that stand before each layer, through blocks and
     transitions."""
     picture = Picture(860, 320)
     axes = picture.add_axes((0.075, 0.15, 0.9, 0.7))

@@ -85,7 +85,7 @@ def styles_of(nets: Iterable[str]) -> dict[str, dict]:
 
 @figure
 def imagenet_errors(table: pandas.DataFrame) -> Picture:
-    """Figure 1 of the argument: ImageNet top-5 error by year, from `published("ilsvrc_top5")`, lowest bar last."""
+    """Figure 1 of the review: ImageNet top-5 error by year, from `published("ilsvrc_top5")`, lowest bar last."""
     table = table.sort_values("top5_error_pct", ascending=False)
     picture = Picture(760, 380)
     axes = picture.add_axes((0.09, 0.2, 0.89, 0.72))
@@ -205,7 +205,7 @@ def error_against_depth(table: pandas.DataFrame, epoch: int, error: str = "train
 
 @figure
 def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
-    """Figure 2 of the argument, and of any runs: errors over iterations, a row for each family of nets.
+    """Figure 2 of the review, and of any runs: errors over iterations, a row for each family of nets.
 
     `table` is that of `learning_curves` with the column iteration; `ends` has the papers' errors at the end of their
     schedules: net, training_error_pct, test_error_pct, NaN where they print none. Runs of one net are told apart by
@@ -280,7 +280,7 @@ def samples(data: Data) -> Picture:
 
 @figure
 def side_by_side(nets: Mapping[str, Trace]) -> Picture:
-    """Figure 3 of the argument: nets drawn layer by layer in columns, grouped by the side of their feature maps.
+    """Figure 3 of the review: nets drawn layer by layer in columns, grouped by the side of their feature maps.
 
     Solid arcs are identity shortcuts, dotted arcs those that change dimensions.
     """

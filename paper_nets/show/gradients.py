@@ -47,7 +47,7 @@ BY_LAYER = {
 
 @figure
 def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal", "gradient")) -> Picture:
-    """Figure 4 of the argument, measured: the gradient at every layer, on its way from the output back to the input.
+    """Figure 4 of the review, measured: the gradient at every layer, on its way from the output back to the input.
 
     `table` is that of `gradient_norms` with net, seed and the layer's number added; `columns` are two of its columns.
     """
