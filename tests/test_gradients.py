@@ -146,8 +146,9 @@ def test_jacobians_of_the_blocks_multiply_to_that_of_all_of_them(images, changes
 @pytest.mark.parametrize("changes", [{}, {"preact": True}, {"preact": True, "shortcut": "B"}])
 def test_all_paths_together_are_the_gradient(images, changes):
     net, labels = calibrated(small(**changes), images).double(), torch.arange(6)
-    paths = Paths(net, images.double(), labels)
-    assert paths.blocks == 3
+    paths = Paths(net.train(), images.double(), labels)
+    assert paths.blocks == 3 and net.training
+    net.eval()  # as the paths are taken, whatever the net was in
     every = [paths.gradient(through) for n in range(4) for through in combinations(range(3), n)]
     assert len(every) == 8 and all(part.norm() > 0 for part in every)
     start = net.stem(images.double()).detach().requires_grad_()

@@ -17,7 +17,7 @@ from torchvision import models
 
 from paper_nets import build, plan, published, show
 from paper_nets.lab import load
-from paper_nets.nets import trace
+from paper_nets.nets import Block, ResNetPlan, trace
 from paper_nets.nets.trace import Layer, Trace
 from paper_nets.show.panel import neighbours
 
@@ -557,6 +557,29 @@ def test_the_band_of_mean_curves_holds_all_seeds():
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == pytest.approx((50 / 3, 55))
     assert "plain8 training 16.7 to 21.7 %" in picture.alt
+
+
+def test_what_a_probe_reads_is_told_at_the_block_that_is_marked():
+    """Of nets of unequal depth, too: the shorter stands there with its last row."""
+    rows = [
+        ("plain8", 0, 99.0),
+        ("plain8", 1, 50.0),
+        ("resnet14", 0, 98.0),
+        ("resnet14", 1, 97.0),
+        ("resnet14", 2, 3.0),
+    ]
+    table = pandas.DataFrame(rows, columns=["net", "block", "accuracy"]).assign(seed=0, similarity=0.5)
+    assert "plain8 50 % recognised" in show.information(table).alt and "resnet14 3 %" in show.information(table).alt
+    assert "After 1 blocks" in show.information(table, 1).alt and "resnet14 97 %" in show.information(table, 1).alt
+    assert "plain8 99 %" in show.information(table, 0).alt and "resnet14 98 %" in show.information(table, 0).alt
+
+
+def test_a_shortcut_changes_dimensions_where_only_the_side_does():
+    stages = trace(build("resnet20", width=4, blocks=(1, 1)), (3, 32, 32)).shortcuts
+    assert [shortcut.changes for shortcut in stages] == [False, True]
+    strided = torch.nn.Sequential(Block(ResNetPlan(), 4, 4, stride=2))
+    (shortcut,) = trace(strided, (4, 8, 8)).shortcuts
+    assert shortcut.changes
 
 
 def test_more_sizes_of_maps_than_shades():
