@@ -84,7 +84,8 @@ def _sentence(error: Exception) -> str:
         return f"{what} cannot be used: {error.strerror.lower()}."
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "out of memory" in str(error):
         return "There is not enough memory for this; take a smaller net, smaller images or a smaller batch."
-    return str(error).strip().splitlines()[0]  # PyTorch's own go on for paragraphs
+    # PyTorch's own go on for paragraphs.
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -357,8 +358,9 @@ def _figures(asked: argparse.Namespace) -> int:
 
 def _keep(asked: argparse.Namespace) -> int:
     runs = [run for root in asked.runs for run in runs_in(root)]
-    for run in runs:
-        may_keep(run, asked.to)  # all of them or none
+    names = [may_keep(run, asked.to, asked.weights).name for run in runs]  # all of them or none
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"Two of these runs are named {min(twice)}; keep them in folders of their own.")
     for run in runs:
         print(f"kept in {keep(run, asked.to, asked.weights)}")
     return 0

@@ -7,6 +7,7 @@ import pty
 import random
 import re
 import resource
+import shlex
 import shutil
 import signal
 import struct
@@ -23,7 +24,7 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
-from paper_nets.__main__ import main
+from paper_nets.__main__ import _sentence, main
 from paper_nets.lab import DIGITS, load, record, recorded, table
 from paper_nets.lab.data import EMBEDDED
 from paper_nets.lab.record import make, read, runs_in, settings_of
@@ -287,6 +288,38 @@ def test_runs_are_compared_and_drawn(run_folder, tmp_path, capsys):
     assert b"<svg" in (tmp_path / "curves.svg").read_bytes()
 
 
+def test_a_command_is_quoted_and_has_all_that_made_the_run(run_folder):
+    run = record.read(run_folder)
+    odd = replace(
+        run,
+        settings=run.settings | {"data": "my pics"},
+        environment=[run.environment[0] | {"compiled": True}],
+    )
+    words = shlex.split(odd.command)
+    assert words[:6] == ["python", "-m", "paper_nets", "train", "plain8", "--data"] and words[6] == "my pics"
+    assert "--compile" in words and "--compile" not in run.command
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "There is not enough memory for this; take a smaller net"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate"), "There is not enough memory"),
+        (RuntimeError("first\nsecond"), "first"),
+        (ValueError(""), "ValueError"),
+        (OSError(28, "No space left on device"), "This cannot be used: no space left on device."),
+    ],
+)
+def test_other_errors_are_one_line(error, words):
+    assert _sentence(error).startswith(words) and "\n" not in _sentence(error)
+
+
+def test_whoever_stops_reading_stops_it_quietly():
+    command = f"{sys.executable} -m paper_nets compare | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stdout.count("\n") == 1 and done.stderr == ""
+
+
 def test_without_runs_the_longest_of_the_package_are_drawn(tmp_path, capsys):
     assert main(["plot", "--to", str(tmp_path / "curves.png")]) == 0
     told = capsys.readouterr().out
@@ -296,7 +329,14 @@ def test_without_runs_the_longest_of_the_package_are_drawn(tmp_path, capsys):
 
 def test_all_of_the_runs_are_kept_or_none(run_folder, tmp_path, digits, capsys):
     unfinished = begun(tmp_path, digits)
-    kept = tmp_path / "kept"
+    kept, again = tmp_path / "kept", tmp_path / "again" / run_folder.name
+    shutil.copytree(run_folder, again)
+    assert main(["keep", str(run_folder), str(again), "--to", str(kept)]) == 2
+    sentence(capsys.readouterr().err, "Two of these runs are named plain8")
+    bare = again.rename(again.with_name("bare"))
+    (bare / "checkpoint.safetensors").unlink()
+    assert main(["keep", str(run_folder), str(bare), "--to", str(kept), "--weights"]) == 2
+    sentence(capsys.readouterr().err, "was kept without weights")
     assert main(["keep", str(run_folder), str(unfinished), "--to", str(kept)]) == 2
     sentence(capsys.readouterr().err, "is not finished")
     assert not kept.exists()

@@ -4,9 +4,10 @@ import pandas
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from paper_nets import questions, show
-from paper_nets.lab import KINDS, learn_identity, load, recovered, seeded
+from paper_nets.lab import KINDS, calibrated, learn_identity, load, recovered, seeded
 from paper_nets.lab.data import Data
 from paper_nets.lab.identity import _stack, task
 from paper_nets.nets import Block, ResNetPlan
@@ -60,6 +61,27 @@ def test_it_learns_and_says_so_every_ten_steps(kind):
 def test_what_is_no_task_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         next(learn_identity(*arguments))
+
+
+def test_a_probe_of_few_numbers_reads_random_sums_of_all():
+    """By hand: the same sums of the same maps, for training and test images alike."""
+    data, net = load("digits").subset(300), seeded("plain8", load("digits"), seed=0)
+    found = recovered(net, data, numbers=32)
+    ready = calibrated(net, data.normalise(data.train_images))
+    maps = [ready.stem(data.normalise(images)).flatten(1) for images in (data.train_images, data.test_images)]
+    sums = torch.randn(maps[0].shape[1], 32, generator=torch.Generator().manual_seed(0)) / maps[0].shape[1] ** 0.5
+    train, test = (reading.detach() @ sums for reading in maps)
+    weights = torch.linalg.solve(
+        (train - train.mean(0)).T @ (train - train.mean(0)) + torch.eye(32),
+        (train - train.mean(0)).T @ (2 * functional.one_hot(data.train_labels.long(), 10) - 1.0),
+    )
+    targets = 2 * functional.one_hot(data.train_labels.long(), 10) - 1.0
+    right = ((test - train.mean(0)) @ weights + targets.mean(0)).argmax(1) == data.test_labels
+    assert found.accuracy[0] == pytest.approx(100 * right.float().mean().item(), abs=0.6)
+    assert found.accuracy[0] < recovered(net, data).accuracy[0]
+    assert recovered(net, data, numbers=10**6).equals(recovered(net, data))
+    with pytest.raises(ValueError, match="numbers is 0; it must be a whole number"):
+        recovered(net, data, numbers=0)
 
 
 def test_what_is_recovered_of_separable_and_of_erased_images():

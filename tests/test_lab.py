@@ -28,7 +28,7 @@ from paper_nets.lab import (
     train,
     train_each,
 )
-from paper_nets.lab.data import CIFAR10, crop_and_flip
+from paper_nets.lab.data import CIFAR10, _in_colour, crop_and_flip
 from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, threads_for, trainee, usual
 
 SHORT = replace(DIGITS, epochs=2)
@@ -77,6 +77,11 @@ def test_pictures_of_deep_grey_and_turned_ones_are_read_as_they_are_meant(tmp_pa
         Image.fromarray(turned).save(tmp_path / split / "turned" / "0.jpg", exif=exif)
     data = load(str(tmp_path), side=16)
     deep, upright = data.train_images.float()
+    bright = Image.fromarray(numpy.full((8, 8), 200, dtype=numpy.int32))  # mode I, but of 8 bits
+    assert numpy.asarray(_in_colour(bright)).tolist() == [[[200] * 3] * 8] * 8
+    Image.fromarray(ramp.astype(numpy.float32)).save(tmp_path / "train" / "deep" / "0.tiff")
+    with pytest.raises(ValueError, match="0.tiff cannot be read as an image"):
+        load(str(tmp_path), side=16)
     assert deep.mean().item() == pytest.approx(127, abs=2)
     assert upright[:, :6].mean() > 240 and upright[:, 10:].mean() < 15
 
@@ -87,7 +92,12 @@ def test_a_single_pixel_of_a_single_image_has_no_spread(digits):
     )
     with pytest.raises(ValueError, match="batch is 1, and the net shrinks these images to one pixel"):
         Training(seeded("plain8", small, 0), small, replace(SHORT, batch=1))
-    Training(seeded("plain8", digits, 0), digits, replace(SHORT, batch=1))
+    for fine in (
+        replace(digits, train_images=digits.train_images[..., :6, :6], test_images=digits.test_images[..., :6, :6]),
+        digits,
+    ):
+        Training(seeded("plain8", fine, 0), fine, replace(SHORT, batch=1))
+    Training(seeded("plain8", small, 0, norm=False), small, replace(SHORT, batch=1))
 
 
 def test_images_come_in_one_order_wherever_they_were_read_from(tmp_path):

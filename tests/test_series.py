@@ -57,7 +57,14 @@ def test_a_part_of_the_digits_is_trained_as_the_digits_are(digits, tmp_path):
 def test_the_caller_has_its_own_threads_while_a_series_waits(digits, tmp_path):
     before = torch.get_num_threads()
     torch.set_num_threads(3)
+    seen = []
     try:
+        list(
+            Series(["plain8"], digits, epochs=1, images=50, root=tmp_path / "c").make(
+                lambda *_: seen.append(torch.get_num_threads())
+            )
+        )
+        assert set(seen) == {1}  # the digits' own, while it works
         first, second = (
             Series(["plain8"], digits, epochs=2, images=50, root=tmp_path / name).make() for name in ("a", "b")
         )

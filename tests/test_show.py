@@ -506,10 +506,10 @@ def test_spread_draws_every_run_and_the_means():
     assert show.spread(table, "images", "few").alt.endswith("resnet20 30.0 at 50, 10.0 at 100")
 
 
-def runs_of(*nets, seeds=(0,), length="3epochs", epochs=3):
+def runs_of(*nets, seeds=(0,), run="a", epochs=3):
     """A table as `lab.table` makes it, its errors falling from 50 per cent."""
     rows = [
-        {"net": net, "seed": seed, "length": length, "epoch": e, "iteration": 10 * e, "training_error": 50 / e + seed}
+        {"net": net, "seed": seed, "run": run, "epoch": e, "iteration": 10 * e, "training_error": 50 / e + seed}
         for net in nets
         for seed in seeds
         for e in range(1, epochs + 1)
@@ -527,8 +527,8 @@ def test_runs_of_every_family_have_a_row():
     assert len(show.run_curves(runs_of("preact_resnet8"), NOTHING).axes) == 2
 
 
-def test_runs_of_two_lengths_are_two_lines():
-    both = pandas.concat([runs_of("plain8"), runs_of("plain8", length="6epochs", epochs=6)])
+def test_two_runs_of_one_net_are_two_lines():
+    both = pandas.concat([runs_of("plain8"), runs_of("plain8", run="b", epochs=6)])
     picture = show.run_curves(both, NOTHING)
     assert [list(line.get_xdata()) for line in picture.axes[0].lines] == [[10, 20, 30], [10, 20, 30, 40, 50, 60]]
     assert "plain8 training 16.7 %" in picture.alt and "plain8 training 8.3 %" in picture.alt
@@ -580,6 +580,35 @@ def test_a_shortcut_changes_dimensions_where_only_the_side_does():
     strided = torch.nn.Sequential(Block(ResNetPlan(), 4, 4, stride=2))
     (shortcut,) = trace(strided, (4, 8, 8)).shortcuts
     assert shortcut.changes
+
+
+def test_gradients_that_are_all_zero_are_said_to_be():
+    silent = by_layer(signal=0.0, gradient=0.0)
+    picture = show.gradient_by_layer(silent, "dead")
+    assert "exactly 0" in picture.texts[-1].get_text() and "nan" not in picture.alt
+    assert not any("exactly 0" in text.get_text() for text in show.gradient_by_layer(by_layer(), "alive").texts)
+
+
+def test_names_stand_on_the_side_where_nothing_else_is():
+    """Left of the points of the cheaper family, right of the dearer one's, whichever that is."""
+    rows = [
+        ("resnet50", 8.0, 4e6, 1e7),
+        ("resnet101", 7.0, 8e6, 2e7),
+        ("densenet121", 8.1, 2e6, 4e7),
+        ("densenet169", 7.1, 3e6, 5e7),
+    ]
+    table = pandas.DataFrame(rows, columns=["net", "error", "parameters", "activation_bytes"])
+    picture = show.error_against_costs(table, ["parameters", "activation_bytes"], "error")
+    for axes, left in zip(picture.axes, ({"121", "169"}, {"50", "101"}), strict=True):
+        assert {text.get_text() for text in axes.texts if text.get_ha() == "right"} == left
+        ticks = axes.get_xticks()
+        assert 3 <= len(ticks) <= 8 and all(low < high for low, high in zip(ticks, ticks[1:], strict=False))
+
+
+def test_level_responses_fill_the_picture():
+    level = pandas.DataFrame({"net": "plain20", "layer": [1, 2, 3], "response": [1.0, 0.95, 1.05]})
+    low, high = show.responses(level, 0.99).axes[0].get_ylim()
+    assert high / low < 2
 
 
 def test_more_sizes_of_maps_than_shades():

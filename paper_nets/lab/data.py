@@ -208,12 +208,14 @@ def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tens
 
 
 def _in_colour(image: Image.Image) -> Image.Image:
-    """As it is meant to be seen: upright, and of deep grey its brightest 8 bits, which Pillow would cut off instead."""
+    """As it is meant to be seen: upright, and 16 bits of grey as 8, which Pillow would cut off instead."""
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
+    if image.mode.startswith("I"):
         pixels = numpy.asarray(image, dtype=float)
-        most = 65535 if image.mode.startswith("I") else max(pixels.max(), 1e-9)
+        most = 65535 if image.mode.startswith("I;16") or pixels.max() > 255 else 255
         image = Image.fromarray((255 * (pixels / most).clip(0, 1)).astype(numpy.uint8))
+    elif image.mode == "F":
+        raise ValueError("its pixels are fractions, of unknown range")
     return image.convert("RGB")
 
 

@@ -283,9 +283,10 @@ def keep(run: Run, root: Path, weights: bool = False) -> Path:
     """Copy a finished run without its checkpoint, its weights in half precision if asked; the new folder.
 
     The running statistics of batch norm stay as they are: in a deep plain net they leave half precision's range.
-    Raises ValueError for a run that is not finished, FileExistsError where there is one of its name.
+    Raises ValueError for a run that is not finished, FileExistsError where there is one of its name, FileNotFoundError
+    for one that has no weights though they are asked for.
     """
-    target = may_keep(run, root)
+    target = may_keep(run, root, weights)
     half = {}
     if weights:
         state = run.weights().state_dict()
@@ -303,8 +304,10 @@ def keep(run: Run, root: Path, weights: bool = False) -> Path:
     return target
 
 
-def may_keep(run: Run, root: Path) -> Path:
+def may_keep(run: Run, root: Path, weights: bool = False) -> Path:
     """Where `keep` would copy a run to; refuses as it does."""
+    if weights:
+        run.weights()
     if not run.whole:
         raise ValueError(f"{run.folder} is not finished: epoch {len(run.curve)} is its last; let it go on first.")
     target = root / run.folder.name
@@ -314,14 +317,14 @@ def may_keep(run: Run, root: Path) -> Path:
 
 
 def table(runs: list[Run]) -> pandas.DataFrame:
-    """The curves of runs in one table: net, seed, length ("15epochs") and the fields of `Epoch`; shallow nets first.
+    """The curves of runs in one table: net, seed, run (its folder) and the fields of `Epoch`; shallow nets first.
 
     Raises ValueError for no runs.
     """
     if not runs:
         raise ValueError("There are no runs to put into a table; choose others, or make some first.")
     runs = sorted(runs, key=lambda run: (len(run.net), run.net, run.recipe.seed))
-    named = [run.curve.assign(net=run.net, seed=run.recipe.seed, length=run.recipe.length) for run in runs]
+    named = [run.curve.assign(net=run.net, seed=run.recipe.seed, run=str(run.folder)) for run in runs]
     return pandas.concat(named, ignore_index=True)
 
 

@@ -170,8 +170,8 @@ class Training:
             raise ValueError(
                 f"dropout is {recipe.dropout}; with several processes it must be 0, since each would draw its own."
             )
-        shrunk = min(data.shape[1:]) >> getattr(getattr(net, "plan", None), "halvings", 0)
-        if recipe.batch == 1 and shrunk == 1:
+        normed = any(isinstance(module, nn.BatchNorm2d) for module in net.modules())
+        if recipe.batch == 1 and normed and _smallest_side(net, data) == 1:
             raise ValueError(
                 "batch is 1, and the net shrinks these images to one pixel, of which batch norm can tell no spread; "
                 "take at least 2."
@@ -425,6 +425,20 @@ def threads_for(data: str) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@torch.no_grad()
+def _smallest_side(net: nn.Module, data: Data) -> int:
+    """Of the maps that a net's batch norms get of one of these images."""
+    sides, hooks, was_training = [], [], net.training
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            hooks.append(module.register_forward_pre_hook(lambda _, given: sides.append(max(given[0].shape[2:]))))
+    net.eval()(data.train_images[:1].float())
+    net.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return min(sides, default=2)
 
 
 def in_steps(steps: Iterator, data: str) -> Iterator:

@@ -62,7 +62,8 @@ def at_least_decades(axes: Axes, decades: float) -> None:
 def style_of(net: str) -> dict:
     """The colour of the net's family, the darker the deeper, with a line and a marker that go with the depth.
 
-    They depend on the depth alone, so a net looks the same whatever stands beside it.
+    They depend on the depth alone, so a net looks the same whatever stands beside it; `styles_of` tells nets apart
+    that look alike.
     """
     depth = depth_of(net)
     lighter = 0.5 * (1 - min(depth, 56) / 56)
@@ -209,10 +210,10 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
 
     `table` is that of `learning_curves` with the column iteration; `ends` has the papers' errors at the end of their
     schedules: net, training_error_pct, test_error_pct, NaN where they print none. Runs of one net are told apart by
-    their seed and, where `table` has that column, their length.
+    their seed and, where `table` has that column, their folder ("run").
     """
     kinds = [kind for kind in ("plain", "residual", "preact", "dense") if kind in set(table.net.map(family))]
-    one_run, styles = [name for name in ("seed", "length") if name in table], styles_of(table.net)
+    one_run, styles = [name for name in ("seed", "run") if name in table], styles_of(table.net)
     picture = Picture(900, 280 * len(kinds))
     rows = picture.subplots(len(kinds), 2, sharex=True, sharey=True, squeeze=False)
     edge = 0.18 / len(kinds)

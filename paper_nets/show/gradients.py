@@ -52,19 +52,25 @@ def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal
     `table` is that of `gradient_norms` with net, seed and the layer's number added; `columns` are two of its columns.
     """
     picture, *pair = _pair()
+    shown = table.assign(**{column: table[column].where(table[column] > 0) for column in columns})
     for axes, column in zip(pair, columns, strict=True):
-        _lines(axes, table, "layer", column)
-        plain_log(axes.yaxis)
+        _lines(axes, shown, "layer", column)
         axes.set_xlim(0, table.layer.max() + 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        at_least_decades(axes, 4)
+        if shown[column].notna().any():  # a net without batch norm may have died
+            plain_log(axes.yaxis)
+            at_least_decades(axes, 4)
         tidy(axes, "layer (the gradient comes from the right)", "", BY_LAYER[column])
     _legend(pair[1])
     picture.suptitle(title, fontsize=11)
     column = columns[0]
     # The last layer is the classifier.
-    ratio = table.groupby(["net", "seed"], sort=False)[column].agg(lambda values: values.iloc[0] / values.iloc[-2])
+    ratio = table.groupby(["net", "seed"], sort=False)[column].agg(
+        lambda values: values.iloc[0] / values.iloc[-2] if values.iloc[-2] else 0.0
+    )
     ratio = ratio.groupby("net", sort=False).median()
+    if (table.groupby(["net", "seed"])[column].median() == 0).any():
+        picture.text(0.3, 0.5, "all or most of them are exactly 0", ha="center", color="0.35")
     picture.alt = f"{title}. {BY_LAYER[column]}, the first over the last convolution's: " + "; ".join(
         f"{net} {value:.2g}" for net, value in ratio.items()
     )
