@@ -382,6 +382,10 @@ def test_the_recorded_runs_are_whole_and_anonymous():
         assert run.environment[0]["from_epoch"] == 1 and run.environment[0]["processor"]
         assert "/" not in json.dumps(run.settings) + json.dumps([leg["system"] for leg in run.environment])
     assert {run.recipe.seed for run in recorded("digits", DIGITS.epochs) if run.net == "plain56"} == {1, 2, 3, 4}
+    six = {(run.net, run.recipe.seed) for run in recorded("cifar10", epochs=6)}
+    assert six >= {(net, seed) for net in ("plain20", "plain56", "resnet20", "resnet56") for seed in range(3)}
+    fifteen = {run.net for run in recorded("cifar10", epochs=15)}
+    assert fifteen >= {f"{kind}{depth}" for kind in ("plain", "resnet") for depth in (20, 32, 44, 56)}
     weights = [path.stat().st_size for path in record.RECORDED.glob("*/weights.safetensors")]
     assert sum(weights) <= 10e6
 
