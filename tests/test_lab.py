@@ -32,6 +32,8 @@ from paper_nets.lab.data import CIFAR10, _in_colour, crop_and_flip
 from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, threads_for, trainee, usual
 
 SHORT = replace(DIGITS, epochs=2)
+# Of the images themselves, which are not here.
+PHOTOGRAPHS = {"cifar10": CIFAR10, "cifar10_5000": "501e7e3279ecf09e"}
 LONG = record.RECORDED / "resnet56-cifar10-15epochs-seed0" / "curve.csv"
 
 
@@ -366,10 +368,12 @@ def test_the_recorded_runs_are_whole_and_anonymous():
     folders = {path.parent for path in record.RECORDED.glob("*/*")}
     digits = load("digits")
     parts = {f"digits_{count}": digits.subset(count) for count in (50, 100, 200, 400)}
-    fingerprints = {name: data.fingerprint for name, data in {"digits": digits, **parts}.items()} | {"cifar10": CIFAR10}
+    fingerprints = {name: data.fingerprint for name, data in {"digits": digits, **parts}.items()} | PHOTOGRAPHS
     runs = [run for data in fingerprints for run in recorded(data)]
     assert {run.folder for run in runs} == folders
-    images = {"digits": 1437, "cifar10": 50_000} | {name: len(data.train_images) for name, data in parts.items()}
+    images = {"digits": 1437, "cifar10": 50_000, "cifar10_5000": 5000} | {
+        name: len(data.train_images) for name, data in parts.items()
+    }
     for data, fingerprint in fingerprints.items():
         assert {run.settings["images"] for run in recorded(data)} == {fingerprint}
     assert all("note" not in leg for run in runs for leg in run.environment)
@@ -382,6 +386,8 @@ def test_the_recorded_runs_are_whole_and_anonymous():
         assert run.environment[0]["from_epoch"] == 1 and run.environment[0]["processor"]
         assert "/" not in json.dumps(run.settings) + json.dumps([leg["system"] for leg in run.environment])
     assert {run.recipe.seed for run in recorded("digits", DIGITS.epochs) if run.net == "plain56"} == {1, 2, 3, 4}
+    few = {(run.net, run.recipe.seed, run.recipe.augment, run.recipe.dropout) for run in recorded("cifar10_5000")}
+    assert few == {(n, seed, False, 0.0) for n in ("plain20", "resnet20", "densenet22_k12") for seed in range(3)}
     six = {(run.net, run.recipe.seed) for run in recorded("cifar10", epochs=6)}
     assert six >= {(net, seed) for net in ("plain20", "plain56", "resnet20", "resnet56") for seed in range(3)}
     fifteen = {run.net for run in recorded("cifar10", epochs=15)}
