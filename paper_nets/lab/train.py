@@ -434,11 +434,13 @@ def _smallest_side(net: nn.Module, data: Data) -> int:
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             hooks.append(module.register_forward_pre_hook(lambda _, given: sides.append(max(given[0].shape[2:]))))
-    net.eval()(data.train_images[:1].float())
-    net.train(was_training)
-    for hook in hooks:
-        hook.remove()
-    return min(sides, default=2)
+    try:
+        net.eval()(data.train_images[:1].float())
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return min(sides, default=2)  # the memory-efficient form calls none of them
 
 
 def in_steps(steps: Iterator, data: str) -> Iterator:
