@@ -332,7 +332,7 @@ def _plot(asked: argparse.Namespace) -> int:
     runs = _runs(asked) if asked.runs else longest(recorded("cifar10"))
     data = sorted({run.settings["data"] for run in runs})
     if len(data) > 1:
-        raise ValueError(f"These runs are on {' and '.join(data)}; name those of one data set, to share their axes.")
+        raise ValueError(f"These runs are on {', '.join(data)}; name those of one data set, to share their axes.")
     picture = run_curves(table(runs), paper_ends(data[0]))
     picture.savefig(asked.to, dpi=200)
     print(f"{asked.to}: {picture.alt}.")

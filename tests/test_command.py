@@ -611,7 +611,7 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("speed --seconds 0", "seconds is 0"),
         ("compare nowhere", "nowhere is neither a run"),
         ("plot --to curves.doc", r"must end in \.png or \.svg"),
-        ("plot {all}", "on cifar10 and digits and .*; name those of one data set"),
+        ("plot {all}", r"on cifar10, .*digits, .*; name those of one data set"),
         ("figures --to {site}", "has an index.html that is not of these figures"),
         ("keep nowhere --to kept", "nowhere is neither a run"),
     ],
