@@ -18,6 +18,7 @@ from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
+from paper_nets.gallery import REACH, WIDE
 from tests.execute import execute
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -25,7 +26,9 @@ FRAMES = "application/x-paper-nets-frames+json"
 ASK = f"""from IPython.display import display
 
 panel = list(Out.values())[-1]  # not _, which a notebook may use
-display({{"{FRAMES}": None if panel.button else panel.frames(), "text/plain": ""}}, raw=True)"""
+display({{"{FRAMES}": None if getattr(panel, "button", True) else {{  # the workshop has several buttons
+    **panel.frames(), "controls": [control.description for control in panel.children[0].children]
+}}, "text/plain": ""}}, raw=True)"""
 TRAINS = '<p class="note">This panel trains nets: open the notebook to use it.</p>'
 
 STYLE = """
@@ -44,7 +47,17 @@ td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; vertical-align: t
 .frames { border: 1px solid #ccc; border-radius: 6px; padding: .6rem .8rem; margin: 1rem 0; }
 .frames label { display: flex; flex-wrap: wrap; align-items: center; gap: .2rem .8rem; }
 .frames output { flex: 0 0 3rem; } .frames input { flex: 1 1 7rem; min-width: 0; min-height: 2.2rem; }
-.note { color: #555; font-style: italic; }
+.note { color: #555; font-style: italic; } .frames .note { margin: .2rem 0; font-size: .9rem; }
+td img { min-width: 7rem; }
+@media (max-width: 600px) {  /* the verdicts: a row's cells one below the other */
+  .output_markdown thead { display: none; }
+  .output_markdown :is(tbody, tr, td) { display: block; }
+  .output_markdown tr { padding: .5rem 0; border-bottom: 1px solid #ddd; }
+  .output_markdown td { padding: 0; border: 0; }
+  .output_markdown td:nth-child(3)::before { content: "measured: "; }
+  .output_markdown td:nth-child(4)::before { content: "verdict: "; }
+  .output_markdown td:nth-child(5)::before { content: "notebook "; }
+}
 """
 
 SCRIPT = """
@@ -56,6 +69,7 @@ async function unpacked(text) {
 for (const box of document.querySelectorAll('.frames')) {
   const inputs = [...box.querySelectorAll('input')];
   const all = unpacked(box.querySelector('script').textContent);
+  const picture = box.querySelector('.picture');
   const show = async () => {
     const {values, pictures} = await all;
     const at = inputs.map(input => +input.value);
@@ -64,7 +78,9 @@ for (const box of document.querySelectorAll('.frames')) {
       input.nextElementSibling.textContent = values[i][at[i]];
     });
     const [before, svg, after] = pictures[at[0]][at[1] ?? 0];
-    box.querySelector('.picture').innerHTML = before + encodeURIComponent(svg) + after;
+    const left = picture.scrollLeft;
+    picture.innerHTML = before + encodeURIComponent(svg) + after;
+    picture.scrollLeft = left;
   };
   inputs.forEach(input => input.addEventListener('input', show));
 }
@@ -95,11 +111,11 @@ show();
 
 
 def ask_for_frames(book: nbformat.NotebookNode) -> None:
-    """Put a cell behind each panel that draws its frames."""
+    """Put a cell behind each panel, and behind the workshop, that draws its frames."""
     cells = []
     for cell in book.cells:
         cells.append(cell)
-        if cell.cell_type == "code" and "show.Panel(" in cell.source:
+        if cell.cell_type == "code" and ("show.Panel(" in cell.source or "show.Workshop(" in cell.source):
             cells.append(nbformat.v4.new_code_cell(ASK, metadata={"tags": ["frames"]}))
     book.cells = cells
 
@@ -112,13 +128,15 @@ def sliders(frames: dict) -> str:
             f'<label>{html.escape(name)} <input type="range" min="0" max="{len(values) - 1}" value="{at}" '
             f'aria-valuetext="{html.escape(values[at])}"><output>{html.escape(values[at])}</output></label>'
         )
+    others = html.escape(", ".join(name for name in frames["controls"] if name not in frames["names"]))
+    note = f'<p class="note">Also in the notebook: {others}.</p>' if others else ""
     at = [*frames["at"], 0]
     picture = frames["pictures"][at[0]][at[1]]
     pictures = [[parts(one) for one in row] for row in frames["pictures"]]
     # Packed, since the pictures of one panel are much alike: a tenth of the size.
     data = base64.b64encode(gzip.compress(json.dumps({"values": frames["values"], "pictures": pictures}).encode()))
     return (
-        f'<div class="frames">{"".join(rows)}<div class="picture">{picture}</div>'
+        f'<div class="frames">{"".join(rows)}{note}<div class="picture wide">{picture}</div>'
         f'<script type="text/plain">{data.decode()}</script></div>'
     )
 
@@ -145,7 +163,8 @@ def for_the_page(book: nbformat.NotebookNode) -> None:
                 words = html.escape(about["alt"], quote=True)
                 size = f'width="{about["width"]}" height="{about["height"]}"'
                 picture = picture.replace("\n", "")
-                output.data = {"text/html": f'<img alt="{words}" {size} src="data:image/png;base64,{picture}">'}
+                image = f'<img alt="{words}" {size} src="data:image/png;base64,{picture}">'
+                output.data = {"text/html": f'<div class="wide">{image}</div>'}
     book.cells = cells
 
 
@@ -197,10 +216,10 @@ def page(body: str, name: str, names: list[str]) -> str:
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<style>{STYLE}{HtmlFormatter().get_style_defs(".highlight")}</style></head>
+<style>{STYLE}{WIDE}{HtmlFormatter().get_style_defs(".highlight")}</style></head>
 <body><nav aria-label="notebooks">{links}</nav>
 <main>{body}</main>
-<script>{SCRIPT}</script></body>
+<script>{REACH}{SCRIPT}</script></body>
 </html>
 """
 
@@ -215,9 +234,9 @@ def main(folder: Path, paths: list[Path]) -> int:
         body = body_of(book)
         found += sections(body, path.stem)
         (folder / f"{path.stem}.html").write_text(page(body, path.stem, names), encoding="utf-8")
-        if (cover := path.with_suffix(".png")).exists():
-            shutil.copy(cover, folder)
         print(f"{folder / path.stem}.html: {time.perf_counter() - start:.0f} s", flush=True)
+    for cover in paths[0].parent.glob("[0-9][0-9]-*.png"):  # notebook 00 shows them all
+        shutil.copy(cover, folder)
     (folder / "search.html").write_text(page(search(found), "search", names), encoding="utf-8")
     shutil.copy(folder / f"{names[0]}.html", folder / "index.html")
     return 0

@@ -1,5 +1,6 @@
 """The pages in a real browser, without a network and without a kernel, wide and narrow."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.book import NOTEBOOKS, main
+from paper_nets import gallery
+from tests.book import NOTEBOOKS, TRAINS, main
 from tests.jupyter import OFFLINE, browser
 from tests.test_browser import pytestmark  # noqa: F401  it needs the same browser
 
@@ -37,6 +39,9 @@ def page(request, book):
         yield page, wrong
 
 
+FITS = "document.documentElement.scrollWidth <= window.innerWidth"
+IN_VIEW = "e => { const {left, right} = e.getBoundingClientRect(); return left >= 0 && right <= window.innerWidth; }"
+
 # From a slider's input to the changed picture, in the page's own time: a list of milliseconds.
 MOVE_ALL = """async () => {
     const waited = [];
@@ -61,7 +66,7 @@ def test_every_page_is_whole_and_its_sliders_answer(page, book):
     moves = 0
     for path in sorted(book.glob("*.html")):
         page.goto(path.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path.name
+        assert page.evaluate(FITS), path.name
         for image in page.locator("img").all():
             assert len(image.get_attribute("alt")) > 20 and image.evaluate("image => image.naturalWidth") > 100
         waited = sorted(page.evaluate(MOVE_ALL))
@@ -98,8 +103,79 @@ def test_sliders_answer_without_a_kernel(page):
     before = box.locator("img").get_attribute("alt")
     page.keyboard.press("ArrowLeft")
     assert second.get_attribute("aria-valuetext") == "off"
-    box.locator(f"img:not([alt='{before}'])").wait_for()
+    box.locator(f"img:not([alt={json.dumps(before, ensure_ascii=False)}])").wait_for()
     assert wrong == []
+
+
+def check_pictures(page):
+    """Where the page is narrow they are wide enough to read, and scroll in boxes of their own."""
+    narrow = page.viewport_size["width"] < 600
+    assert page.evaluate(FITS)
+    for box in page.locator(".wide").all():
+        assert box.evaluate(IN_VIEW)
+        natural = int(box.locator("img").get_attribute("width"))
+        room = 700 if narrow else box.bounding_box()["width"]
+        assert box.locator("img").bounding_box()["width"] == min(natural, room) >= 560
+        told = [box.get_attribute(name) for name in ("role", "tabindex")]
+        assert told == (["region", "0"] if narrow else [None, None])
+    if narrow:
+        box = page.get_by_role("region", name="picture 1, scrolls sideways")
+        box.press("ArrowRight")
+        page.wait_for_function("box => box.scrollLeft > 0", arg=box.element_handle())
+        assert page.evaluate("window.scrollX") == 0
+
+
+def test_pictures_can_be_read(page, book):
+    page, _ = page
+    page.goto((book / "05-dense-connectivity.html").as_uri())
+    assert page.locator(".wide img").count() == page.locator("img").count()
+    check_pictures(page)
+
+
+def test_a_slider_stays_in_view_and_leaves_its_picture_where_it_was_scrolled_to(page):
+    page, _ = page
+    frames = page.locator(".frames").first
+    scrolled = frames.locator(".wide").evaluate("box => { box.scrollLeft = 200; return box.scrollLeft; }")
+    before = frames.locator("img").get_attribute("alt")
+    frames.get_by_role("slider").first.press("ArrowRight")
+    frames.locator(f"img:not([alt={json.dumps(before, ensure_ascii=False)}])").wait_for()
+    assert frames.locator(".wide").evaluate("box => box.scrollLeft") == scrolled
+    assert all(label.evaluate(IN_VIEW) for label in frames.locator("label").all())
+
+
+def test_the_page_names_the_controls_that_it_leaves_out(page):
+    page, _ = page
+    notes = [" ".join(frames.locator(".note").all_inner_texts()) for frames in page.locator(".frames").all()]
+    assert notes[:2] == ["Also in the notebook: channels in.", ""]
+    assert notes[2].startswith("Also in the notebook: preset, layers in block 1, ") and "growth rate" not in notes[2]
+
+
+def test_the_workshop_needs_the_notebook(tmp_path):
+    cells = [nbformat.v4.new_markdown_cell("# 09"), nbformat.v4.new_code_cell("from paper_nets import show")]
+    cells.append(nbformat.v4.new_code_cell("show.Workshop()"))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "09-own.ipynb")
+    main(tmp_path, [tmp_path / "09-own.ipynb"])
+    page = (tmp_path / "09-own.html").read_text()
+    assert page.count(TRAINS) == 1 and "Run this cell" not in page
+
+
+def test_the_map_and_the_verdicts_can_be_read_without_scrolling_sideways(page, book):
+    page, _ = page
+    page.goto((book / "00-start-here.html").as_uri())
+    assert min(image.bounding_box()["width"] for image in page.locator("img").all()) >= 112
+    for table in (page.locator("table", has_text="What does adding"), page.locator("table", has_text="verdict")):
+        assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
+        assert table.evaluate(f"table => [...table.querySelectorAll('td')].every({IN_VIEW})")
+    page.goto((book / "05-dense-connectivity.html").as_uri())
+
+
+def test_the_page_of_the_figures_can_be_read_too(page, book, tmp_path):
+    page, _ = page
+    page.goto(gallery.write(tmp_path, gallery.FIGURES[:3]).as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+    assert page.locator("details[open] table").count() > 0
+    check_pictures(page)
+    page.goto((book / "05-dense-connectivity.html").as_uri())
 
 
 def test_no_formula_needs_a_script():

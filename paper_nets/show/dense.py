@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import dist
 
 import numpy
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from paper_nets.nets import DenseNetPlan, cost
+from paper_nets.nets.cost import NetCost
 from paper_nets.nets.parts import check_whole
 from paper_nets.show.figures import plain_log, tidy
 from paper_nets.show.picture import COLOURS, Picture, figure
@@ -103,11 +107,11 @@ def dense_block(layers: int = 5, growth_rate: int = 4, channels_in: int = 6) -> 
     axes.add_collection(LineCollection(arcs, color=COLOURS["dense"], linewidth=1.2, alpha=0.8))
     axes.plot(*zip(*ends, strict=True), ">", color=COLOURS["dense"], markersize=4)
     axes.plot(range(layers + 1), [0] * (layers + 1), "o", color="white", markeredgecolor="black", markersize=24)
-    size = 9 if layers < 8 else 7
+    size = min(9, 110 / (layers + 1.2))  # the room for each layer, in points, over that of its words
     for i in range(layers + 1):
         axes.text(i, 0, f"x{_index(i)}", ha="center", va="center", fontsize=9)
         reads = channels_in + (i - 1) * growth_rate
-        words = f"H{_index(i)} reads {reads}\nadds {growth_rate}" if i else f"input\n{channels_in} maps"
+        words = f"H{_index(i)}\nreads {reads}\nadds {growth_rate}" if i else f"input\n{channels_in} maps"
         axes.text(i, -0.2, words, ha="center", va="top", fontsize=size)
     total = channels_in + layers * growth_rate
     arithmetic = f"k = {growth_rate}: {channels_in} + {layers} × {growth_rate} = {total} maps leave"
@@ -120,62 +124,156 @@ def dense_block(layers: int = 5, growth_rate: int = 4, channels_in: int = 6) -> 
     return picture
 
 
-def _staircase(axes: Axes, plan: DenseNetPlan) -> str:
-    """Draw the channels that stand before each layer; the same in words."""
-    at, enter, words = 0, plan.channels_in, []
-    for i, (layers, (_, after)) in enumerate(zip(plan.blocks, plan.channels, strict=True), 1):
-        places = range(at, at + layers + 1)
+# Pixels: a box with upright words, the gap before the next, and the least width of a dense block, for its name.
+BOX, GAP, LEAST = 16, 9, 48
+
+
+def _parts(plan: DenseNetPlan, brief: bool) -> list[tuple[str, int]]:
+    """What an image meets on its way through a net: the words for each part, and its layers where it is a dense block.
+
+    brief: stems, transitions and heads as one part each.
+    """
+    stages = cost(plan).stages
+    activation = ["BN–ReLU"] if plan.norm else ["ReLU"]
+    inside = {
+        "stem": ["3×3 conv"] if plan.stem == "3x3" else ["7×7 conv", *activation, "3×3 max pool"],
+        "transition": [*activation, "1×1 conv", "2×2 average pool"],
+        "head": [*activation, "global average pool", "linear"],
+    }
+    side = stages[0].shape[1] * (4 if plan.stem == "7x7" else 1)
+    parts, layers = [(f"input, {side}×{side}", 0)], iter(plan.blocks)
+    for stage in stages:
+        kind, side = stage.name.split()[0], stage.shape[1]
+        if kind == "block":
+            name = stage.name if brief else f"dense\n{stage.name}"
+            parts.append((f"{name}\n{side}×{side}", next(layers)))
+        else:
+            parts += [(words, 0) for words in ([kind] if brief else inside[kind])]
+    return parts
+
+
+def _places(parts: list[tuple[str, int]], width: float) -> list[tuple[float, float]]:
+    """Where each part begins, and how wide it is, in pixels: a block as wide as it has layers, but for short ones."""
+    blocks = sorted(layers for _, layers in parts if layers)
+    room, rest, wide = width - BOX * (len(parts) - len(blocks)) - GAP * (len(parts) - 1), sum(blocks), {0: BOX}
+    least = min(LEAST, room / len(blocks))
+    for layers in blocks:  # the shortest first: what it takes beyond its share, the others lack
+        wide[layers] = max(least, room * layers / rest)
+        room, rest = room - wide[layers], rest - layers
+    at, places = 0, []
+    for _, layers in parts:
+        places.append((at, wide[layers]))
+        at += wide[layers] + GAP
+    return places
+
+
+def _net(axes: Axes, parts: list[tuple[str, int]], places: list[tuple[float, float]], low: float, high: float) -> None:
+    """Draw a net part by part above the axes, from `low` to `high` times their height."""
+    above = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+    middle = (low + high) / 2
+    colours = [to_rgba(COLOURS["dense"], 0.35) if layers else "white" for _, layers in parts]
+    boxes = [Rectangle((at, low), wide, high - low) for at, wide in places]
+    axes.add_collection(PatchCollection(boxes, facecolors=colours, edgecolors="black", **above), autolim=False)
+    arrows = [at - GAP / 2 for at, _ in places[1:]]
+    axes.plot(arrows, [middle] * len(arrows), ">", color="black", markersize=3, **above)
+    look = {"ha": "center", "va": "center", "fontsize": 8, **above}
+    for (words, layers), (at, wide) in zip(parts, places, strict=True):
+        axes.text(at + wide / 2, middle, words, rotation=0 if layers else 90, **look)
+
+
+def _staircase(axes: Axes, plan: DenseNetPlan, strip: tuple[float, float], brief: bool = False) -> str:
+    """Draw the channels that stand before each layer, and the net above, in the strip that `_net` takes; in words."""
+    width = axes.get_window_extent().width
+    parts = _parts(plan, brief)
+    places = _places(parts, width)
+    _net(axes, parts, places, *strip)
+    foot, enter, top, words = [], plan.channels_in, 0, []
+    blocks = [place for place, (_, layers) in zip(places, parts, strict=True) if layers]
+    for i, (layers, (_, after), (at, wide)) in enumerate(zip(plan.blocks, plan.channels, blocks, strict=True), 1):
+        x = numpy.linspace(at, at + wide, layers + 1)
         steps = [enter + j * plan.growth_rate for j in range(layers + 1)]
         leave = steps[-1]
-        axes.fill_between(places, steps, step="post", color=COLOURS["dense"], alpha=0.35, linewidth=0)
-        axes.step(places, steps, where="post", color=COLOURS["dense"])
-        axes.annotate(enter, (at, enter), (-4, 0), textcoords="offset points", ha="right", va="center", fontsize=9)
-        axes.annotate(leave, (at + layers, leave), (0, 4), textcoords="offset points", ha="center", fontsize=9)
+        axes.stairs(steps[:-1], x, fill=True, color=COLOURS["dense"], alpha=0.35, linewidth=0)
+        axes.step(x, steps, where="post", color=COLOURS["dense"])
+        axes.annotate(f"{leave} out", (x[-1], leave), (0, 4), textcoords="offset points", ha="center", fontsize=8)
+        foot.append((at, f"{enter} in"))
         words.append(f"block {i}: {enter} + {layers} × {plan.growth_rate} = {leave}")
         if i < len(plan.blocks):
-            axes.plot([at + layers, at + layers + 2], [leave, after], color="black", linestyle=":")
+            axes.plot([x[-1], blocks[i][0]], [leave, after], color="black", linestyle=":")
             words.append(f"transition to {after}")
-        at, enter = at + layers + 2, after
-    axes.set(xlim=(-0.06 * at, at), ylim=(0, None), xticks=[])
-    axes.margins(y=0.12)
-    tidy(axes, "a step for each layer; transitions dotted", "channels")
-    axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)
-    return "; ".join(words)
+        enter, top = after, max(top, leave)
+    axes.set(xlim=(-1, width + 1), ylim=(0, 1.1 * top))
+    axes.set_xticks(*zip(*foot, strict=True), fontsize=8)
+    tidy(axes, "a step for each layer; dotted: transition (1×1 conv, pool)", "channels")
+    axes.yaxis.set_label_coords(-57 / width, 0.5)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    met = ", ".join(part.replace("\n", " ") for part, _ in parts)
+    return f"Channels: {'; '.join(words)}. The net: {met}"
 
 
 @figure
 def staircase(plan: DenseNetPlan, title: str = "") -> Picture:
-    """Figure 10 of the review for any dense net: the channels that stand before each layer, through blocks and
-    transitions."""
-    picture = Picture(860, 320)
-    axes = picture.add_axes((0.075, 0.15, 0.9, 0.7))
-    words = _staircase(axes, plan)
-    axes.set_title(title, y=1.04, fontsize=11)
-    picture.alt = f"{title}. Channels: {words}"
+    """Figure 10 of the review for any dense net: its parts, and below them the channels that stand before each layer.
+
+    A short block is drawn wider than its layers, so that its name fits. title: which net it is, unless given with its
+    depth, k and θ. Raises ValueError for more blocks than the net's images can be halved.
+    """
+    made = f"k = {plan.growth_rate}, {'bottlenecks, ' if plan.bottleneck else ''}θ = {plan.compression:g}"
+    title = title or f"DenseNet-{plan.depth} ({made})"
+    picture = Picture(860, 460)
+    axes = picture.add_axes((0.085, 0.105, 0.9, 0.52))
+    words = _staircase(axes, plan, (1.04, 1.54))
+    picture.suptitle(title, fontsize=11)
+    picture.alt = f"{title}. {words}"
     return picture
+
+
+# Million parameters and 10⁹ multiply–adds: any net of the paper at k = 1 and at k = 128 lies between.
+LIMITS = (0.005, 1000), (0.001, 1000)
+STEMS = {"3x3": "o", "7x7": "s"}
+
+
+def _among(axes: Axes, price: NetCost, others: Mapping[str, DenseNetPlan]) -> str:
+    """Mark a net's cost among others', of which the nearest is filled and named; its name, or "" where there is none.
+
+    A net beyond the axes stands at their edge.
+    """
+    plain_log(axes.xaxis, [0.01, 1, 100])
+    plain_log(axes.yaxis, [0.01, 1, 100])
+    axes.set(xlim=LIMITS[0], ylim=LIMITS[1])
+    star, *at = ((each.parameters / 1e6, each.multiply_adds / 1e9) for each in (price, *map(cost, others.values())))
+    at = dict(zip(others, at, strict=True))
+    nearest = min(at, key=lambda name: dist(numpy.log(at[name]), numpy.log(star)), default="")
+    for stem, marker in STEMS.items():
+        own = [at[name] for name, other in others.items() if other.stem == stem]
+        if own:
+            axes.plot(*zip(*own, strict=True), marker, color=COLOURS["dense"], markerfacecolor="white")
+    if nearest:
+        axes.plot(*at[nearest], STEMS[others[nearest].stem], color=COLOURS["dense"])
+    shown = numpy.clip(star, *zip(*LIMITS, strict=True))
+    axes.plot(*shown, "*", color="black", markersize=13, clip_on=False)
+    # Signs in the words: a legend would take a sixth of the time of the whole drawing.
+    legend = [f"{'●' if others[nearest].stem == '3x3' else '■'} the nearest: {nearest}"] if nearest else []
+    legend.append("★ this net" if tuple(shown) == star else "★ this net, beyond the edge")
+    legend += ["□ the paper's, ImageNet", "○ the paper's, CIFAR"] if others else []
+    axes.text(0.03, 0.99, "\n".join(legend), transform=axes.transAxes, va="top", fontsize=8, linespacing=1.5)
+    tidy(axes, "million parameters", "10⁹ multiply–adds per image")
+    axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)
+    axes.grid(visible=False)
+    return nearest
 
 
 @figure
 def growth_explorer(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan]) -> Picture:
-    """A dense net's staircase of channels, what it costs, and where it stands among `others`, named plans.
+    """A dense net's parts, its staircase of channels, what it costs, and where it stands among `others`, named plans.
 
     Costs are for one image of 224 × 224 with the 7×7 stem, of 32 × 32 with the 3×3 stem, as in the paper's nets.
     """
+    picture = Picture(900, 460)
+    left, right = picture.add_axes((0.085, 0.105, 0.52, 0.44)), picture.add_axes((0.695, 0.105, 0.285, 0.67))
+    words = _staircase(left, plan, (1.06, 1.52), brief=True)
     price = cost(plan)
-    picture = Picture(900, 420)
-    left, right = picture.add_axes((0.075, 0.12, 0.51, 0.58)), picture.add_axes((0.68, 0.12, 0.31, 0.58))
-    words = _staircase(left, plan)
-    plain_log(right.xaxis, [0.1, 1, 10, 100])
-    plain_log(right.yaxis, [0.01, 0.1, 1, 10, 100])
-    right.set(xlim=(0.03, 300), ylim=(0.005, 300))
-    for stem, marker, label in (("3x3", "o", "the paper's, CIFAR"), ("7x7", "s", "the paper's, ImageNet")):
-        prices = [cost(other) for other in others.values() if other.stem == stem]
-        at = [each.parameters / 1e6 for each in prices], [each.multiply_adds / 1e9 for each in prices]
-        right.plot(*at, marker, color=COLOURS["dense"], markerfacecolor="white", label=label)
-    right.plot(price.parameters / 1e6, price.multiply_adds / 1e9, "*", color="black", markersize=13, label="this net")
-    right.legend(loc="lower right", frameon=False, fontsize=8, borderaxespad=0)
-    tidy(right, "million parameters", "10⁹ multiply–adds per image")
-    right.grid(visible=False)
+    nearest = _among(right, price, others)
     # The stem's channels may be given or follow from k; it is the same net.
     alike = {name: replace(other, stem_channels=other.channels_in) for name, other in others.items()}
     this = replace(plan, stem_channels=plan.channels_in)
@@ -186,11 +284,13 @@ def growth_explorer(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan]) -> P
         "MB of activations per image in training": f"{price.activation_bytes / 1e6:,.1f}",
         "layers deep": str(plan.depth),
     }
-    picture.text(0.075, 0.96, name, fontsize=12, va="center", weight="bold")
-    for x, (what, value) in zip((0.075, 0.25, 0.45, 0.85), figures.items(), strict=True):
-        picture.text(x, 0.885, value, fontsize=13, va="center")
-        picture.text(x, 0.825, what, fontsize=9, va="center")
-    picture.alt = f"{name}: {', '.join(f'{value} {what}' for what, value in figures.items())}. Channels: {words}"
+    picture.text(0.085, 0.96, name, fontsize=12, va="center", weight="bold")
+    for x, (what, value) in zip((0.085, 0.26, 0.46, 0.85), figures.items(), strict=True):
+        picture.text(x, 0.89, value, fontsize=13, va="center")
+        picture.text(x, 0.83, what, fontsize=9, va="center")
+    picture.alt = f"{name}: {', '.join(f'{value} {what}' for what, value in figures.items())}. {words}"
+    if nearest:
+        picture.alt += f". Nearest of the paper's: {nearest}"
     return picture
 
 
