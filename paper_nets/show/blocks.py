@@ -129,11 +129,12 @@ def responses(table: pandas.DataFrame, untouched: float | None = None) -> Pictur
 def information(table: pandas.DataFrame, block: int | None = None, unit: str = "block") -> Picture:
     """What a linear probe still reads after so many blocks; `table` is that of `recovered` with net and seed added.
 
-    block: marked by a line, where given. unit: what the column `block` counts, where that is something else.
+    block: where given, marked by a line; the title says how things stand there, else at the end.
+    unit: what the column `block` counts, where that is something else.
     """
     picture = Picture(860, 350)
     pair = picture.subplots(1, 2)
-    picture.subplots_adjust(left=0.075, right=0.98, bottom=0.15, top=0.88, wspace=0.22)
+    picture.subplots_adjust(left=0.075, right=0.98, bottom=0.15, top=0.83, wspace=0.22)
     titles = ("digits recognised by a linear probe (%)", "cosine of two different images")
     for axes, column, title in zip(pair, READ, titles, strict=True):
         for (net, seed), run in table.groupby(["net", "seed"], sort=False):
@@ -153,4 +154,5 @@ def information(table: pandas.DataFrame, block: int | None = None, unit: str = "
     picture.alt = f"After {at} {unit}s, mean over the seeds: " + "; ".join(
         f"{net} {row.accuracy:.0f} % recognised, cosine {row.similarity:.2f}" for net, row in means.iterrows()
     )
+    picture.suptitle(picture.alt, fontsize=9)
     return picture

@@ -151,28 +151,30 @@ def stretches(table: pandas.DataFrame, block: int) -> Picture:
     nets = table.net.unique()
     picture = Picture(860, 340)
     (row,) = picture.subplots(1, len(nets), sharey=True, squeeze=False)
-    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.15, top=0.86, wspace=0.08)
+    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.15, top=0.82, wspace=0.08)
+    picture.suptitle(f"block {block}", fontsize=11)
     words = []
     for axes, net in zip(row, nets, strict=True):
         for trained, label in ((False, "before training"), (True, "after training")):
             values = table[(table.net == net) & (table.block == block) & (table.trained == trained)].value
             weights = numpy.full(len(values), 100 / len(values))
             style = {"color": style_of(net)["color"], "alpha": 0.5} if trained else {"color": "black"}
+            under = 100 * (values < 1 - 1e-6).mean()
+            found = f"{under:.0f} % under 1, smallest {_small(values.min())}"
+            words.append(f"{net} {label} {found}")
             axes.hist(
                 values.clip(LOWEST, 10),
                 BINS,
                 weights=weights,
                 histtype="stepfilled" if trained else "step",
-                label=label,
+                label=f"{label}: {found}",
                 **style,
             )
-            under = 100 * (values < 1 - 1e-6).mean()
-            words.append(f"{net} {label} {under:.0f} % under 1, smallest {_small(values.min())}")
         plain_log(axes.xaxis)
-        axes.axvline(1, color="black", linewidth=0.8, linestyle="--")
+        axes.axvline(1, ymax=0.8, color="black", linewidth=0.8, linestyle="--")
         axes.set_ylim(0, 100)
         tidy(axes, f"singular value ({LOWEST:g}: that or less)", "% of them" if axes is row[0] else "", net)
-    row[0].legend(loc="upper left", frameon=False, fontsize=9)
+        axes.legend(loc="upper left", frameon=False, fontsize=9)
     picture.alt = f"Singular values of dy/dx of block {block}: " + "; ".join(words)
     return picture
 

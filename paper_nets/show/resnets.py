@@ -16,7 +16,7 @@ def block_costs(table: pandas.DataFrame, title: str = "") -> Picture:
     scales = {"parameters": (1e3, "thousand parameters"), "multiply_adds": (1e6, "million multiply–adds")}
     for axes, (column, (scale, words)) in zip((left, right), scales.items(), strict=True):
         bars = axes.barh(table.block, table[column] / scale, color=COLOURS["residual"], height=0.6)
-        axes.bar_label(bars, [f" {value / scale:,.0f}" for value in table[column]])
+        axes.bar_label(bars, [f"{value / scale:,.0f}" for value in table[column]], padding=4)
         axes.set_xlim(0, 1.25 * table[column].max() / scale)
         tidy(axes, words, "")
         axes.grid(visible=False)
@@ -29,16 +29,17 @@ def block_costs(table: pandas.DataFrame, title: str = "") -> Picture:
 
 
 @figure
-def published_depth(imagenet: pandas.DataFrame, cifar: pandas.DataFrame) -> Picture:
+def published_depth(imagenet: pandas.DataFrame, cifar: pandas.DataFrame, scales: pandas.DataFrame) -> Picture:
     """The papers' errors against depth: ImageNet on the left, CIFAR-10 on the right; a line for each family.
 
-    `imagenet` has net and top1_error_pct, `cifar` net and test_error_pct.
+    `imagenet` has net and top1_error_pct, tested with ten crops; `scales` the same of residual nets, tested at several
+    scales; `cifar` has net and test_error_pct.
     """
     picture = Picture(860, 350)
     pair = picture.subplots(1, 2)
     picture.subplots_adjust(left=0.075, right=0.98, bottom=0.15, top=0.86, wspace=0.2)
     sides = (
-        (imagenet, "top1_error_pct", "ImageNet, top-1 error (%), 10-crop"),
+        (imagenet, "top1_error_pct", "ImageNet, top-1 error (%)"),
         (cifar, "test_error_pct", "CIFAR-10, test error (%)"),
     )
     words = []
@@ -47,6 +48,11 @@ def published_depth(imagenet: pandas.DataFrame, cifar: pandas.DataFrame) -> Pict
         for kind, own in table.groupby("family", sort=False):
             axes.plot(own.depth, own[column], marker=MARKERS[kind], color=COLOURS[kind], label=kind)
             words += [f"{net} {error:g} %" for net, error in zip(own.net, own[column], strict=True)]
+        if axes is pair[0]:
+            deep = scales.assign(depth=scales.net.map(depth_of)).sort_values("depth")
+            style = {"marker": MARKERS["residual"], "color": COLOURS["residual"], "markerfacecolor": "white"}
+            axes.plot(deep.depth, deep[column], linestyle=":", label="residual, several scales", **style)
+            words += [f"{n} at several scales {error:g} %" for n, error in zip(deep.net, deep[column], strict=True)]
         axes.set_xscale("log")
         # Names that would touch the one before them are left out.
         depths = [int(depth) for depth in table.depth.unique()]
@@ -64,11 +70,11 @@ def lesions(one: pandas.DataFrame, many: pandas.DataFrame, block: int | None = N
     """The test error with one block passed by, left, and with several of them, or after swaps, right.
 
     `one` has net, seed, block (−1 for the whole net) and test_error (%); `many` has net, kind ("deleted" or "swapped"),
-    number and test_error. block: marked by a line, where given.
+    number and test_error. block: where given, marked by a line, its errors in the title.
     """
     picture = Picture(900, 360)
     left, right = picture.subplots(1, 2, sharey=True)
-    picture.subplots_adjust(left=0.065, right=0.78, bottom=0.15, top=0.88, wspace=0.08)
+    picture.subplots_adjust(left=0.065, right=0.78, bottom=0.15, top=0.83, wspace=0.08)
     for (net, seed), run in one[one.block >= 0].groupby(["net", "seed"], sort=False):
         label = net if seed == one[one.net == net].seed.iloc[0] else None
         style = {**style_of(net), "marker": MARKERS[family(net)], "markersize": 4}
@@ -95,4 +101,5 @@ def lesions(one: pandas.DataFrame, many: pandas.DataFrame, block: int | None = N
             words.append(f"{net} {cut.test_error.mean():.1f} % (whole: {whole:.1f} %)")
     which = "one block, mean over all" if block is None else f"block {block}"
     picture.alt = f"Test error without {which}: {'; '.join(words)}"
+    picture.suptitle(picture.alt, fontsize=9)
     return picture
