@@ -125,7 +125,8 @@ def published(table: str) -> pandas.DataFrame:
     """One of the papers' tables, errors in per cent, parameters in millions, multiply–adds in 10⁹.
 
     They are "resnet_cifar10", "resnet_imagenet", "resnet_flops", "densenet_imagenet", "densenet_cifar_svhn",
-    "ilsvrc_top5", and "resnet_figure1", which is read off a figure. Raises ValueError for another name.
+    "densenet_report" (a wider net), "ilsvrc_top5", and "resnet_figure1", which is read off
+    a figure. Raises ValueError for another name.
     """
     tables = sorted(path.stem for path in PUBLISHED.glob("*.csv"))
     if table not in tables:

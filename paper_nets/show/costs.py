@@ -19,11 +19,16 @@ CURRENCIES = {
 
 
 def _families(axes: Axes, table: pandas.DataFrame, currency: str, names: bool = True, **look) -> None:
-    """A line for each family and the depths beside its points, against one currency, without the axes' words."""
+    """A line for each family and the depths beside its points, against one currency, without the axes' words.
+
+    Dense nets with bottlenecks and compression, DenseNet-BC, have a line of their own.
+    """
     _, scale = CURRENCIES[currency]
-    for kind, own in table.assign(family=table.net.map(family)).sort_values(currency).groupby("family", sort=False):
-        style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, "label": kind, **look}
-        axes.plot(own[currency] / scale, own.error, **style)
+    kinds = table.assign(family=table.net.map(family), bc=table.net.str.contains("_bc"))
+    for (kind, bc), own in kinds.sort_values(currency).groupby(["family", "bc"], sort=False):
+        style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, **look}
+        label, line = (f"{kind}, BC", "--") if bc else (kind, "-")
+        axes.plot(own[currency] / scale, own.error, linestyle=line, label=label, **style)
     if names:
         _name(axes, table, currency)
 
@@ -35,10 +40,13 @@ def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
     for row in table.sort_values("error", ascending=False).itertuples():
         point = (getattr(row, currency) / scale, row.error)
         if (family(row.net) == "dense") != cheap:
-            axes.annotate(_short(row.net), point, (6, 4), textcoords="offset points", fontsize=9)
+            own = table[table.net.map(family) == family(row.net)].sort_values(currency)
+            dearer = own.error[own[currency] > getattr(row, currency)]
+            rises = len(dearer) and dearer.iloc[0] > row.error  # so the line runs where the name would stand
+            axes.annotate(_short(row.net), point, (7, -11 if rises else 3), textcoords="offset points", fontsize=8)
             continue
         if cheap and ((table[currency] < getattr(row, currency)) & (table.error < row.error)).any():
-            axes.annotate(_short(row.net), point, (0, 7), textcoords="offset points", ha="center", fontsize=9)
+            axes.annotate(_short(row.net), point, (0, 7), textcoords="offset points", ha="center", fontsize=8)
             continue
         x, y = axes.transData.transform(point)
         at = y - 9
@@ -47,7 +55,7 @@ def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
             at -= 2
         taken.append((x, at))
         place = {"xytext": (-6, (at - y) * 0.72), "ha": "right"}
-        axes.annotate(_short(row.net), point, **place, textcoords="offset points", fontsize=9)
+        axes.annotate(_short(row.net), point, **place, textcoords="offset points", fontsize=8)
 
 
 def _dense_is_cheaper(table: pandas.DataFrame, currency: str) -> bool:
@@ -94,7 +102,7 @@ def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], erro
     """
     picture = Picture(900, 380)
     axes = picture.subplots(1, len(currencies), sharey=True, squeeze=False)[0]
-    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.19, top=0.95, wspace=0.08)
+    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.19, top=0.9, wspace=0.08)
     low, high = table.error.min(), table.error.max()
     axes[0].set_ylim(low - 0.15 * (high - low), high + 0.05 * (high - low))
     for one, currency in zip(axes, currencies, strict=True):
@@ -103,7 +111,8 @@ def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], erro
         if currency == "multiply_adds":
             one.set_xlabel(f"{CURRENCIES[currency][0]}\n(FLOPs in the DenseNet paper: twice as many)")
     axes[0].set_ylabel(error)
-    axes[0].legend(frameon=False)
+    kinds = axes[0].get_legend_handles_labels()
+    picture.legend(*kinds, loc="upper center", ncols=len(kinds[1]), frameon=False)
     picture.alt = f"{error}, with " + "; ".join(
         f"{row.net} {row.error:g} at "
         + ", ".join(f"{getattr(row, c) / CURRENCIES[c][1]:.3g} {CURRENCIES[c][0]}" for c in currencies)

@@ -15,21 +15,27 @@ GAP = 2  # columns between two blocks
 
 
 @figure
-def connections(tables: Mapping[str, pandas.DataFrame], mark: tuple[int, int, int] | None = None) -> Picture:
+def connections(
+    tables: Mapping[str, pandas.DataFrame],
+    mark: tuple[int, int, int] | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Picture:
     """A square for each connection of a dense net (DenseNet paper, Figure 5): a row of blocks for each named table.
 
-    A table has block, source, target and value; the colours of a row go from the least to the greatest of its values,
-    evenly, or in steps of equal ratio where its name ends with "(log)".
+    A table has block, source, target and value, and may have points, of test error. The colours of a row whose name
+    ends with "(log)" go from the least to the greatest of its values in steps of equal ratio, those of the others
+    evenly between the limits, where given, else likewise.
     mark: (block, source, target) of a connection to frame and to tell of.
     """
-    picture = Picture(900, 70 + 215 * len(tables))
+    picture = Picture(900, 70 + 215 * len(tables) + (24 if mark else 0))
     height = picture.size[1]
     words = []
     for i, (name, table) in enumerate(tables.items()):
         ends = table.groupby("block").target.max()
         first = ends.cumsum() + GAP * ends.index - ends - GAP  # the column before each block's first
         low, high = table.value.min(), table.value.max()
-        norm = (LogNorm if name.endswith("(log)") else Normalize)(low, high)
+        logarithmic = name.endswith("(log)")
+        norm = LogNorm(low, high) if logarithmic else Normalize(*limits or (low, high))
         squares = numpy.full((ends.max(), first.iloc[-1] + ends.iloc[-1]), numpy.nan)
         squares[table.source, first[table.block].to_numpy() + table.target - 1] = table.value
         bottom = (48 + 215 * (len(tables) - 1 - i)) / height
@@ -56,12 +62,16 @@ def connections(tables: Mapping[str, pandas.DataFrame], mark: tuple[int, int, in
         picture.text(0.025, bottom + 90 / height, name, rotation=90, va="center", ha="center", fontsize=10)
         plain = " ".join(name.split())
         if mark:
-            at = table.set_index(["block", "source", "target"]).value.get(mark)
-            words.append(f"{plain}: {at:.3g}" if at is not None else f"{plain}: no such connection")
+            there = table[(table[["block", "source", "target"]] == mark).all(axis=1)]
+            told = [f"{row.value:.3g}" for row in there.itertuples()] or ["no such connection"]
+            told += [f"test error {points:+.1f} points" for points in there.get("points", [])]
+            words.append(f"{plain}: {', '.join(told)}")
         else:
             words.append(f"{plain}: {low:.3g} to {high:.3g}, {table.value.mean():.3g} on average")
     where = "All connections" if mark is None else "Block {}, source {} to target {}".format(*mark)
     picture.alt = f"{where}. {'; '.join(words)}"
+    if mark:
+        picture.text(0.1, 1 - 18 / height, picture.alt, fontsize=10)
     return picture
 
 
