@@ -39,7 +39,7 @@ CURRENCIES = ("parameters", "multiply_adds", "activation_bytes")
 class Drawn:
     """One picture, and where there are numbers to compare a table with the columns published and ours.
 
-    note: what a reader must know to compare them.
+    note: what to see, and what a reader must know to compare them.
     """
 
     picture: show.Picture
@@ -96,7 +96,9 @@ CUT = "Multiply–adds in 10⁹. The paper cuts or rounds to one place, so that 
 
 @_figure("01-imagenet-errors", "ImageNet error fell year by year", "figure 1 of the review")
 def _errors() -> Drawn:
-    return Drawn(show.imagenet_errors(published("ilsvrc_top5")), note="Published numbers only.")
+    return Drawn(
+        show.imagenet_errors(published("ilsvrc_top5")), note="Bars fall from year to year. Published numbers only."
+    )
 
 
 @_figure("02-degradation", "A deeper plain net trains worse", "ResNet paper, Figures 1 and 6; figure 2 of the review")
@@ -116,7 +118,12 @@ def _degradation() -> Drawn:
         axis=1,
     ).T.dropna()
     steps = last.iteration.max()
-    note = f"The paper trains for 64,000 iterations, these runs for {steps:,} with the schedule scaled; one seed."
+    note = (
+        "The deeper a plain net, the higher both errors; the residual nets end close together. The paper trains for "
+        f"64,000 iterations, these runs for {steps:,} with the schedule scaled, one seed each (residual-44 in "
+        "bfloat16). Training error is counted while an epoch runs, on cropped and flipped images, so it can lie "
+        "above test error. The ends of the paper's plain nets are read off its figure; 110 layers were not trained."
+    )
     return Drawn(show.run_curves(rows, ends), numbers, note)
 
 
@@ -125,7 +132,8 @@ def _side_by_side() -> Drawn:
     traces = _traces(("plain34", "resnet34"))
     with torch.device("meta"):
         traces = {"vgg19": trace(models.vgg19(), (3, 224, 224)), **traces}
-    return Drawn(show.side_by_side(traces), _multiply_adds(traces), CUT)
+    note = f"Where a shortcut is dotted, the dimensions change. {CUT}"
+    return Drawn(show.side_by_side(traces), _multiply_adds(traces), note)
 
 
 def _at_the_start(gain: float, norm: bool) -> pandas.DataFrame:
@@ -145,18 +153,26 @@ def _at_the_start(gain: float, norm: bool) -> pandas.DataFrame:
 @_figure("04-gradient-fades", "Where the gradient does fade", "figure 4 of the review, which draws it by hand")
 def _fading() -> Drawn:
     title = "plain nets without batch norm, PyTorch's default scale"
-    return Drawn(show.gradient_by_layer(_at_the_start((1 / 6) ** 0.5, norm=False), title), note="One seed.")
+    note = (
+        "Before training, one seed. Left, the gradient shrinks from the output (right end) to the input, the more the "
+        "deeper the net. Right, by the weights it is level: toward the input the maps are as much larger as the "
+        "gradient is smaller."
+    )
+    return Drawn(show.gradient_by_layer(_at_the_start((1 / 6) ** 0.5, norm=False), title), note=note)
 
 
-@_figure("04-gradient-grows", "Where it grows: the nets of the paper", "figure 4 of the review, measured as trained")
+@_figure("04-gradient-grows", "Where it grows: the nets of the paper", "figure 4 of the review")
 def _growing() -> Drawn:
     title = "plain nets with batch norm and He initialisation"
-    return Drawn(show.gradient_by_layer(_at_the_start(1, norm=True), title), note="One seed.")
+    note = (
+        "Before training, with batch norm and He's weights, as the paper trains them; one seed. It grows to the left."
+    )
+    return Drawn(show.gradient_by_layer(_at_the_start(1, norm=True), title), note=note)
 
 
 @_figure("05-two-blocks", "A plain and a residual block", "ResNet paper, Figure 2; figure 5 of the review")
 def _two_blocks() -> Drawn:
-    return Drawn(show.two_blocks())
+    return Drawn(show.two_blocks(), note="The same two layers; on the right they fit H(x) − x, and x is added.")
 
 
 @_figure("06-resnet-architectures", "The ResNets, read off the nets", "ResNet paper, Table 1; figure 6 of the review")
@@ -171,23 +187,27 @@ def _results() -> Drawn:
     single = results[results.test == "single model"].set_index("net")
     columns = {"shortcut": "shortcut", "top1_error_pct": "top-1 error (%)", "top5_error_pct": "top-5 error (%)"}
     shown = single[list(columns)].rename(columns=columns).astype(object).fillna("")
-    return Drawn(show.printed(shown, "ImageNet, single nets"), note="Published numbers only.")
+    return Drawn(
+        show.printed(shown, "ImageNet, single nets"),
+        note="The deeper, the better, up to 152 layers. Published numbers only.",
+    )
 
 
 @_figure("08-dense-block", "A dense block", "DenseNet paper, Figure 1; figure 8 of the review")
 def _dense_block() -> Drawn:
-    return Drawn(show.dense_block(layers=5, growth_rate=4))
+    note = "Every layer reads all maps before it and adds k of its own."
+    return Drawn(show.dense_block(layers=5, growth_rate=4), note=note)
 
 
 @_figure("09-two-equations", "Addition against concatenation", "DenseNet paper, Eqs. 1 and 2; figure 9 of the review")
 def _two_equations() -> Drawn:
-    return Drawn(show.two_equations())
+    note = "Sixteen maps added stay sixteen; sixteen maps concatenated grow with each layer."
+    return Drawn(show.two_equations(), note=note)
 
 
-@_figure("10-staircase", "Channels through blocks and transitions", "DenseNet paper, Figure 2; figure 10 of the review")
+@_figure("10-staircase", "A DenseNet, and its channels", "DenseNet paper, Figure 2; figure 10 of the review")
 def _staircase() -> Drawn:
-    title = "three blocks of 12 layers, k = 12, θ = 0.5"
-    return Drawn(show.staircase(plan("densenet40_k12", compression=0.5), title))
+    return Drawn(show.staircase(plan("densenet40_k12", compression=0.5)))
 
 
 @_figure("11-densenet-architectures", "The DenseNets, read off the nets", "DenseNet paper, Table 1; figure 11")
@@ -206,7 +226,7 @@ def _error_for_cost() -> Drawn:
         rows.append({"net": net, "error": error, **vars(cost(net, **changes).total)})
     return Drawn(
         show.error_against_costs(pandas.DataFrame(rows), CURRENCIES[:2], "ImageNet top-1 error (%), one crop"),
-        note="Published errors against the costs of our nets.",
+        note="The dense nets lie left of the residual ones. Published errors against the costs of our nets.",
     )
 
 
@@ -289,7 +309,7 @@ def write(folder: Path, figures: list[Figure], watch: Callable[[Figure], None] =
             parts.append(_part(figure, drawn))
             watch(figure)
         page = Path(fresh) / "index.html"
-        page.write_text(PAGE.format(title=TITLE, parts="\n".join(parts)), encoding="utf-8")
+        page.write_text(PAGE.format(title=TITLE, parts="\n".join(parts), wide=WIDE, reach=REACH), encoding="utf-8")
         for path in Path(fresh).iterdir():
             shutil.move(path, folder / path.name)
     return folder / "index.html"
@@ -304,10 +324,30 @@ def _part(figure: Figure, drawn: Drawn) -> str:
     return f"""<figure id="{figure.name}">
 <h2>{html.escape(figure.title)}</h2>
 <p>Reproduces: {html.escape(figure.of)}. <a href="{figure.name}.png">PNG</a> <a href="{figure.name}.svg">SVG</a></p>
-<img src="{figure.name}.svg" width="{width}" height="{height}" alt="{html.escape(drawn.picture.alt, quote=True)}">
+<div class="wide"><img src="{figure.name}.svg" width="{width}" height="{height}" \
+alt="{html.escape(drawn.picture.alt, quote=True)}"></div>
 <figcaption>{html.escape(drawn.note)}{numbers}</figcaption>
 </figure>"""
 
+
+# On a telephone a picture keeps a width at which its words can be read, and scrolls sideways in a box of its own.
+WIDE = """
+.wide { overflow-x: auto; }
+@media (max-width: 600px) { .wide img { max-width: 700px !important; } }  /* also where the element has a style */
+"""
+
+# What scrolls can be reached with the keyboard; what does not is no stop on the way.
+REACH = """
+function reach() {
+  document.querySelectorAll('.wide').forEach((box, i) => {
+    const told = {tabindex: 0, role: 'region', 'aria-label': `picture ${i + 1}, scrolls sideways`};
+    for (const [name, value] of Object.entries(told))
+      box.scrollWidth > box.clientWidth ? box.setAttribute(name, value) : box.removeAttribute(name);
+  });
+}
+addEventListener('resize', reach);
+reach();
+"""
 
 TITLE = "paper_nets: the figures"
 PAGE = """<!doctype html>
@@ -317,10 +357,12 @@ PAGE = """<!doctype html>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }}
 figure {{ margin: 3rem 0; }} h2 {{ margin: 0; }} img {{ max-width: 100%; height: auto; }}
-td, th {{ text-align: right; padding: 0 1em 0 0; }} table {{ border-collapse: collapse; margin: .5rem 0; }}
-</style>
+td, th {{ text-align: right; padding: 0 .8em 0 0; }}
+table {{ border-collapse: collapse; margin: .5rem 0; font-size: .85rem; display: block; overflow-x: auto; }}
+{wide}</style>
 <h1>The figures of ResNet and DenseNet, drawn again</h1>
 <p>From code, published numbers and recorded runs, by <code>python -m paper_nets figures</code>.</p>
 {parts}
+<script>{reach}</script>
 </html>
 """

@@ -110,6 +110,16 @@ def test_tables_have_the_papers_cells(drawn):
     assert {"[1×1, 128 · 3×3, 32] × 64", "[1×1, 128 · 3×3, 32] × 48", "1×1, 128"} <= lines
 
 
+def test_the_net_of_figure_10_is_named_and_has_three_blocks(drawn):
+    picture = drawn["10-staircase"].picture
+    assert picture.get_suptitle() == "DenseNet-40 (k = 12, θ = 0.5)"  # 1 + 3 × 12 + 2 + 1 layers
+    words = [text.get_text() for text in picture.axes[0].texts]
+    blocks = ["dense\nblock 1\n32×32", "dense\nblock 2\n16×16", "dense\nblock 3\n8×8"]
+    assert [text for text in words if "block" in text] == blocks
+    for part, times in {"3×3 conv": 1, "1×1 conv": 2, "2×2 average pool": 2, "global average pool": 1}.items():
+        assert words.count(part) == times
+
+
 def test_errors_stand_at_the_costs_of_the_nets(drawn):
     left = drawn["12-error-for-cost"].picture.axes[0]
     dense, residual = (

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pandas
 import pytest
@@ -15,9 +16,9 @@ from ipywidgets import Dropdown, FloatSlider, IntSlider, ToggleButton
 from PIL import Image
 from torchvision import models
 
-from paper_nets import build, plan, published, show
+from paper_nets import build, cost, plan, published, show
 from paper_nets.lab import load
-from paper_nets.nets import Block, ResNetPlan, trace
+from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, ResNetPlan, trace
 from paper_nets.nets.trace import Layer, Trace
 from paper_nets.show.panel import neighbours
 
@@ -343,6 +344,8 @@ def test_stretches_count_what_is_under_one():
     picture = show.stretches(table, 1)
     assert "resnet56 before training 50 % under 1, smallest 0; resnet56 after training 0 % under 1" in picture.alt
     assert len(picture.axes) == 2 and len(picture.axes[0].patches) == 2
+    said = [text.get_text() for text in picture.axes[1].get_legend().get_texts()]
+    assert said == ["before training: 50 % under 1, smallest 0", "after training: 0 % under 1, smallest 1"]
 
 
 def test_products_span_all_values():
@@ -373,9 +376,10 @@ def test_block_costs_are_bars():
 def test_published_errors_are_drawn_by_depth():
     imagenet, cifar = published("resnet_imagenet"), published("resnet_cifar10")
     imagenet = imagenet[(imagenet.test == "val 10-crop") & imagenet.net.isin(["plain18", "plain34"])]
-    picture = show.published_depth(imagenet, cifar[cifar.net.str.startswith("resnet")])
+    scales = pandas.DataFrame({"net": ["resnet50", "resnet34"], "top1_error_pct": [20.74, 21.84]})
+    picture = show.published_depth(imagenet, cifar[cifar.net.str.startswith("resnet")], scales)
     left, right = picture.axes
-    assert lines_of(left) == [([18, 34], [27.94, 28.54])]
+    assert lines_of(left) == [([18, 34], [27.94, 28.54]), ([34, 50], [21.84, 20.74])]
     assert lines_of(right) == [([20, 32, 44, 56, 110, 1202], [8.75, 7.51, 7.17, 6.97, 6.43, 7.93])]
     assert "resnet1202 7.93 %" in picture.alt
 
@@ -388,6 +392,7 @@ def test_lesions_are_drawn_block_by_block():
     assert show.lesions(one, many).alt.endswith("resnet8 20.0 % (whole: 1.0 %)")
     marked = show.lesions(one, many, block=1)
     assert len(marked.axes[0].lines) == 2 and marked.alt == "Test error without block 1: resnet8 4.0 % (whole: 1.0 %)"
+    assert marked.get_suptitle() == marked.alt
 
 
 def test_a_dense_block_joins_every_layer_to_all_later_ones():
@@ -396,9 +401,83 @@ def test_a_dense_block_joins_every_layer_to_all_later_ones():
     ends = sorted((round(arc[0, 0]), round(arc[-1, 0])) for arc in arcs.get_segments())
     assert ends == [(i, j) for i in range(6) for j in range(i + 1, 6)]
     words = [text.get_text() for text in picture.axes[0].texts]
-    assert "H₅ reads 22\nadds 4" in words and "26 maps leave" in picture.alt
+    assert "H₅\nreads 22\nadds 4" in words and "26 maps leave" in picture.alt
     with pytest.raises(ValueError, match="growth_rate is 0; it must be a whole number of at least 1"):
         show.dense_block(5, 0, 6)
+
+
+def words_that_touch(picture):
+    """Pairs of words in a picture, tick labels too, whose boxes overlap, and words that the picture cuts."""
+    picture.draw_without_rendering()
+    texts = list(picture.texts)
+    for axes in picture.axes:
+        texts += [*axes.texts, axes.xaxis.label, axes.yaxis.label]
+        for axis in axes.xaxis, axes.yaxis:
+            low, high = axis.get_view_interval()
+            ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True) if axes.axison else ()
+            texts += [label for at, label in ticks if low <= at <= high]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
+    touch = {(a, b) for i, (a, one) in enumerate(boxes) for b, other in boxes[:i] if one.overlaps(other)}
+    width, height = picture.size
+    return touch | {(a,) for a, box in boxes if min(box.x0, box.y0, width - box.x1, height - box.y1) < 0}
+
+
+@pytest.mark.parametrize("layers", range(1, 15))
+def test_the_words_of_a_dense_block_do_not_touch(layers):
+    assert words_that_touch(show.dense_block(layers, growth_rate=48, channels_in=128)) == set()
+
+
+DENSE = {name: plan(name) for name in NAMES if name.startswith("densenet")}
+# What the sliders of notebook 05 can reach.
+LARGEST = DenseNetPlan(blocks=(82,) * 4, growth_rate=128, stem_channels=192, stem="7x7", num_classes=1000)
+SMALLEST = DenseNetPlan(blocks=(1, 1, 1), growth_rate=1, stem_channels=1)
+SHORT = replace(LARGEST, blocks=(82, 3, 2, 82), stem_channels=64, bottleneck=True, compression=0.5)
+
+
+@pytest.mark.parametrize("net", [*DENSE.values(), replace(DENSE["densenet264"], growth_rate=128), LARGEST, SHORT])
+def test_the_words_of_the_staircases_do_not_touch(net):
+    assert words_that_touch(show.staircase(net)) == words_that_touch(show.growth_explorer(net, DENSE)) == set()
+
+
+def met_in(net, side):
+    """What an image meets in a dense net, read off its modules, in the words of the figure."""
+    stages = (part for stage in net.stages for part in ([stage] if isinstance(stage, DenseBlock) else stage))
+    x, block = torch.empty(1, 3, side, side, device="meta"), 0
+    yield f"input, {side}×{side}"
+    for part in (*net.stem, *stages, *net.head):
+        x = part(x)
+        if isinstance(part, DenseBlock):
+            block += 1
+            yield f"dense\nblock {block}\n{x.shape[2]}×{x.shape[3]}"
+        elif isinstance(part, torch.nn.Conv2d):
+            yield "{}×{} conv".format(*part.kernel_size)
+        elif not isinstance(part, torch.nn.BatchNorm2d):
+            yield {
+                "ReLU": "BN–ReLU",
+                "MaxPool2d": "3×3 max pool",
+                "AvgPool2d": "2×2 average pool",
+                "GlobalAveragePool": "global average pool",
+                "Linear": "linear",
+            }[type(part).__name__]
+
+
+@pytest.mark.parametrize(("net", "theta", "side"), [("densenet40_k12", 0.5, 32), ("densenet121", 0.5, 224)])
+def test_the_parts_of_the_net_stand_over_its_staircase(net, theta, side):
+    picture = show.staircase(plan(net, compression=theta))
+    with torch.device("meta"):
+        expected = list(met_in(build(net, compression=theta), side))
+    (axes,) = picture.axes
+    words = [text for text in axes.texts if text.get_position()[1] > 1 and not text.get_text().endswith("out")]
+    assert [text.get_text() for text in words] == expected
+    (parts,) = axes.collections
+    boxes = [path.get_extents() for path in parts.get_paths()]
+    steps = [line.get_xdata() for line in axes.lines if line.get_linestyle() == "-"]
+    blocks = [box for box, what in zip(boxes, expected, strict=True) if "block" in what]
+    assert [(box.x0, box.x1) for box in blocks] == [pytest.approx((x[0], x[-1])) for x in steps]
+    picture.draw_without_rendering()
+    for text, box in zip(words, boxes, strict=True):
+        room, told = box.transformed(axes.get_xaxis_transform()), text.get_window_extent()
+        assert room.x0 <= told.x0 and told.x1 <= room.x1 and room.y0 <= told.y0 and told.y1 <= room.y1
 
 
 def test_the_explorer_reads_out_what_the_net_costs_and_names_it():
@@ -413,6 +492,47 @@ def test_the_explorer_reads_out_what_the_net_costs_and_names_it():
     assert star.get_xdata()[0] == pytest.approx(parameters / 1e6)
     own = show.growth_explorer(plan("densenet_bc100_k12", growth_rate=13), {})
     assert own.alt.startswith("a net of your own")
+
+
+def test_the_explorer_counts_as_the_net_does():
+    changed = {"growth_rate": 31, "stem_channels": 64}
+    with torch.device("meta"):
+        net = build("densenet121", **changed)
+    parameters = sum(p.numel() for p in net.parameters())
+    told = f"{parameters:,} parameters, {trace(net, (3, 224, 224)).multiply_adds / 1e9:.3f} 10⁹ multiply–adds, "
+    assert f"a net of your own: {told}" in show.growth_explorer(plan("densenet121", **changed), DENSE).alt
+
+
+def star_of(picture):
+    axes = picture.axes[1]
+    (star,) = (line.get_xydata()[0] for line in axes.lines if line.get_marker() == "*")
+    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
+    assert x0 <= star[0] <= x1 and y0 <= star[1] <= y1
+    return tuple(star), "beyond the edge" in axes.texts[0].get_text()
+
+
+@pytest.mark.parametrize("growth_rate", [1, 128])
+def test_the_star_stands_among_the_papers_nets(growth_rate):
+    for net in DENSE.values():
+        net = replace(net, growth_rate=growth_rate)
+        price = cost(net)
+        at = pytest.approx((price.parameters / 1e6, price.multiply_adds / 1e9))
+        assert star_of(show.growth_explorer(net, DENSE)) == (at, False)
+
+
+@pytest.mark.parametrize("net", [LARGEST, SMALLEST, SHORT])
+def test_a_star_beyond_the_axes_stands_at_their_edge(net):
+    assert star_of(show.growth_explorer(net, DENSE))[1]
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_the_nearest_of_the_papers_nets_is_named_and_filled(name):
+    near = replace(DENSE[name], blocks=(*DENSE[name].blocks[:-1], DENSE[name].blocks[-1] + 1))
+    picture = show.growth_explorer(near, DENSE)
+    assert f"the nearest: {name}\n" in picture.axes[1].texts[0].get_text() and picture.alt.endswith(name)
+    filled = [line for line in picture.axes[1].lines if line.get_markerfacecolor() not in ("white", "black")]
+    ((at,),) = (line.get_xydata() for line in filled)
+    assert at == pytest.approx((cost(name).parameters / 1e6, cost(name).multiply_adds / 1e9))
 
 
 @pytest.mark.parametrize(("maps", "theta", "left"), [(100, 0.5, 50), (100, 0.29, 29), (7, 0.5, 3), (3, 1, 3)])
@@ -496,6 +616,9 @@ def test_connections_stand_in_their_places():
     assert squares.mask.sum() == squares.size - 4
     assert picture.alt == "Block 1, source 1 to target 2. weight (log): 2"
     assert "no such connection" in show.connections({"weight": table}, mark=(2, 0, 2)).alt
+    told = show.connections({"weight": table.assign(points=[0.25] * len(table))}, (1, 1, 2), limits=(0, 50))
+    assert told.axes[0].images[0].get_clim() == (0, 50) and told.texts[-1].get_text() == told.alt
+    assert told.alt.endswith(", test error +0.2 points")
 
 
 def test_spread_draws_every_run_and_the_means():
