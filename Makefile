@@ -1,4 +1,5 @@
 # make lab    the notebooks in JupyterLab        make test   the whole test suite
+# make env    only the virtual environment that both of them use, .venv
 # make bench  how fast the sliders answer        make notebooks   run them all and keep their outputs
 # make figures   all figures of the papers, drawn again, with a page that shows them
 # make measure   time and memory of every notebook with one thread
@@ -17,7 +18,9 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test bench notebooks figures book measure format clean
+.PHONY: env lab test bench notebooks figures book measure format clean
+
+env: $(READY)
 
 lab: $(READY)
 	cd notebooks && ../$(BIN)/jupyter lab $(BROWSER) $(ROOT) --LabApp.default_url=/lab/tree/00-start-here.ipynb

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from paper_nets.show import all_verdicts
 
@@ -25,11 +25,24 @@ def execute(
     """The notebook with fresh outputs, fit to be committed: no widget state, and no view of a widget that is gone.
 
     prepare: what changes the notebook before it runs.
+    Raises CellExecutionError where a cell does, and RuntimeError where it takes too long or the kernel dies.
     """
     book = nbformat.read(path, as_version=4)
     prepare(book)
     where = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(book, timeout=timeout, kernel_name="python3", resources=where, store_widget_state=False).execute()
+    begun = []
+    client = NotebookClient(
+        book,
+        timeout=timeout,
+        kernel_name="python3",
+        resources=where,
+        store_widget_state=False,
+        on_cell_start=lambda cell, cell_index: begun.append(cell.id),
+    )
+    try:
+        client.execute()
+    except (CellTimeoutError, DeadKernelError) as error:
+        raise RuntimeError(f"In its cell {begun[-1]}: {error}") from error
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)
@@ -55,16 +68,18 @@ def with_verdicts(readme: str, folder: Path) -> str:
 
 def main(paths: list[str]) -> int:
     # Notebook 00 shows what the others have found.
+    begin = time.perf_counter()
     for path in sorted(map(Path, paths), key=lambda path: path.name.startswith("00")):
         start = time.perf_counter()
         try:
             book = execute(path)
-        except CellExecutionError as error:
+        except (CellExecutionError, RuntimeError) as error:
             print(f"{path} failed; it stays as it was. {error}", file=sys.stderr)
             return 1
         nbformat.write(book, path)
         write_cover(book, path.with_suffix(".png"))
         print(f"{path}: {time.perf_counter() - start:.0f} s", flush=True)
+    print(f"all of them: {(time.perf_counter() - begin) / 60:.1f} minutes")
     README.write_text(with_verdicts(README.read_text(encoding="utf-8"), README.parent / "notebooks"), encoding="utf-8")
     return 0
 
