@@ -3,6 +3,7 @@
 # make bench  how fast the sliders answer        make notebooks   run them all and keep their outputs
 # make figures   all figures of the papers, drawn again, with a page that shows them
 # make measure   time and memory of every notebook with one thread
+# make speed    training speed and memory of four nets, with nothing else at work
 # make book   the series as web pages whose sliders need no kernel and no network
 #
 # PYTHON=python3.12 names another Python; TORCH=cpu takes PyTorch without CUDA (Linux, saves some 5 GB).
@@ -18,7 +19,7 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: env lab test bench notebooks figures book measure format clean
+.PHONY: env lab test bench notebooks figures book measure speed format clean
 
 env: $(READY)
 
@@ -44,6 +45,9 @@ book: $(READY)
 
 measure: $(READY)
 	$(BIN)/python -m tests.measure
+
+speed: $(READY)
+	$(BIN)/python -m paper_nets speed | tee notebooks/speed.txt
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
