@@ -24,6 +24,7 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
+from paper_nets import cost
 from paper_nets.__main__ import _sentence, main
 from paper_nets.lab import DIGITS, load, record, recorded, table
 from paper_nets.lab.data import EMBEDDED
@@ -391,6 +392,9 @@ def test_speed_and_memory_are_measured(capfd):
     if sys.platform == "linux":
         ours, plain = map(float, re.search(r"([\d.]+) GB \(plain ([\d.]+) GB\)", said).groups())
         assert 0.05 < ours < 0.7 * plain
+        # What the forward pass keeps lies in memory at the peak, and by far not as much again.
+        kept = 32 * cost("densenet_bc40_k12").activation_bytes / 1e9
+        assert kept < plain < 2.5 * kept
 
 
 def begun(root, digits):
