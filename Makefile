@@ -47,7 +47,9 @@ measure: $(READY)
 	$(BIN)/python -m tests.measure
 
 speed: $(READY)
-	$(BIN)/python -m paper_nets speed | tee notebooks/speed.txt
+	$(BIN)/python -m paper_nets speed > notebooks/speed.new
+	mv notebooks/speed.new notebooks/speed.txt
+	cat notebooks/speed.txt
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

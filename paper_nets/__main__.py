@@ -313,9 +313,10 @@ def _speed(asked: argparse.Namespace) -> int:
     print(f"{recipe['precision']} on {device}, {torch.get_num_threads()} threads; beside a plain float32 loop")
     for speed in speeds(asked.nets, recipe, device, compiled, asked.seconds):
         memory = "" if speed.our_memory is None else f", {speed.our_memory:.2f} GB (plain {speed.plain_memory:.2f} GB)"
+        shares = ", ".join(f"{kind} {share:.0f} %" for kind, share in speed.shares.items())
         print(
             f"{speed.net}, batch {speed.batch}: {speed.ours:.0f} images per second (plain {speed.plain:.0f}), "
-            f"{speed.times:.2f} times as fast{memory}",
+            f"{speed.times:.2f} times as fast{memory}" + (f"; {shares}" if shares else ""),
             flush=True,
         )
     return 0

@@ -207,12 +207,14 @@ def _two_equations() -> Drawn:
 
 @_figure("10-staircase", "A DenseNet, and its channels", "DenseNet paper, Figure 2; figure 10 of the review")
 def _staircase() -> Drawn:
-    return Drawn(show.staircase(plan("densenet40_k12", compression=0.5)))
+    note = "A step of 12 with each layer, half the maps at each transition. The paper's own DenseNet-40 has θ = 1."
+    return Drawn(show.staircase(plan("densenet40_k12", compression=0.5)), note=note)
 
 
 @_figure("11-densenet-architectures", "The DenseNets, read off the nets", "DenseNet paper, Table 1; figure 11")
 def _densenets() -> Drawn:
-    return Drawn(show.printed(architecture(_traces(DENSENETS)), "DenseNets"))
+    note = "Four blocks, a transition between each two; each layer of a block is a 1×1 and a 3×3 convolution."
+    return Drawn(show.printed(architecture(_traces(DENSENETS)), "DenseNets"), note=note)
 
 
 @_figure("12-error-for-cost", "Error for what it costs", "DenseNet paper, Figure 3; figure 12 of the review")

@@ -42,7 +42,7 @@ def execute(
     try:
         client.execute()
     except (CellTimeoutError, DeadKernelError) as error:
-        raise RuntimeError(f"In its cell {begun[-1]}: {error}") from error
+        raise RuntimeError(f"In its cell {begun[-1] if begun else '(none yet)'}: {error}") from error
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)
@@ -79,7 +79,7 @@ def main(paths: list[str]) -> int:
         nbformat.write(book, path)
         write_cover(book, path.with_suffix(".png"))
         print(f"{path}: {time.perf_counter() - start:.0f} s", flush=True)
-    print(f"all of them: {(time.perf_counter() - begin) / 60:.1f} minutes")
+    print(f"together: {(time.perf_counter() - begin) / 60:.1f} minutes")
     README.write_text(with_verdicts(README.read_text(encoding="utf-8"), README.parent / "notebooks"), encoding="utf-8")
     return 0
 

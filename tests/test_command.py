@@ -389,6 +389,8 @@ def test_speed_and_memory_are_measured(capfd):
     found = re.search(r"batch 32: (\d+) images per second \(plain (\d+)\), ([\d.]+) times", said)
     ours, plain, times = map(float, found.groups())
     assert times == pytest.approx(ours / plain, rel=0.05) and ours > 1
+    shares = re.search(r"; convolution (\d+) %, batch norm (\d+) %, .* (\d+) %, the rest (\d+) %\n", said).groups()
+    assert sum(map(int, shares)) == pytest.approx(100, abs=2) and min(map(int, shares[:3])) > 2
     if sys.platform == "linux":
         ours, plain = map(float, re.search(r"([\d.]+) GB \(plain ([\d.]+) GB\)", said).groups())
         assert 0.05 < ours < 0.7 * plain

@@ -139,6 +139,23 @@ def test_a_panel_redraws_says_what_is_wrong_and_goes_on():
     assert panel._repr_mimebundle_()["text/plain"] == "Run this cell to move the controls: size."
 
 
+def test_a_panel_draws_the_next_presets_ahead():
+    drawn = []
+
+    def draw(size):
+        drawn.append(size)
+        return show.Picture(100, 100)
+
+    async def choose():
+        presets = {str(size): {"size": size} for size in (1, 2, 8, 9)}
+        panel = show.Panel(draw, presets=presets, size=IntSlider(value=2, min=1, max=9))
+        panel.preset.value = "8"
+        await asyncio.sleep(1.5)
+        assert drawn[:4] == [2, 8, 9, 7]  # 2, the preset before it, is there already
+
+    asyncio.run(choose())
+
+
 def test_a_panel_draws_ahead_what_the_next_press_asks_for():
     calls = []
 
@@ -587,7 +604,7 @@ def priced():
 def test_errors_are_drawn_against_each_currency(priced):
     picture = show.error_against_costs(priced, ["parameters", "multiply_adds"], "top-1 error (%)")
     lines = {line.get_label(): list(line.get_xdata()) for line in picture.axes[0].lines}
-    assert lines == {"dense": [8, 14], "residual": [21, 25]}
+    assert lines == {"dense, BC": [8, 14], "residual": [21, 25]}
     assert "twice as many" in picture.axes[1].get_xlabel()
     assert "densenet169 23 at 14 million parameters, 3.4 10⁹ multiply–adds" in picture.alt
 

@@ -1,6 +1,7 @@
 """How fast training is here, and how much memory it takes, beside a plain loop around the same net."""
 
 import ctypes
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +13,7 @@ from statistics import median
 
 import torch
 from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.train import Recipe, Training, seeded, trainee, usual
@@ -25,7 +27,7 @@ class Speed:
     """Images per second in training, and the peak of memory above the idle process's, in 10⁹ bytes.
 
     plain: float32 as PyTorch does it unasked, on one batch over and over, without an input pipeline. Memory is None
-    where the system does not tell it.
+    where the system does not tell it. shares: of the time of one of our steps, in per cent, by kind of work.
     """
 
     net: str
@@ -34,6 +36,7 @@ class Speed:
     plain: float
     our_memory: float | None
     plain_memory: float | None
+    shares: dict[str, float]
 
     @property
     def times(self) -> float:
@@ -66,7 +69,7 @@ def _measured(name: str, recipe: Recipe, device: str, compiled: bool, seconds: f
     memory = {kind: _peak(step, device, idle) for kind, step in loops.items()}
     turns = [{kind: _rate(step, seconds / 3) for kind, step in loops.items()} for _ in range(3)]
     ours, plain = (recipe.batch * median(turn[kind] for turn in turns) for kind in ("ours", "plain"))
-    return Speed(name, recipe.batch, ours, plain, memory["ours"], memory["plain"])
+    return Speed(name, recipe.batch, ours, plain, memory["ours"], memory["plain"], _shares(loops["ours"], device))
 
 
 def _loops(name: str, recipe: Recipe, device: str, compiled: bool) -> dict[str, Callable[[], float]]:
@@ -110,6 +113,29 @@ def _rate(step: Callable[[], float], seconds: float) -> float:
         step()
         steps += 1
     return steps / (time.perf_counter() - start)
+
+
+# What the names of PyTorch's operations and kernels have in them.
+KINDS = {
+    "convolution": ("conv",),
+    "batch norm": ("batch_norm",),
+    "copies, sums and ReLU": ("copy", "add", "cat", "relu", "clamp", "threshold", "fill", "zero"),
+}
+
+
+def _shares(step: Callable[[], float], device: str) -> dict[str, float]:
+    """What the time of three steps goes to, in per cent."""
+    if device != "cpu":
+        return {}
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # or it complains that there is no GPU
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        for _ in range(3):
+            step()
+    spent = dict.fromkeys([*KINDS, "the rest"], 0.0)
+    for entry in seen.key_averages():
+        kind = next((kind for kind, parts in KINDS.items() if any(p in entry.key for p in parts)), "the rest")
+        spent[kind] += entry.self_cpu_time_total
+    return {kind: 100 * time / sum(spent.values()) for kind, time in spent.items()}
 
 
 def _held(device: str) -> int | None:

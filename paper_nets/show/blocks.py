@@ -1,5 +1,7 @@
 """Figures of blocks: how they are built, what passes through them, and what they learn."""
 
+from textwrap import fill
+
 import pandas
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -129,7 +131,7 @@ def responses(table: pandas.DataFrame, untouched: float | None = None) -> Pictur
 def information(table: pandas.DataFrame, block: int | None = None, unit: str = "block") -> Picture:
     """What a linear probe still reads after so many blocks; `table` is that of `recovered` with net and seed added.
 
-    block: where given, marked by a line; the title says how things stand there, else at the end.
+    block: where given, marked by a line; the title says how things stand there.
     unit: what the column `block` counts, where that is something else.
     """
     picture = Picture(860, 350)
@@ -154,5 +156,6 @@ def information(table: pandas.DataFrame, block: int | None = None, unit: str = "
     picture.alt = f"After {at} {unit}s, mean over the seeds: " + "; ".join(
         f"{net} {row.accuracy:.0f} % recognised, cosine {row.similarity:.2f}" for net, row in means.iterrows()
     )
-    picture.suptitle(picture.alt, fontsize=9)
+    if block is not None:
+        picture.suptitle(fill(picture.alt, 115), fontsize=9)
     return picture

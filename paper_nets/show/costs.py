@@ -6,6 +6,7 @@ from math import log10
 import pandas
 from matplotlib.axes import Axes
 
+from paper_nets.nets import plan
 from paper_nets.show.figures import depth_of, plain_log, tidy
 from paper_nets.show.gradients import MARKERS
 from paper_nets.show.picture import COLOURS, Picture, family, figure
@@ -24,13 +25,18 @@ def _families(axes: Axes, table: pandas.DataFrame, currency: str, names: bool = 
     Dense nets with bottlenecks and compression, DenseNet-BC, have a line of their own.
     """
     _, scale = CURRENCIES[currency]
-    kinds = table.assign(family=table.net.map(family), bc=table.net.str.contains("_bc"))
-    for (kind, bc), own in kinds.sort_values(currency).groupby(["family", "bc"], sort=False):
+    for label, own in table.sort_values(currency).groupby(table.net.map(_line), sort=False):
+        kind = family(own.net.iloc[0])
         style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, **look}
-        label, line = (f"{kind}, BC", "--") if bc else (kind, "-")
-        axes.plot(own[currency] / scale, own.error, linestyle=line, label=label, **style)
+        axes.plot(own[currency] / scale, own.error, "-" if label == kind else "--", label=label, **style)
     if names:
         _name(axes, table, currency)
+
+
+def _line(net: str) -> str:
+    """The line that a net is on: its family's, or that of DenseNet-BC."""
+    kind = family(net)
+    return "dense, BC" if kind == "dense" and plan(net).bottleneck and plan(net).compression < 1 else kind
 
 
 def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
@@ -40,7 +46,7 @@ def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
     for row in table.sort_values("error", ascending=False).itertuples():
         point = (getattr(row, currency) / scale, row.error)
         if (family(row.net) == "dense") != cheap:
-            own = table[table.net.map(family) == family(row.net)].sort_values(currency)
+            own = table[table.net.map(_line) == _line(row.net)].sort_values(currency)
             dearer = own.error[own[currency] > getattr(row, currency)]
             rises = len(dearer) and dearer.iloc[0] > row.error  # so the line runs where the name would stand
             axes.annotate(_short(row.net), point, (7, -11 if rises else 3), textcoords="offset points", fontsize=8)

@@ -167,7 +167,8 @@ class Panel(ipywidgets.VBox):
         self.preset.value = self.presets.get(values, OWN)
         picture, words, seconds = self._kept.get(values) or self._keep(values)
         self._show(picture, words)
-        self._draw_ahead([other for other in self._near(change) if other not in self._kept], seconds, pause=0)
+        ahead = dict.fromkeys(self._near(change))
+        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, pause=0)
 
     def _keep(self, values: tuple) -> tuple[str, str, float]:
         """Draw the picture of these values, and keep it in place of the oldest."""
@@ -177,10 +178,14 @@ class Panel(ipywidgets.VBox):
         return self._kept[values]
 
     def _near(self, change) -> list[tuple]:
-        """The settings that the next move may ask for, those of the control that moved first."""
-        values = self._values()
+        """The settings that the next move may ask for, those of the control, or menu of presets, that moved first."""
+        values, presets = self._values(), []
+        if change.owner is self.preset:
+            order = list(self.presets)
+            at = order.index(values)
+            presets = [*order[at + 1 : at + 2], *order[max(at - 1, 0) : at]]
         numbered = sorted(enumerate(self._controls.values()), key=lambda pair: pair[1] is not change.owner)
-        return [
+        return presets + [
             (*values[:i], value, *values[i + 1 :])
             for i, control in numbered
             for value in neighbours(control, change.old if control is change.owner else None)
