@@ -230,8 +230,8 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
                     axes.plot(run.iteration, run[f"{error}_error"], label=label, markersize=5, markevery=every, **style)
                 for end in ends.loc[ends.net == net, f"{error}_error_pct"].dropna():
                     line = {"color": "0.35", "linewidth": 1, "linestyle": style["linestyle"]}
-                    words = f"{net} in the paper" if len(net) < 10 else f"{net}\nin the paper"
-                    axes.axhline(end, label=words, **line)
+                    name = f"{net} in the paper" if len(net) < 10 else f"{net}\nin the paper"
+                    axes.axhline(end, label=name, **line)
             axes.set(xlim=(0, None), ylim=(0, 92))
             below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
             tidy(axes, below, left, f"{kind} nets, {error} error")
