@@ -25,7 +25,7 @@ def execute(
     """The notebook with fresh outputs, fit to be committed: no widget state, and no view of a widget that is gone.
 
     prepare: what changes the notebook before it runs.
-    Raises CellExecutionError where a cell does, and RuntimeError where it takes too long or the kernel dies.
+    Raises RuntimeError, which names the cell, where one raises, takes more than `timeout` seconds, or ends the kernel.
     """
     book = nbformat.read(path, as_version=4)
     prepare(book)
@@ -41,8 +41,8 @@ def execute(
     )
     try:
         client.execute()
-    except (CellTimeoutError, DeadKernelError) as error:
-        raise RuntimeError(f"In its cell {begun[-1] if begun else '(none yet)'}: {error}") from error
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise RuntimeError(f"in its cell {begun[-1] if begun else '(none yet)'}: {error}") from error
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         cell.metadata.pop("execution", None)
@@ -66,15 +66,15 @@ def with_verdicts(readme: str, folder: Path) -> str:
     return head + begin + all_verdicts(folder).short("notebooks/") + "\n" + end + tail
 
 
-def main(paths: list[str]) -> int:
+def main(paths: list[str], timeout: int = 600) -> int:
     # Notebook 00 shows what the others have found.
     begin = time.perf_counter()
     for path in sorted(map(Path, paths), key=lambda path: path.name.startswith("00")):
         start = time.perf_counter()
         try:
-            book = execute(path)
-        except (CellExecutionError, RuntimeError) as error:
-            print(f"{path} failed; it stays as it was. {error}", file=sys.stderr)
+            book = execute(path, timeout)
+        except RuntimeError as error:
+            print(f"{path} failed {error}\nIt stays as it was.", file=sys.stderr)
             return 1
         nbformat.write(book, path)
         write_cover(book, path.with_suffix(".png"))

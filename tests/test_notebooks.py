@@ -13,6 +13,7 @@ import pytest
 
 from paper_nets.show import all_verdicts
 from tests.execute import README, WIDGET, execute, with_verdicts
+from tests.execute import main as write
 from tests.jupyter import OFFLINE
 from tests.test_browser import RAN
 
@@ -206,3 +207,22 @@ def test_every_notebook_fits_binder():
     assert set(measured.notebook) == {path.stem for path in FOLDER.glob("*.ipynb")}
     least = measured.groupby("notebook")[["seconds", "megabytes"]].min()
     assert least.megabytes.max() < 1000 and least.seconds.max() < 180
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("1 / 0", "division by zero"),
+        ("import time; time.sleep(60)", "timed out"),
+        ("import os; os._exit(1)", "Kernel died"),
+    ],
+)
+def test_a_notebook_that_fails_is_named_with_its_cell_and_stays_as_it_was(source, why, tmp_path, capsys):
+    cells = [nbformat.v4.new_code_cell(source, id=name) for source, name in (("1", "fine"), (source, "wrong"))]
+    path = tmp_path / "09-wrong.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    before, readme = path.read_bytes(), README.read_bytes()
+    assert write([str(path)], timeout=5) == 1
+    told = capsys.readouterr().err
+    assert f"{path} failed in its cell wrong" in told and why in told, told
+    assert path.read_bytes() == before and README.read_bytes() == readme
