@@ -37,6 +37,7 @@ def execute(
         kernel_name="python3",
         resources=where,
         store_widget_state=False,
+        coalesce_streams=True,
         on_cell_start=lambda cell, cell_index: begun.append(cell.id),
     )
     try:

@@ -148,7 +148,7 @@ def information(table: pandas.DataFrame, block: int | None = None, unit: str = "
         axes.set(ylim=(0, 105) if column == "accuracy" else (0, 1.05))
         tidy(axes, f"{unit}s passed", "", title)
     pair[0].axhline(10, color=COLOURS["other"], linewidth=1)
-    pair[0].legend(loc="center right", bbox_to_anchor=(1, 0.42), frameon=False)
+    pair[0].legend(loc="center right", bbox_to_anchor=(1, 0.385), frameon=False)
     at = table.block.max() if block is None else block
     # A net whose table ends before stands there with its last row.
     there = table[table.block <= at].groupby(["net", "seed"]).tail(1)

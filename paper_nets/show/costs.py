@@ -118,7 +118,7 @@ def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], erro
             one.set_xlabel(f"{CURRENCIES[currency][0]}\n(FLOPs in the DenseNet paper: twice as many)")
     axes[0].set_ylabel(error)
     kinds = axes[0].get_legend_handles_labels()
-    picture.legend(*kinds, loc="upper center", ncols=len(kinds[1]), frameon=False)
+    picture.legend(*kinds, loc="upper center", ncols=len(kinds[1]), frameon=False, handlelength=3.5)
     picture.alt = f"{error}, with " + "; ".join(
         f"{row.net} {row.error:g} at "
         + ", ".join(f"{getattr(row, c) / CURRENCIES[c][1]:.3g} {CURRENCIES[c][0]}" for c in currencies)

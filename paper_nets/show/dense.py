@@ -313,15 +313,16 @@ def transition(channels: int, compression: float, table: pandas.DataFrame, net: 
     left.axis("off")
     left.set_title(f"θ = {compression:g}: ⌊{compression:g} · {channels}⌋ = {out}", fontsize=11)
     values = table.drop(columns="compression")
-    for (column, run), line in zip((values / values.iloc[-1]).items(), ("-", "--", ":"), strict=False):
-        right.plot(table.compression, 100 * run, line, color=COLOURS["dense"], label=column)
+    here = values.iloc[(table.compression - compression).abs().argmin()]
+    told = [f"{value:.3g} {column}" for column, value in here.items()]
+    for words, (_, run), line in zip(told, (values / values.iloc[-1]).items(), ("-", "--", ":"), strict=False):
+        right.plot(table.compression, 100 * run, line, color=COLOURS["dense"], label=words)
     right.axvline(compression, color="black", linewidth=0.8)
     right.set(xlim=(0, 1.02), ylim=(0, 105))
-    right.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+    title = f"with θ = {compression:g}"
+    right.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9, title=title, alignment="left")
     tidy(right, "θ", "% of that with θ = 1", net)
-    here = values.iloc[(table.compression - compression).abs().argmin()]
-    costs = ", ".join(f"{value:,.1f} {column}" for column, value in here.items())
-    picture.alt = f"θ = {compression:g}: of {channels} maps {out} are left. {net}: {costs}"
+    picture.alt = f"θ = {compression:g}: of {channels} maps {out} are left. {net}: {', '.join(told)}"
     return picture
 
 
