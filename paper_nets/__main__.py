@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(_sentence(error), file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
-        print("Stopped; the same command goes on after the last whole epoch.", file=sys.stderr)
+        print("Stopped; the same command takes a training up again after its last whole epoch.", file=sys.stderr)
         return STOPPED
 
 
@@ -273,12 +274,14 @@ def _sweep(asked: argparse.Namespace) -> int:
     # The first seed of every net before the second of any.
     wanted = [(net, seed) for seed in range(asked.seeds) for net in nets]
 
-    at_work = []
+    at_work, ending = [], threading.Event()
 
     def train_one(net: str, seed: int) -> bool:
         command = [sys.executable, "-m", "paper_nets", "train", net, "--seed", str(seed), *shared]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             at_work.append(process)
+            if ending.is_set():  # begun while the others were told to end
+                process.terminate()
             for line in process.stdout:
                 print(f"{net} seed {seed}: {line}", end="", flush=True)
         return process.returncode == 0
@@ -290,6 +293,7 @@ def _sweep(asked: argparse.Namespace) -> int:
         done = list(pool.map(train_one, *zip(*wanted, strict=True)))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        ending.set()
         for process in at_work:
             process.terminate()
         pool.shutdown()

@@ -5,14 +5,14 @@ A check says what is off about an answer; the solutions are in the notebooks, fo
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import comb, exp, isclose, prod
+from math import comb, isclose, log, prod
 
 import pandas
 import torch
 from torch import Tensor, nn
 
 from paper_nets.lab import cut, jacobian, singular_values
-from paper_nets.lab.train import DENSENET, RESNET
+from paper_nets.lab.train import DENSENET, RESNET, only_decay
 from paper_nets.nets import (
     Block,
     DenseBlock,
@@ -225,14 +225,18 @@ def maps_at_the_end(answer: int) -> str:
 def weight_left(answer: float) -> str:
     """What the DenseNet paper's training leaves of a weight that no gradient ever touches: 300 epochs of CIFAR-10."""
     steps = DENSENET.steps(50_000)
-    right = prod(1 - DENSENET.rate(step, steps) * DENSENET.weight_decay for step in range(steps))
-    if isclose(answer, exp(-0.1 * DENSENET.weight_decay * steps), rel_tol=0.02):
+    right = only_decay(DENSENET, steps)
+    if not 0 < answer < 1:
+        raise NotYet(f"{answer:.3g} is not it: a share lies between 0 and 1.")
+    # Of so small a number its order counts, so the logarithm is compared.
+    without_momentum = prod(1 - DENSENET.rate(step, steps) * DENSENET.weight_decay for step in range(steps))
+    if isclose(log(answer), log(without_momentum), rel_tol=0.05):
+        raise NotYet(f"{answer:.3g} would be right without momentum; a momentum of 0.9 makes each decay count tenfold.")
+    if isclose(log(answer), -DENSENET.weight_decay * steps, rel_tol=0.05):
         raise NotYet("that would be right if the rate stayed at 0.1; it falls to 0.01 at half of the way, then 0.001.")
-    if not isclose(answer, right, rel_tol=0.02):
-        raise NotYet(
-            f"{answer:.3g} is not it. Each step multiplies the weight by 1 − rate · decay; in {steps:,} steps."
-        )
-    return f"{right:.3f}: not even a third is left of what it began with."
+    if not isclose(log(answer), log(right), rel_tol=0.05):
+        raise NotYet(f"{answer:.3g} is not it. Each of {steps:,} steps takes away 10 · rate · decay of the weight.")
+    return f"{right:.1e}: nothing is left of what it began with."
 
 
 @question

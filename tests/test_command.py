@@ -378,7 +378,13 @@ def test_a_kept_run_has_its_weights(run_folder, tmp_path, digits, capsys):
     mean, std = digits.mean_and_std
     wrong = (net((digits.test_images - mean) / std).argmax(1) != digits.test_labels).float().mean() * 100
     assert wrong.item() == pytest.approx(run.curve.test_error.iloc[-1], abs=0.6)
-    (run.folder / "weights.safetensors").unlink()
+    weights = run.folder / "weights.safetensors"
+    whole = weights.read_bytes()
+    for damaged in (b"", whole[:-9], safetensors.torch.save({"a": torch.zeros(1)})):
+        weights.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"weights.safetensors is damaged; put a good copy in its place, or"):
+            run.weights()
+    weights.unlink()
     with pytest.raises(FileNotFoundError, match="to make them again: python -m paper_nets train plain8"):
         run.weights()
 
@@ -484,6 +490,7 @@ REFUSED_FOLDERS = [
     (lambda f: (f / "settings.json").write_text("{"), TRAIN, "settings.json is damaged"),
     (lambda f: (f / "settings.json").write_text("[]"), TRAIN, "settings.json is damaged"),
     (lambda f: (f / "settings.json").write_text('{"recipe": null}'), TRAIN, "other settings"),
+    (lambda f: (f / "settings.json").write_text('{"recipe": [1]}'), TRAIN, "other settings"),
     (lambda f: (f / "environment.json").write_text("{"), TRAIN, "environment.json is damaged"),
     (lambda f: (f / "environment.json").write_text("[1]"), TRAIN, "environment.json is damaged"),
     (lambda f: (f / "settings.json").unlink(), TRAIN, "something that is not a run"),

@@ -21,6 +21,7 @@ from paper_nets.lab import (
     comparison,
     load,
     longest,
+    only_decay,
     paper_ends,
     record,
     recorded,
@@ -29,7 +30,16 @@ from paper_nets.lab import (
     train_each,
 )
 from paper_nets.lab.data import CIFAR10, _in_colour, crop_and_flip
-from paper_nets.lab.train import DENSENET, RESNET, Training, _batches, iterations_per_epoch, threads_for, trainee, usual
+from paper_nets.lab.train import (
+    DENSENET,
+    RESNET,
+    Training,
+    batches_of,
+    iterations_per_epoch,
+    threads_for,
+    trainee,
+    usual,
+)
 
 SHORT = replace(DIGITS, epochs=2)
 # Of the images themselves, which are not here.
@@ -186,6 +196,18 @@ def test_the_learning_rates_are_those_of_torchs_schedules(steps):
             schedule.step()
 
 
+@pytest.mark.parametrize("recipe", [RESNET, DENSENET, DIGITS, replace(DIGITS, momentum=0.0, weight_decay=0.03)])
+def test_what_decay_leaves_is_what_torchs_sgd_leaves_of_a_weight_without_a_gradient(recipe):
+    weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay, "nesterov": recipe.nesterov}
+    optimiser, steps = SGD([weight], **options), 300
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = recipe.rate(step, steps)
+        weight.grad = torch.zeros_like(weight)
+        optimiser.step()
+    assert only_decay(recipe, steps) == pytest.approx(weight.item(), rel=1e-12) and weight.item() < 1
+
+
 def test_the_papers_lengths():
     assert RESNET.rate(31_999, 64_000) == 0.1 and RESNET.rate(32_000, 64_000) == pytest.approx(0.01)
     assert RESNET.rate(47_999, 64_000) == pytest.approx(0.01)
@@ -279,7 +301,7 @@ def test_bfloat16_learns_too(name, changes, digits):
 
 @pytest.mark.parametrize("images", [1, 2, 127, 128, 129, 130, 256, 257])
 def test_no_image_is_left_to_a_batch_of_its_own(images):
-    batches = _batches(torch.arange(images), 128)
+    batches = batches_of(torch.arange(images), 128)
     assert torch.cat(batches).tolist() == list(range(images))
     assert images == 1 or min(map(len, batches)) > 1
     assert len(batches) == iterations_per_epoch(images, 128)

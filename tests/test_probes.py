@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from paper_nets import build
 from paper_nets.lab import block_inputs, calibrated, layer_responses, relu_zeros
 from tests.small import small, some_images
 
@@ -26,8 +27,9 @@ def test_responses_are_what_each_convolution_answers(images):
     assert len(answers) == 7 and measured.to_dict() == pytest.approx(answers, rel=2e-2)
     with pytest.raises(ValueError, match="no batch norm"):
         layer_responses(small(norm=False))
-    with pytest.raises(ValueError, match="before the convolution"):
-        layer_responses(small(preact=True))
+    for other in (small(preact=True), build("densenet22_k4")):
+        with pytest.raises(ValueError, match="before the convolution"):
+            layer_responses(other)
 
 
 def test_block_inputs_lead_from_block_to_block(images):

@@ -71,6 +71,8 @@ def test_the_last_layer_gets_its_gradient_directly_and_the_first_one_as_two_deri
 def test_what_is_no_dense_net_and_what_is_no_connection_are_refused_in_a_sentence():
     with pytest.raises(ValueError, match=r"This net is a ResNet; only a DenseNet has connections"):
         connection_weights(build("resnet8"))
+    with pytest.raises(ValueError, match=r"This net is memory-efficient"):
+        direct_gradients(build("densenet22_k4", memory_efficient=True), torch.zeros(2, 3, 8, 8), torch.arange(2))
     with pytest.raises(ValueError, match=r"There is no connection from 3 to 2 in block 1; the blocks have 2, 3 layers"):
         cut(dense(), 1, 3, 2)
 

@@ -7,7 +7,7 @@ import torch
 
 from paper_nets import show
 from paper_nets.__main__ import main
-from paper_nets.lab import Series, learn_identity, load
+from paper_nets.lab import Data, Recipe, Series, learn_identity, load, pace
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,12 @@ def test_how_long_it_takes_is_told_before(digits, tmp_path):
     assert expected / 4 < taken * 4 / 3 < expected * 4
     # A quarter is left of it.
     assert series.seconds_left()["resnet8"] < 0.7 * expected
+
+
+def test_the_pace_is_told_where_one_image_is_left_over():
+    """ResNet-18 shrinks these images to a pixel, and of one image batch norm could tell no spread then."""
+    some = torch.zeros(5, 3, 32, 32, dtype=torch.uint8), torch.zeros(5, dtype=torch.long)
+    assert pace("resnet18", Data("black", ("a",), *some, *some), Recipe(epochs=1, batch=2))[0] > 0
 
 
 @pytest.mark.parametrize(

@@ -685,7 +685,10 @@ def test_two_runs_of_one_net_are_two_lines():
 def test_nets_in_one_picture_look_different(nets):
     table = runs_of(*nets)
     for picture in (show.run_curves(table, NOTHING), show.learning_curves(table, 3), show.mean_curves(table)):
-        looks = [(line.get_linestyle(), line.get_marker()) for line in picture.axes[0].lines]
+        looks = [
+            (str(line._unscaled_dash_pattern), line.get_marker(), line.get_markerfacecolor() == "white")
+            for line in picture.axes[0].lines
+        ]
         assert len(looks) == len(nets) == len(set(looks))
 
 

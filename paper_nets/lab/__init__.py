@@ -18,7 +18,7 @@ from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, rec
 from paper_nets.lab.record import Run, recorded, table
 from paper_nets.lab.reuse import connection_weights, cut, cut_effects, direct_gradients
 from paper_nets.lab.series import Series, pace
-from paper_nets.lab.train import DIGITS, Epoch, Recipe, seeded, train, train_each
+from paper_nets.lab.train import DIGITS, Epoch, Recipe, only_decay, seeded, train, train_each
 
 __all__ = [
     "DIGITS",
@@ -47,6 +47,7 @@ __all__ = [
     "load",
     "longest",
     "loss_along_gradient",
+    "only_decay",
     "pace",
     "paper_ends",
     "path_lengths",

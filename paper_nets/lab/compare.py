@@ -25,10 +25,9 @@ def paper_ends(data: str) -> pandas.DataFrame:
 
 def comparison(runs: Sequence[Run]) -> pandas.DataFrame:
     """A row for each run: length, errors in per cent, the paper's test error, parameters, precision, and minutes."""
-    rows = []
+    rows, ends = [], {data: paper_ends(data).set_index("net") for data in {run.settings["data"] for run in runs}}
     for run in sorted(runs, key=lambda run: (run.settings["data"], len(run.net), run.net, run.recipe.seed)):
         last, data = run.curve.iloc[-1], run.settings["data"]
-        ends = paper_ends(data).set_index("net").test_error_pct
         channels, *image = run.settings["image"]
         counted = cost(run.net, (channels, *image), in_channels=channels, num_classes=run.settings["classes"])
         rows.append(
@@ -40,7 +39,7 @@ def comparison(runs: Sequence[Run]) -> pandas.DataFrame:
                 "training error": last.training_error,
                 "test error": last.test_error,
                 "least test error": run.curve.test_error.min(),
-                "in the paper": ends.get(run.net, float("nan")),
+                "in the paper": ends[data].test_error_pct.get(run.net, float("nan")),
                 "parameters": counted.parameters,
                 "precision": run.recipe.precision,
                 "minutes": run.curve.seconds.sum() / 60,

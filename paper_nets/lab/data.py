@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Data:
         """One image's (C, H, W)."""
         return tuple(self.train_images.shape[1:])
 
-    @property
+    @cached_property
     def mean_and_std(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each channel over the training images, on the scale 0 to 255."""
         pixels = self.train_images.transpose(0, 1).flatten(1).float()
@@ -57,7 +58,7 @@ class Data:
         mean, std = self.mean_and_std
         return (images - mean) / std
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that other images, labels or another order would change."""
         digest = hashlib.sha256()

@@ -6,9 +6,10 @@ import pandas
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import update_bn
 
 from paper_nets.lab.data import Data
-from paper_nets.nets import Block, DenseLayer
+from paper_nets.nets import Block, DenseLayer, DenseNet
 from paper_nets.nets.parts import check_whole
 
 
@@ -19,10 +20,14 @@ def layer_responses(net: nn.Module) -> pandas.DataFrame:
     It is in the weights: over the images trained on, a batch norm gives its channel c the mean β_c and the standard
     deviation |γ_c|, so all channels together have the variance mean(γ²) + var(β).
     Columns: layer (the name of its batch norm), response. Projections on shortcuts are layers too.
-    Raises ValueError for a net without batch norm, or of pre-activation, where it comes before the convolution.
+    Raises ValueError for a net without batch norm, and for a pre-activation or dense net, where it comes before the
+    convolution.
     """
-    if getattr(getattr(net, "plan", None), "preact", False):
-        raise ValueError("In a pre-activation net batch norm comes before the convolution, and tells nothing of it.")
+    if isinstance(net, DenseNet) or getattr(getattr(net, "plan", None), "preact", False):
+        raise ValueError(
+            "In a pre-activation or dense net batch norm comes before the convolution, and tells nothing of it; take a "
+            "plain or residual net."
+        )
     norms = {name: module for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d)}
     if not norms:
         raise ValueError("This net has no batch norm; the responses of the paper's Figure 7 are those after it.")
@@ -87,7 +92,8 @@ def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
 
 
 def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.DataFrame:
-    """How well the labels can be read off the input of each block, or dense layer, by a linear classifier.
+    """How well the labels can be read off the input of each block, or dense layer, by a linear classifier: a linear
+    probe (Alain and Bengio, arXiv 1610.01644).
 
     It is a ridge regression, trained on the training images and tested on the test images. numbers: give it at most so
     many, random sums of all that has arrived, so that nets which pass on more and less can be compared.
@@ -122,18 +128,11 @@ def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.
     return pandas.DataFrame(rows)
 
 
-@torch.no_grad()
 def calibrated(net: nn.Module, x: Tensor) -> nn.Module:
     """A copy of the net whose batch norms have the statistics of images x (N, C, H, W), in evaluation mode.
 
     An untrained net has none of its own, and in evaluation mode would run as if it had no batch norm.
     """
     net = copy.deepcopy(net)
-    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 1.0  # all of the new, nothing of the old
-    net.train()(x)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    update_bn([x], net)
     return net.eval()

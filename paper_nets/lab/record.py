@@ -1,5 +1,6 @@
 """Recorded runs: a folder each, with settings, a row for each epoch, the machine, and a checkpoint to go on from."""
 
+import errno
 import hashlib
 import json
 import os
@@ -73,17 +74,22 @@ class Run:
         return "python -m paper_nets train " + shlex.join([net, "--data", data, *as_options(chosen)])
 
     def weights(self) -> nn.Module:
-        """The trained net, in evaluation mode. Raises FileNotFoundError where the run was kept without its weights."""
+        """The trained net, in evaluation mode.
+
+        Raises FileNotFoundError where the run was kept without its weights, ValueError where they are damaged.
+        """
         kept, checkpoint = self.folder / "weights.safetensors", self.folder / "checkpoint.safetensors"
-        if kept.exists():
-            state = safetensors.torch.load_file(kept)
-        elif checkpoint.exists():
-            state = _weights(read_checkpoint(checkpoint, self.settings)[0])
-        else:
-            raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
         channels, classes = self.settings["image"][0], self.settings["classes"]
         net = build(self.net, in_channels=channels, num_classes=classes, **with_dropout(self.net, self.recipe))
-        net.load_state_dict(state)
+        if not kept.exists() and not checkpoint.exists():
+            raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
+        try:
+            if kept.exists():
+                net.load_state_dict(safetensors.torch.load_file(kept))
+            else:
+                net.load_state_dict(_weights(read_checkpoint(checkpoint, self.settings)[0]))
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(f"{kept} is damaged; put a good copy in its place, or remove {self.folder}.") from error
         return net.eval()
 
 
@@ -217,7 +223,9 @@ def _digest(state: dict[str, Tensor], facts: dict[str, str]) -> str:
 
 def _differences(there: dict, asked: dict) -> str:
     """What differs, in words: "batch 128 there, 64 asked"."""
-    there, asked = ({**settings, **(settings.get("recipe") or {})} for settings in (there, asked))
+    recipe = there.get("recipe")
+    there = {**there, **(recipe if isinstance(recipe, dict) else {})}
+    asked = {**asked, **asked["recipe"]}
     names = [name for name in asked if name != "recipe" and there.get(name) != asked[name]]
     # Which images, how many steps: told only where nothing else explains it.
     derived = [name for name in names if name not in ("iterations_per_epoch", "image", "classes")]
@@ -267,14 +275,16 @@ def runs_in(root: Path) -> list[Run]:
     """
     if (root / "curve.csv").exists():
         return [read(root)]
-    runs = [read(path.parent) for path in sorted(root.glob("*/curve.csv"))]
+    # A name with a dot in front: what a killed `keep` has left.
+    runs = [read(path.parent) for path in sorted(root.glob("[!.]*/curve.csv"))]
     if not runs:
         raise FileNotFoundError(f"{root} is neither a run with a finished epoch nor a folder with such runs.")
     return runs
 
 
 def recorded(data: str, epochs: int | None = None, root: Path = RECORDED) -> list[Run]:
-    """The runs on one data set that went to their end, of any length or of one; an empty list where there are none."""
+    """The runs on one data set that went to their end, of any length or of one; an empty list where none of those under
+    `root` is. Raises FileNotFoundError where no run is there at all."""
     whole = [run for run in runs_in(root) if run.settings["data"] == data and run.whole]
     return [run for run in whole if epochs in (None, len(run.curve))]
 
@@ -293,7 +303,7 @@ def keep(run: Run, root: Path, weights: bool = False) -> Path:
         half = {
             n: t.half().contiguous() if t.is_floating_point() and "running" not in n else t for n, t in state.items()
         }
-    part = target.with_name(target.name + ".part")
+    part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # of an earlier try that was cut off
     part.mkdir(parents=True)
     for name in FILES:
@@ -387,7 +397,8 @@ def _write(path: Path, content: str | bytes) -> None:
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
+        remedy = "make room" if error.errno == errno.ENOSPC else "mend that"
         raise OSError(
-            f"{path} could not be written ({error.strerror}); the epochs before are safe, so make room and start the "
+            f"{path} could not be written ({error.strerror}); the epochs before are safe, so {remedy} and start the "
             f"same command again."
         ) from error

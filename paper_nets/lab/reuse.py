@@ -80,9 +80,12 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
 
     For images (N, C, H, W). Columns: block, layer, total (the norm of the gradient of the mean cross-entropy by the
     layer's maps), direct (the norm of the part that no other layer of the block has touched).
-    The net stays in the mode that it is in; running statistics may move. Raises ValueError for a net that is not dense.
+    The net stays in the mode that it is in; running statistics may move. Raises ValueError for a net that is not dense,
+    and for a memory-efficient one, whose layers do not compute one by one in training.
     """
     _check(net)
+    if net.plan.memory_efficient:
+        raise ValueError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
     made, ends, hooks = [], [], []
     for block, stage in enumerate(net.stages[::2], 1):
         hooks.append(stage.register_forward_hook(lambda _, __, output: ends.append(output)))

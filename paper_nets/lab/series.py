@@ -15,6 +15,7 @@ from paper_nets.lab.train import (
     Recipe,
     Training,
     Watch,
+    batches_of,
     fast_precision,
     in_steps,
     threads_for,
@@ -30,8 +31,9 @@ class Series:
 
     images: so many of the training images, as many of each class; all of them if not given.
 
-    They are those of `python -m paper_nets train NET --epochs …`, in the same folders under the same root: what one has
-    begun, the other goes on with. Raises ValueError for no net, a wrong name, and images that a net does not take.
+    They are those of `python -m paper_nets train NET --epochs …` on a processor (where there is a GPU, with --device
+    cpu), in the same folders under the same root: what one has begun, the other goes on with. Raises ValueError for no
+    net, a wrong name, and images that a net does not take.
     """
 
     def __init__(
@@ -114,7 +116,7 @@ def pace(net: str, data: Data, recipe: Recipe) -> tuple[float, float]:
     seen = data.test_images[:500], data.test_labels[:500]
     few = replace(data, train_images=images[0], train_labels=images[1], test_images=seen[0], test_labels=seen[1])
     training = Training(trainee(net, data, recipe, "cpu"), few, replace(recipe, validation=0))
-    batches = torch.arange(len(images[1])).split(recipe.batch)
+    batches = batches_of(torch.arange(len(images[1])), recipe.batch)
     times = [_seconds(lambda batch=batch: training.step(batch, recipe.learning_rate)) for batch in batches]
     # The second look, since the first also sets up what is set up once.
     looks = [_seconds(lambda: training.error(*seen)) for _ in range(2)]

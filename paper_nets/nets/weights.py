@@ -47,7 +47,7 @@ def pretrained(name: str) -> nn.Module:
         raise ValueError(f"There are no published weights for {name!r}; there are for {', '.join(SHARED)}.")
     try:
         return from_torchvision(models.get_model(name, weights="IMAGENET1K_V1").state_dict())
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # no network; a file that is not what was published
         raise ConnectionError(
             f"The weights of {name} could not be downloaded ({error}); a network is needed once."
         ) from error

@@ -7,15 +7,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from paper_nets.show.figures import at_least_decades, style_of, tidy
-from paper_nets.show.picture import COLOURS, Picture, family, figure
+from paper_nets.show.picture import COLOURS, MARKERS, Picture, figure
 
-STYLES = {
-    "plain": (COLOURS["plain"], "-", "o"),
-    "residual": (COLOURS["residual"], "--", "s"),
-    "preact": (COLOURS["preact"], ":", "^"),
-    "dense": (COLOURS["dense"], "-.", "D"),
-    "residual, F = 0 at first": (COLOURS["preact"], ":", "^"),
-}
 READ = ("accuracy", "similarity")
 
 
@@ -85,9 +78,12 @@ def identity_errors(table: pandas.DataFrame, title: str, steps: int) -> Picture:
         pair, ("error", "residual"), ("‖y − target‖ / ‖target‖", "‖F(x)‖ / ‖x‖  (plain: ‖y − x‖ / ‖x‖)"), strict=True
     ):
         for (kind, seed), run in table.groupby(["kind", "seed"], sort=False):
-            colour, line, marker = STYLES[kind]
+            of = kind.split(",")[0]
+            style = {"color": COLOURS[of], "marker": MARKERS[of], "linestyle": "--" if of == "residual" else "-"}
+            if kind != of:  # "residual, F = 0 at first"
+                style |= {"linestyle": ":", "markerfacecolor": "white"}
             label = kind if seed == table.seed.min() else None
-            axes.plot(run.step, run[column], line, color=colour, marker=marker, markevery=25, label=label)
+            axes.plot(run.step, run[column], markevery=25, label=label, clip_on=False, **style)
         axes.set(xlim=(0, steps), ylim=(-0.05, max(2, 1.05 * table[column].max())))
         tidy(axes, "step", words, ("error of the stack", "what a block adds, mean over the blocks")[axes is pair[1]])
     pair[0].legend(loc="upper right", frameon=False, fontsize=9)
@@ -140,9 +136,8 @@ def information(table: pandas.DataFrame, block: int | None = None, unit: str = "
     titles = ("digits recognised by a linear probe (%)", "cosine of two different images")
     for axes, column, title in zip(pair, READ, titles, strict=True):
         for (net, seed), run in table.groupby(["net", "seed"], sort=False):
-            colour, line, marker = STYLES[family(net)]
             label = net if seed == table.seed.min() else None
-            axes.plot(run.block, run[column], line, color=colour, marker=marker, markersize=3, alpha=0.8, label=label)
+            axes.plot(run.block, run[column], markersize=3, alpha=0.8, label=label, **style_of(net))
         if block is not None:
             axes.axvline(block, color="black", linewidth=0.8)
         axes.set(ylim=(0, 105) if column == "accuracy" else (0, 1.05))

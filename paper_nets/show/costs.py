@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 
 from paper_nets.nets import plan
 from paper_nets.show.figures import depth_of, plain_log, tidy
-from paper_nets.show.gradients import MARKERS
-from paper_nets.show.picture import COLOURS, Picture, family, figure
+from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
 
 # A currency's column, its axis, and its unit.
 CURRENCIES = {

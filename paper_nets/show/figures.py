@@ -14,10 +14,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from paper_nets.lab.data import Data
 from paper_nets.nets.trace import Layer, Trace
-from paper_nets.show.picture import COLOURS, Picture, family, figure
+from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
 
-MARKERS = ("D", "o", "s", "^")
-LINES = (":", "-", "--", "-.")
+LINES = ((0, (4, 1, 1, 1, 1, 1)), "-", "--", "-.", ":")
 
 
 def depth_of(net: str) -> int:
@@ -60,27 +59,28 @@ def at_least_decades(axes: Axes, decades: float) -> None:
 
 
 def style_of(net: str) -> dict:
-    """The colour of the net's family, the darker the deeper, with a line and a marker that go with the depth.
+    """The colour and the marker of the net's family, the colour the darker the deeper, and a line that goes with the
+    depth.
 
-    They depend on the depth alone, so a net looks the same whatever stands beside it; `styles_of` tells nets apart
-    that look alike.
+    So a net looks the same whatever stands beside it; `styles_of` tells nets apart that look alike.
     """
     depth = depth_of(net)
     lighter = 0.5 * (1 - min(depth, 56) / 56)
     colour = [c + (1 - c) * lighter for c in to_rgb(COLOURS[family(net)])]
-    step = depth // 12  # 20, 32, 44 and 56 layers differ
-    return {"color": colour, "linestyle": LINES[step % len(LINES)], "marker": MARKERS[step % len(MARKERS)]}
+    line = LINES[depth // 12 % len(LINES)]  # 8, 20, 32, 44 and 56 layers differ
+    return {"color": colour, "linestyle": line, "marker": MARKERS[family(net)]}
 
 
 def styles_of(nets: Iterable[str]) -> dict[str, dict]:
-    """A style for each net: its own, or where one of its family has that line and marker, the first that are free."""
+    """A style for each net: its own, or where one of its family has that line, the first that is free, at last with
+    hollow markers."""
     styles, taken = {}, set()
     for net in dict.fromkeys(nets):
         style = style_of(net)
-        looks = [(style["linestyle"], style["marker"]), *product(LINES, MARKERS)]
-        line, marker = next((look for look in looks if (family(net), *look) not in taken), looks[0])
-        taken.add((family(net), line, marker))
-        styles[net] = {**style, "linestyle": line, "marker": marker}
+        looks = [(style["color"], style["linestyle"]), *product((style["color"], "white"), LINES)]
+        face, line = next((look for look in looks if (family(net), look[0] == "white", look[1]) not in taken), looks[0])
+        taken.add((family(net), face == "white", line))
+        styles[net] = {**style, "linestyle": line, "markerfacecolor": face}
     return styles
 
 
@@ -190,10 +190,10 @@ def error_against_depth(table: pandas.DataFrame, epoch: int, error: str = "train
     picture = Picture(560, 340)
     axes = picture.add_axes((0.12, 0.15, 0.85, 0.75))
     words = []
-    for kind, marker, line in (("plain", "o", "-"), ("residual", "s", "--")):
+    for kind, line in (("plain", "-"), ("residual", "--")):
         own = rows[rows.family == kind]
         means = own.groupby("depth")[column].mean()
-        axes.plot(own.depth, own[column], marker, color=COLOURS[kind], alpha=0.45, markersize=6)
+        axes.plot(own.depth, own[column], MARKERS[kind], color=COLOURS[kind], alpha=0.45, markersize=6)
         axes.plot(means.index, means, line, color=COLOURS[kind], label=f"{kind}, mean", linewidth=2)
         words.append(f"{kind}: " + ", ".join(f"{depth} layers {mean:.1f} %" for depth, mean in means.items()))
     depths = sorted(set(map(depth_of, table.net)))

@@ -8,15 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from paper_nets.show.figures import at_least_decades, plain_log, style_of, tidy
-from paper_nets.show.picture import COLOURS, Picture, family, figure
-
-MARKERS = {"plain": "o", "residual": "s", "preact": "^", "dense": "D"}
+from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
 
 
 def _lines(axes: Axes, table: pandas.DataFrame, x: str, y: str, **more) -> None:
     """A line for each net and seed; one label for all seeds of a net. A family has its marker, a depth its line."""
     for (net, seed), run in table.groupby(["net", "seed"], sort=False):
-        marks = {"marker": MARKERS[family(net)], "markersize": 4, "markevery": max(1, len(run) // 12), "alpha": 0.85}
+        marks = {"markersize": 4, "markevery": max(1, len(run) // 12), "alpha": 0.85}
         label = net if seed == table[table.net == net].seed.iloc[0] else None
         axes.plot(run[x], run[y], label=label, **{**style_of(net), **marks, **more})
 

@@ -18,6 +18,8 @@ COLOURS = {
     "other": "#7A7A7A",
     "human": "#CC79A7",
 }
+# And the same marker, for those who see no colours.
+MARKERS = {"plain": "o", "residual": "s", "preact": "^", "dense": "D"}
 DPI = 100
 
 # matplotlib is not thread-safe, and JupyterLab may run widget callbacks beside a cell.

@@ -3,8 +3,7 @@
 import pandas
 
 from paper_nets.show.figures import depth_of, style_of, tidy
-from paper_nets.show.gradients import MARKERS
-from paper_nets.show.picture import COLOURS, Picture, family, figure
+from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
 
 
 @figure
@@ -77,7 +76,7 @@ def lesions(one: pandas.DataFrame, many: pandas.DataFrame, block: int | None = N
     picture.subplots_adjust(left=0.065, right=0.78, bottom=0.15, top=0.83, wspace=0.08)
     for (net, seed), run in one[one.block >= 0].groupby(["net", "seed"], sort=False):
         label = net if seed == one[one.net == net].seed.iloc[0] else None
-        style = {**style_of(net), "marker": MARKERS[family(net)], "markersize": 4}
+        style = {**style_of(net), "markersize": 4}
         left.plot(run.block, run.test_error, label=label, alpha=0.8, **style)
     if block is not None:
         left.axvline(block, color="black", linewidth=0.8)

@@ -8,8 +8,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
 
 from paper_nets.show.figures import plain_log, tidy
-from paper_nets.show.gradients import MARKERS
-from paper_nets.show.picture import COLOURS, Picture, family, figure
+from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
 
 GAP = 2  # columns between two blocks
 
@@ -62,7 +61,7 @@ def connections(
         picture.text(0.025, bottom + 90 / height, name, rotation=90, va="center", ha="center", fontsize=10)
         plain = " ".join(name.split())
         if mark:
-            there = table[(table[["block", "source", "target"]] == mark).all(axis=1)]
+            there = table[(table[["block", "source", "target"]] == list(mark)).all(axis=1)]
             told = [f"{row.value:.3g}" for row in there.itertuples()] or ["no such connection"]
             told += [f"test error {points:+.1f} points" for points in there.get("points", [])]
             words.append(f"{plain}: {', '.join(told)}")
