@@ -19,20 +19,20 @@ def test_every_connection_is_read_from_its_place():
     net = dense()
     table = connection_weights(net).set_index(["block", "source", "target"]).weight
     assert len(table) == (1 + 2 + 3) + (1 + 2 + 3 + 4)
-    second = net.stages[0][1].H[2].weight
+    second = net.blocks[0][1].H[2].weight
     assert table[1, 0, 2] == pytest.approx(second[:, :8].abs().mean().item())
     assert table[1, 1, 2] == pytest.approx(second[:, 8:].abs().mean().item())
-    assert table[1, 2, 3] == pytest.approx(net.stages[1][2].weight[:, 12:].abs().mean().item())
+    assert table[1, 2, 3] == pytest.approx(net.transitions[0][2].weight[:, 12:].abs().mean().item())
     assert table[2, 3, 4] == pytest.approx(net.head[-1].weight[:, 16:].abs().mean().item())
 
 
 def test_a_cut_connection_leaves_its_target_blind_to_its_source():
     x, net = some_images(), dense().eval()
-    layer = cut(net, block=2, source=1, target=3).stages[2][2]
+    layer = cut(net, block=2, source=1, target=3).blocks[1][2]
     maps = [torch.randn(2, c, 4, 4) for c in (8, 4, 4)]
     changed = [maps[0], torch.randn(2, 4, 4, 4), maps[2]]
     assert torch.equal(layer(maps), layer(changed))
-    assert not torch.equal(net.stages[2][2](maps), net.stages[2][2](changed))
+    assert not torch.equal(net.blocks[1][2](maps), net.blocks[1][2](changed))
     assert not torch.equal(cut(net, 2, 1, 3)(x), net(x)) and torch.equal(net(x), dense().eval()(x))
 
 
@@ -60,9 +60,9 @@ def test_the_last_layer_gets_its_gradient_directly_and_the_first_one_as_two_deri
     # Layer 1 of block 2, whose later readers are held at what they were: what still comes, comes directly.
     with torch.no_grad():
         given = [x0 for name, _, x0 in block_inputs(net, x)]
-    x0, x1 = given[2], net.stages[2][0]([given[2]]).detach().requires_grad_()
-    x2 = net.stages[2][1]([x0, x1.detach()]).detach()
-    x3 = net.stages[2][2]([x0, x1.detach(), x2]).detach()
+    x0, x1 = given[2], net.blocks[1][0]([given[2]]).detach().requires_grad_()
+    x2 = net.blocks[1][1]([x0, x1.detach()]).detach()
+    x3 = net.blocks[1][2]([x0, x1.detach(), x2]).detach()
     loss = functional.cross_entropy(net.head(torch.cat([x0, x1, x2, x3], dim=1)), labels)
     assert torch.autograd.grad(loss, x1)[0].norm().item() == pytest.approx(table.direct[2, 1], rel=1e-4)
     assert table.total[2, 1] != pytest.approx(table.direct[2, 1], rel=1e-3)

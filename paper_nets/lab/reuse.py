@@ -87,7 +87,7 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
     if net.plan.memory_efficient:
         raise ValueError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
     made, ends, hooks = [], [], []
-    for block, stage in enumerate(net.stages[::2], 1):
+    for block, stage in enumerate(net.blocks, 1):
         hooks.append(stage.register_forward_hook(lambda _, __, output: ends.append(output)))
         for layer, module in enumerate(stage, 1):
             note = lambda _, __, output, where=(block, layer): made.append((where, output))  # noqa: E731
@@ -115,9 +115,8 @@ def _check(net: nn.Module) -> None:
 def _connections(net: nn.Module) -> Iterator[tuple[dict, Tensor]]:
     """Every connection of a net, and the weights that it consists of, (out, in, …), as they stand in the net."""
     _check(net)
-    k, stages = net.plan.growth_rate, list(net.stages)
-    for block, (dense, (enter, _)) in enumerate(zip(stages[::2], net.plan.channels, strict=True), 1):
-        reader = stages[2 * block - 1] if 2 * block - 1 < len(stages) else net.head
+    k, readers = net.plan.growth_rate, [*net.transitions, net.head]
+    for block, (dense, reader, (enter, _)) in enumerate(zip(net.blocks, readers, net.plan.channels, strict=True), 1):
         for target, module in enumerate([*dense, reader], 1):
             weights = next(m.weight for m in module.modules() if isinstance(m, nn.Conv2d | nn.Linear))
             ends = [0, *(enter + k * source for source in range(target))]

@@ -181,6 +181,16 @@ class DenseNet(nn.Module):
         self.head = head(plan.channels[-1][1], plan.num_classes, activate=True, norm=plan.norm)
         initialise(self)
 
+    @property
+    def blocks(self) -> nn.Sequential:
+        """The dense blocks, the first being [0]; `stages` has the transitions between them."""
+        return self.stages[::2]
+
+    @property
+    def transitions(self) -> nn.Sequential:
+        """The transitions, one fewer than the blocks."""
+        return self.stages[1::2]
+
     def forward(self, x: Tensor) -> Tensor:
         check_image(self.plan, x.shape[1:])
         return self.head(self.stages(self.stem(x)))

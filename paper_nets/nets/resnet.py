@@ -96,7 +96,7 @@ class ResNetPlan:
         if self.block == "basic":
             return ((3, c_in, width, stride), (3, width, width, 1))
         first, middle = (stride, 1) if self.stride_in == "1x1" else (1, stride)
-        return ((1, c_in, width, first), (3, width, width, middle), (1, width, 4 * width, 1))
+        return ((1, c_in, width, first), (3, width, width, middle), (1, width, EXPANSION["bottleneck"] * width, 1))
 
     def projects(self, c_in: int, c_out: int, stride: int) -> bool:
         """Whether W_s is a projection, a 1×1 convolution, rather than a (zero-padded) identity."""
@@ -115,23 +115,22 @@ class Block(nn.Module):
 
     def __init__(self, plan: ResNetPlan, c_in: int, width: int, stride: int = 1, activated: bool = False):
         super().__init__()
-        convs = plan.convs(c_in, width, stride)
-        c_out = convs[-1][2]
+        c_out = EXPANSION[plan.block] * width
         projects = plan.projects(c_in, c_out, stride)
         self.residual = plan.residual
 
         before, layers = [], []
-        for i, (kernel, c, after, step) in enumerate(convs):
+        for kernel, c, after, step in plan.convs(c_in, width, stride):
             convolution = conv(c, after, kernel, step, bias=not plan.norm)
             if plan.preact:
-                if not (i == 0 and activated):
-                    activation = [*batch_norm(c, plan.norm), nn.ReLU()]
-                    (before if i == 0 and projects else layers).extend(activation)
-                layers.append(convolution)
+                layers += [*batch_norm(c, plan.norm), nn.ReLU(), convolution]
             else:
-                layers += [convolution, *batch_norm(after, plan.norm)]
-                if i < len(convs) - 1:
-                    layers.append(nn.ReLU())
+                layers += [convolution, *batch_norm(after, plan.norm), nn.ReLU()]
+        if not plan.preact:
+            layers.pop()  # the last ReLU is σ, which comes after the addition
+        elif activated or projects:
+            start = 2 if plan.norm else 1  # where F's first convolution stands
+            before, layers = [] if activated else layers[:start], layers[start:]
         self.before = nn.Sequential(*before)  # what both paths share; empty but for those projections
         self.F = nn.Sequential(*layers)
 
