@@ -10,6 +10,12 @@ the gradients of scale and shift, in one pass each, in bfloat16 too, where PyTor
 precisions would first copy each of them into float32.
 
 What stays until the backward pass: the maps themselves, and the 4k maps of each bottleneck.
+
+With x̂ = (x − μ) / σ of a map x, and g the sum of the gradients by x̂ that its readers send back, what reaches x is batch
+norm's own backward formula, once for all readers: (g − mean(g) − x̂ · mean(g · x̂)) / σ. The first term comes from each
+reader with the statistics taken as given; the two means are summed up beside it.
+
+That the concatenations need not be kept is from Pleiss et al., arXiv 1707.06990, who share memory between them.
 """
 
 import torch
@@ -66,23 +72,22 @@ class _Block(Function):
         n, c, h, w = maps.shape
         count = n * h * w
         read, active = torch.empty((2, maps.numel()), dtype=maps.dtype, device=maps.device)
-        # The gradient of the maps, their statistics taken as given: that of the output, and every reader's. Beside it
-        # the readers' of the normalised maps, summed over batch and pixels, alone and times the map.
-        asked = torch.empty_like(maps).copy_(gradient)
-        asked_sum, asked_dot = torch.zeros_like(mean), torch.zeros_like(mean)
+        # By the maps, their statistics taken as given: of the block's output, and of every reader.
+        given = torch.empty_like(maps).copy_(gradient)
+        sum_g, sum_g_xhat = torch.zeros_like(mean), torch.zeros_like(mean)  # over batch and pixels
 
-        def reaching(part: slice) -> Tensor:
-            """The gradient of some maps: what was asked of them, and through their statistics."""
+        def gradient_by(part: slice) -> Tensor:
+            """All of it, by some of the maps: the formula above, sorted by powers of x."""
             s, m = inverse[part], mean[part]
-            slope, level = asked_dot[part] / count, asked_sum[part] / count
-            own = maps[:, part].to(mean.dtype)
-            answer = torch.addcmul(_wide(s * (s * m * slope - level)), own, _wide(-s * s * slope))
-            return answer.add_(asked[:, part]).to(maps.dtype)
+            g, g_xhat = sum_g[part] / count, sum_g_xhat[part] / count
+            x = maps[:, part].to(mean.dtype)
+            through_statistics = torch.addcmul(_per_channel(s * (s * m * g_xhat - g)), x, _per_channel(-s * s * g_xhat))
+            return through_statistics.add_(given[:, part]).to(maps.dtype)
 
         parameter_gradients = []
         for layer in reversed(ctx.layers):
-            c -= ctx.growth
-            g = reaching(slice(c, c + ctx.growth))
+            c -= ctx.growth  # now the channels that this layer reads
+            g = gradient_by(slice(c, c + ctx.growth))
             norm, _, conv, *bottleneck = layer.H
             inner = ()
             if bottleneck:
@@ -109,14 +114,14 @@ class _Block(Function):
                 norm.eps,
                 [True] * 3,
             )
-            asked[:, :c] += g
-            asked_sum[:c] += norm.weight * g_shift
-            asked_dot[:c] += norm.weight * g_scale
+            given[:, :c] += g
+            sum_g[:c] += norm.weight * g_shift
+            sum_g_xhat[:c] += norm.weight * g_scale
             parameter_gradients = [g_scale, g_shift, g_kernel, *inner, *parameter_gradients]
-        return None, reaching(slice(0, c)), *parameter_gradients
+        return None, gradient_by(slice(0, c)), *parameter_gradients
 
 
-def _wide(values: Tensor) -> Tensor:
+def _per_channel(values: Tensor) -> Tensor:
     """A value for each channel, ready for (N, C, H, W)."""
     return values.view(1, -1, 1, 1)
 

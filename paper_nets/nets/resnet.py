@@ -47,7 +47,8 @@ class ResNetPlan:
     block: "basic", two 3×3 convolutions, or "bottleneck", 1×1, 3×3 and 1×1 (paper, Figure 5).
     shortcut: W_s by option "A", zero-padded identity; "B", a projection where dimensions change;
         "C", projections everywhere (paper, Section 4.1).
-    stride_in: the bottleneck convolution that halves the maps, "1x1" as in the paper, "3x3" as in "v1.5".
+    stride_in: the bottleneck convolution that halves the maps, "1x1" as in the paper, "3x3" as in torchvision's
+        ("v1.5").
     norm: batch norm after each convolution; biases in its place when False.
     stem: "3x3" for small images, "7x7" with a max pool for ImageNet (paper, Table 1).
     width: channels of the first stage, before a bottleneck's expansion.
