@@ -46,13 +46,13 @@ def option_a(answer: Callable[[Tensor], Tensor]) -> str:
 
 @question
 def option_b_parameters(answer: int) -> str:
-    """Parameters that option B adds to residual-56."""
-    a, b = (sum(p.numel() for p in build("resnet56", shortcut=option).parameters()) for option in "AB")
-    if answer == 16 * 32 + 32 * 64:
+    """Parameters that option B adds to a residual-56 with twice the channels."""
+    a, b = (sum(p.numel() for p in build("resnet56", width=32, shortcut=option).parameters()) for option in "AB")
+    if answer == 32 * 64 + 64 * 128:
         raise NotYet("the weights of both projections are there, but each is followed by a batch norm.")
     if answer != b - a:
         raise NotYet(
-            f"{answer:,} is not it. Two blocks change dimensions, 16 to 32 and 32 to 64 channels; each gets a 1×1 "
+            f"{answer:,} is not it. Two blocks change dimensions, 32 to 64 and 64 to 128 channels; each gets a 1×1 "
             f"convolution without bias, and a batch norm with a scale and a shift for each channel that comes out."
         )
     return f"{b - a:,} on top of {a:,}: {100 * (b - a) / a:.1f} %."
@@ -128,14 +128,14 @@ def count_paths(answer: tuple[int, int]) -> str:
 
 @question
 def bottleneck_weights(answer: int) -> str:
-    """Weights of the convolutions in ResNet-50's first blocks that take 256 channels."""
-    right = sum(p.numel() for p in build("resnet50").stages[0][1].F.parameters() if p.dim() == 4)
-    two = 2 * 9 * 256**2
+    """Weights of the convolutions in ResNet-50's blocks that take 512 channels and give as many."""
+    right = sum(p.numel() for p in build("resnet50").stages[1][1].F.parameters() if p.dim() == 4)
+    two = 2 * 9 * 512**2
     if answer == two:
-        raise NotYet("those are the weights of two 3×3 convolutions at 256 channels; a bottleneck has 1×1, 3×3, 1×1.")
+        raise NotYet("those are the weights of two 3×3 convolutions at 512 channels; a bottleneck has 1×1, 3×3, 1×1.")
     if answer != right:
         raise NotYet(f"{answer:,} is not it. Add kernel² · channels in · channels out for 1×1, 3×3 and 1×1.")
-    return f"{right:,}. Two 3×3 convolutions at 256 channels have {two:,}, {two / right:.0f} times as many."
+    return f"{right:,}. Two 3×3 convolutions at 512 channels have {two:,}, {two / right:.0f} times as many."
 
 
 @question

@@ -114,9 +114,9 @@ def test_an_answer_is_told_what_is_off_about_it():
     assert told.right is False and "(2, 16, 4, 4)" in told.words and told._repr_markdown_().startswith("✗")
     assert "every second pixel" in questions.option_a(lambda x: torch.zeros(2, 32, 4, 4)).words
     assert "TypeError" in questions.option_a(3).words
-    assert "batch norm" in questions.option_b_parameters(2560).words
+    assert "batch norm" in questions.option_b_parameters(10_240).words
     assert "1×1 convolution" in questions.option_b_parameters(7).words
-    assert questions.option_b_parameters(2752).right
+    assert questions.option_b_parameters(10_624).right
     assert "nothing" in questions.make_identity(lambda block: None).words
     both = questions.make_identity(lambda block: [nn.init.zeros_(p) for p in block.F[-1].parameters()] and None)
     assert both.right  # the shift is 0 already, so only one tensor changes

@@ -27,9 +27,9 @@ def test_a_block_that_keeps_its_dimensions_is_as_if_it_were_not_there(name, imag
     blocks = [block for stage in net.stages for block in stage]
     for gone in (0, 1, 3):
         left = logits(net, blocks[:gone] + blocks[gone + 1 :], images)
-        assert torch.equal(without(net, [gone])(images), left)
+        assert torch.equal(without(net, [gone + 1])(images), left)
         assert not torch.equal(left, net(images))
-    assert torch.equal(without(net, [1, 3])(images), logits(net, [*blocks[:1], blocks[2], *blocks[4:]], images))
+    assert torch.equal(without(net, [2, 4])(images), logits(net, [*blocks[:1], blocks[2], *blocks[4:]], images))
 
 
 @pytest.mark.parametrize("name", ["resnet14", "plain14"])
@@ -40,13 +40,13 @@ def test_a_block_that_changes_dimensions_leaves_every_second_pixel_and_zeros(nam
     y = torch.cat([y[:, :, ::2, ::2], torch.zeros(6, 4, 4, 4)], dim=1)
     for block in blocks[3:]:
         y = block(y)
-    assert torch.equal(without(net, [2])(images), net.head(y))
+    assert torch.equal(without(net, [3])(images), net.head(y))
 
 
 def test_the_net_itself_stays_whole(images):
     net = small("resnet20").eval()
     before = net(images)
-    without(net, range(9))
+    without(net, range(1, 10))
     shuffled(net, 1, seed=0)
     assert torch.equal(net(images), before) and torch.equal(without(net, [])(images), before)
     assert torch.equal(shuffled(net, 0, seed=0)(images), before)
@@ -67,14 +67,14 @@ def test_twice_the_same_is_once(images):
     net = small("resnet14").eval()
     assert torch.equal(without(net, [1, 1])(images), without(net, [1])(images))
     # a net that has lost one counts those that are left
-    assert torch.equal(without(without(net, [0]), [0])(images), without(net, [0, 1])(images))
+    assert torch.equal(without(without(net, [1]), [1])(images), without(net, [1, 2])(images))
 
 
 def test_no_such_block():
     with pytest.raises(ValueError, match="no plain or residual blocks"):
-        without(build("densenet10_k4"), [0])
-    with pytest.raises(ValueError, match="There is no block 6 in this net; its blocks are 0 to 5"):
-        without(small("resnet14").eval(), [6])
+        without(build("densenet10_k4"), [1])
+    with pytest.raises(ValueError, match="There is no block 0 in this net; its blocks are 1 to 6"):
+        without(small("resnet14").eval(), [0])
 
 
 def test_the_error_is_the_share_of_wrong_answers():

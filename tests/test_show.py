@@ -402,13 +402,13 @@ def test_published_errors_are_drawn_by_depth():
 
 
 def test_lesions_are_drawn_block_by_block():
-    one = pandas.DataFrame({"net": "resnet8", "seed": 0, "block": [-1, 0, 1, 2], "test_error": [1, 50, 4, 6]})
+    one = pandas.DataFrame({"net": "resnet8", "seed": 0, "block": [0, 1, 2, 3], "test_error": [1, 50, 4, 6]})
     many = pandas.DataFrame({"net": "resnet8", "kind": "deleted", "number": [0, 1, 1], "test_error": [1, 10, 30]})
     left, right = show.lesions(one, many).axes
-    assert lines_of(left) == [([0, 1, 2], [50, 4, 6])] and lines_of(right) == [([0, 1], [1, 20])]
+    assert lines_of(left) == [([1, 2, 3], [50, 4, 6])] and lines_of(right) == [([0, 1], [1, 20])]
     assert show.lesions(one, many).alt.endswith("resnet8 20.0 % (whole: 1.0 %)")
-    marked = show.lesions(one, many, block=1)
-    assert len(marked.axes[0].lines) == 2 and marked.alt == "Test error without block 1: resnet8 4.0 % (whole: 1.0 %)"
+    marked = show.lesions(one, many, block=2)
+    assert len(marked.axes[0].lines) == 2 and marked.alt == "Test error without block 2: resnet8 4.0 % (whole: 1.0 %)"
     assert marked.get_suptitle() == marked.alt
 
 

@@ -13,7 +13,7 @@ from paper_nets.nets import Block
 
 
 def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
-    """A copy of a plain or residual net that passes its blocks of these numbers (0, 1, …) by: y = σ(W_s x).
+    """A copy of a plain or residual net that passes its blocks of these numbers (1, 2, …) by: y = σ(W_s x).
 
     The numbers count the blocks that the net has, so of a net that has lost some already, those that are left.
     Where the dimensions change, W_s of a plain net is that of option A.
@@ -21,10 +21,10 @@ def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
     """
     net = copy.deepcopy(net)
     places = _places(net)
-    if wrong := [i for i in blocks if i not in range(len(places))]:
-        raise ValueError(f"There is no block {wrong[0]!r} in this net; its blocks are 0 to {len(places) - 1}.")
+    if wrong := [i for i in blocks if i not in range(1, len(places) + 1)]:
+        raise ValueError(f"There is no block {wrong[0]!r} in this net; its blocks are 1 to {len(places)}.")
     for i in set(blocks):
-        stage, place = places[i]
+        stage, place = places[i - 1]
         block = stage[place]
         stage[place] = nn.Sequential(block.before, block.W_s, block.sigma)
     return net

@@ -182,11 +182,13 @@ def _small(value: float) -> str:
 
 
 @figure
-def products(table: pandas.DataFrame, floor: float = 1e-10) -> Picture:
+def products(table: pandas.DataFrame) -> Picture:
     """What is left of the spectrum after many blocks; `table` has net, blocks and value, a row for each singular value.
 
-    All of them lie in the pale band, the middle half in the dark one; what is under `floor` is drawn there.
+    All of them lie in the pale band, the middle half in the dark one, around the median; what is under 10⁻¹⁰ is drawn
+    there.
     """
+    floor = 1e-10
     nets = table.net.unique()
     picture = Picture(860, 360)
     (row,) = picture.subplots(1, len(nets), sharey=True, squeeze=False)
@@ -203,7 +205,7 @@ def products(table: pandas.DataFrame, floor: float = 1e-10) -> Picture:
         axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
         plain_log(axes.yaxis)
         axes.set_ylim(floor / 3, None)
-        tidy(axes, "blocks multiplied", "", net)
+        tidy(axes, "blocks multiplied", "singular value" if axes is row[0] else "", net)
         last = own.get_group(low.index[-1])
         words.append(f"{net} largest {last.max():.2g}, median {_small(last.median())}, smallest {_small(last.min())}")
     picture.alt = f"After {table.blocks.max()} blocks: " + "; ".join(words)

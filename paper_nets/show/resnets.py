@@ -53,9 +53,9 @@ def published_depth(imagenet: pandas.DataFrame, cifar: pandas.DataFrame, scales:
             axes.plot(deep.depth, deep[column], linestyle=":", label="residual, several scales", **style)
             words += [f"{n} at several scales {error:g} %" for n, error in zip(deep.net, deep[column], strict=True)]
         axes.set_xscale("log")
-        # Names that would touch the one before them are left out.
+        # A name that would touch the one before it stands lower.
         depths = [int(depth) for depth in table.depth.unique()]
-        names = [str(b) if b > 1.3 * a else "" for a, b in zip([0, *depths], depths, strict=False)]
+        names = [str(b) if b > 1.3 * a else f"\n{b}" for a, b in zip([0, *depths], depths, strict=False)]
         axes.set_xticks(depths, names)
         axes.minorticks_off()
         tidy(axes, "layers (logarithmic)", "", title)
@@ -68,13 +68,13 @@ def published_depth(imagenet: pandas.DataFrame, cifar: pandas.DataFrame, scales:
 def lesions(one: pandas.DataFrame, many: pandas.DataFrame, block: int | None = None) -> Picture:
     """The test error with one block passed by, left, and with several of them, or after swaps, right.
 
-    `one` has net, seed, block (−1 for the whole net) and test_error (%); `many` has net, kind ("deleted" or "swapped"),
+    `one` has net, seed, block (0 for the whole net) and test_error (%); `many` has net, kind ("deleted" or "swapped"),
     number and test_error. block: where given, marked by a line, its errors in the title.
     """
     picture = Picture(900, 360)
     left, right = picture.subplots(1, 2, sharey=True)
     picture.subplots_adjust(left=0.065, right=0.78, bottom=0.15, top=0.83, wspace=0.08)
-    for (net, seed), run in one[one.block >= 0].groupby(["net", "seed"], sort=False):
+    for (net, seed), run in one[one.block > 0].groupby(["net", "seed"], sort=False):
         label = net if seed == one[one.net == net].seed.iloc[0] else None
         style = {**style_of(net), "markersize": 4}
         left.plot(run.block, run.test_error, label=label, alpha=0.8, **style)
@@ -94,8 +94,8 @@ def lesions(one: pandas.DataFrame, many: pandas.DataFrame, block: int | None = N
     right.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
     words = []
     for net, own in one.groupby("net", sort=False):
-        whole = own[own.block == -1].test_error.mean()
-        cut = own[own.block == block] if block is not None else own[own.block >= 0]
+        whole = own[own.block == 0].test_error.mean()
+        cut = own[own.block == block] if block is not None else own[own.block > 0]
         if len(cut):
             words.append(f"{net} {cut.test_error.mean():.1f} % (whole: {whole:.1f} %)")
     which = "one block, mean over all" if block is None else f"block {block}"
