@@ -42,8 +42,10 @@ a { color: #0b4f8a; } h1, h2, h3 { line-height: 1.25; } .anchor-link { display: 
 img { max-width: 100%; height: auto; }
 pre { overflow-x: auto; background: #f6f6f6; padding: .6rem .8rem; font-size: .85rem; line-height: 1.4; }
 .jp-OutputArea-output pre { background: none; padding: .2rem 0; }
-table { border-collapse: collapse; font-size: .85rem; display: block; overflow-x: auto; }
-td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top; text-align: left; }
+table { border: 0; border-collapse: collapse; font-size: .85rem; display: block; width: max-content; max-width: 100%; }
+table { overflow-x: auto; }
+td, th { padding: .25rem .6rem; border: 0; border-bottom: 1px solid #ddd; vertical-align: top; }
+td, th { text-align: left !important; }
 .frames { border: 1px solid #ccc; border-radius: 6px; padding: .6rem .8rem; margin: 1rem 0; }
 .frames label { display: flex; flex-wrap: wrap; align-items: center; gap: .2rem .8rem; }
 .frames output { flex: 0 0 3rem; } .frames input { flex: 1 1 7rem; min-width: 0; min-height: 2.2rem; }
