@@ -214,11 +214,11 @@ def test_depth_by_epoch_and_a_choice(fourth):
 
 
 def test_another_block_is_taken_out(fourth):
-    lesions = fourth.locator(".jp-OutputArea-output .widget-vbox").filter(has=fourth.locator("img[alt*='block 4:']"))
+    lesions = fourth.locator(".jp-OutputArea-output .widget-vbox").filter(has=fourth.locator("img[alt*='block 5:']"))
     lesions.scroll_into_view_if_needed()
     lesions.get_by_role("slider").focus()
     fourth.keyboard.press("ArrowRight")
-    fourth.locator("img[alt*='Test error without block 5']").wait_for()
+    fourth.locator("img[alt*='Test error without block 6']").wait_for()
     shoot(fourth, "lesions")
 
 
