@@ -53,10 +53,8 @@ def published_depth(imagenet: pandas.DataFrame, cifar: pandas.DataFrame, scales:
             axes.plot(deep.depth, deep[column], linestyle=":", label="residual, several scales", **style)
             words += [f"{n} at several scales {error:g} %" for n, error in zip(deep.net, deep[column], strict=True)]
         axes.set_xscale("log")
-        # A name that would touch the one before it stands lower.
-        depths = [int(depth) for depth in table.depth.unique()]
-        names = [str(b) if b > 1.3 * a else f"\n{b}" for a, b in zip([0, *depths], depths, strict=False)]
-        axes.set_xticks(depths, names)
+        depths = table.depth.unique()
+        axes.set_xticks(depths, [str(depth) for depth in depths], fontsize=8)
         axes.minorticks_off()
         tidy(axes, "layers (logarithmic)", "", title)
         axes.legend(frameon=False)
