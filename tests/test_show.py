@@ -156,6 +156,25 @@ def test_a_panel_draws_the_next_presets_ahead():
     asyncio.run(choose())
 
 
+def test_a_panel_finds_what_it_drew_ahead_though_the_browser_counts_in_binary():
+    drawn = []
+
+    def draw(share):
+        drawn.append(share)
+        return show.Picture(100, 100)
+
+    async def press():
+        share = FloatSlider(value=0.1, min=0, max=1, step=0.1)
+        panel = show.Panel(draw, share=share)
+        share.value = 0.2
+        await asyncio.sleep(0.3)
+        assert drawn == [0.1, 0.2, 0.3]
+        share.value = 0.1 + 0.2  # 0.30000000000000004
+        assert drawn == [0.1, 0.2, 0.3] and panel.picture.value
+
+    asyncio.run(press())
+
+
 def test_a_panel_draws_ahead_what_the_next_press_asks_for():
     calls = []
 

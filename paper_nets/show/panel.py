@@ -110,7 +110,9 @@ class Panel(ipywidgets.VBox):
             self._show(*self._keep(self._values())[:2])
 
     def _values(self) -> tuple:
-        return tuple(control.value for control in self._controls.values())
+        # Rounded as `neighbours` are, or what was drawn ahead for 0.3 is not found under 0.30000000000000004.
+        values = (control.value for control in self._controls.values())
+        return tuple(round(value, 9) if isinstance(value, float) else value for value in values)
 
     def _drawn(self, values: tuple) -> tuple[str, str, float]:
         """The picture of these values, or what is wrong with them, and the seconds it took."""
