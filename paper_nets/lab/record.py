@@ -81,15 +81,17 @@ class Run:
         kept, checkpoint = self.folder / "weights.safetensors", self.folder / "checkpoint.safetensors"
         channels, classes = self.settings["image"][0], self.settings["classes"]
         net = build(self.net, in_channels=channels, num_classes=classes, **with_dropout(self.net, self.recipe))
-        if not kept.exists() and not checkpoint.exists():
-            raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
-        try:
-            if kept.exists():
+        if kept.exists():
+            try:
                 net.load_state_dict(safetensors.torch.load_file(kept))
-            else:
-                net.load_state_dict(_weights(read_checkpoint(checkpoint, self.settings)[0]))
-        except (SafetensorError, RuntimeError) as error:
-            raise ValueError(f"{kept} is damaged; put a good copy in its place, or remove {self.folder}.") from error
+            except (SafetensorError, RuntimeError) as error:
+                raise ValueError(
+                    f"{kept} is damaged; put a good copy in its place, or remove {self.folder}."
+                ) from error
+        elif checkpoint.exists():
+            net.load_state_dict(_weights(read_checkpoint(checkpoint, self.settings)[0]))
+        else:
+            raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
         return net.eval()
 
 

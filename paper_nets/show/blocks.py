@@ -7,7 +7,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from paper_nets.show.figures import at_least_decades, style_of, tidy
-from paper_nets.show.picture import COLOURS, MARKERS, Picture, figure
+from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
 
 READ = ("accuracy", "similarity")
 
@@ -78,7 +78,7 @@ def identity_errors(table: pandas.DataFrame, title: str, steps: int) -> Picture:
         pair, ("error", "residual"), ("‖y − target‖ / ‖target‖", "‖F(x)‖ / ‖x‖  (plain: ‖y − x‖ / ‖x‖)"), strict=True
     ):
         for (kind, seed), run in table.groupby(["kind", "seed"], sort=False):
-            of = kind.split(",")[0]
+            of = family(kind)
             style = {"color": COLOURS[of], "marker": MARKERS[of], "linestyle": "--" if of == "residual" else "-"}
             if kind != of:  # "residual, F = 0 at first"
                 style |= {"linestyle": ":", "markerfacecolor": "white"}
