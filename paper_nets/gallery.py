@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas
 import torch
 from torch import nn
-from torchvision import models
 
 from paper_nets import show
 from paper_nets.lab import (
@@ -129,6 +128,8 @@ def _degradation() -> Drawn:
 
 @_figure("03-side-by-side", "VGG-19, plain 34 and residual 34", "ResNet paper, Figure 3; figure 3 of the review")
 def _side_by_side() -> Drawn:
+    from torchvision import models  # here, since it takes longer to import than all the rest but torch
+
     traces = _traces(("plain34", "resnet34"))
     with torch.device("meta"):
         traces = {"vgg19": trace(models.vgg19(), (3, 224, 224)), **traces}

@@ -1,12 +1,14 @@
 """Run notebooks from a clean kernel and keep their outputs: `python -m tests.execute notebooks/*.ipynb`.
 
-The README gets the verdicts that stand in them then.
+Two at a time, since their training takes one thread; those that tell how long something takes run alone. The README
+gets the verdicts that stand in them then.
 """
 
 import base64
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -16,6 +18,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from paper_nets.show import all_verdicts
 
 README = Path(__file__).parents[1] / "README.md"
+ALONE = ("07", "08", "00")  # 07 and 08 measure time, 00 shows what the others have found
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -68,18 +71,25 @@ def with_verdicts(readme: str, folder: Path) -> str:
 
 
 def main(paths: list[str], timeout: int = 600) -> int:
-    # Notebook 00 shows what the others have found.
-    begin = time.perf_counter()
-    for path in sorted(map(Path, paths), key=lambda path: path.name.startswith("00")):
+    def keep(path: Path) -> bool:
         start = time.perf_counter()
         try:
             book = execute(path, timeout)
         except RuntimeError as error:
             print(f"{path} failed {error}\nIt stays as it was.", file=sys.stderr)
-            return 1
+            return False
         nbformat.write(book, path)
         write_cover(book, path.with_suffix(".png"))
         print(f"{path}: {time.perf_counter() - start:.0f} s", flush=True)
+        return True
+
+    begin = time.perf_counter()
+    found = sorted(map(Path, paths))
+    alone = [path for number in ALONE for path in found if path.name.startswith(number)]
+    with ThreadPoolExecutor(2) as pool:
+        kept = list(pool.map(keep, [path for path in found if path not in alone]))
+    if not all([*kept, *map(keep, alone)]):
+        return 1
     print(f"together: {(time.perf_counter() - begin) / 60:.1f} minutes")
     README.write_text(with_verdicts(README.read_text(encoding="utf-8"), README.parent / "notebooks"), encoding="utf-8")
     return 0

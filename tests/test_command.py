@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import multiprocessing
 import os
 import pty
 import random
@@ -158,29 +159,39 @@ def test_a_bar_on_a_terminal(tmp_path):
 
 
 def test_killed_twenty_times_the_bits_are_those_of_an_unbroken_run(tmp_path):
-    """Kill −9 at random moments, while it starts and within its epochs."""
+    """Kill −9 at random moments, before a run's first epoch and within its later ones."""
     asked = ["train", "plain8", "--epochs", "60", "--seed", "1"]
+    folder = "plain8-digits-60epochs-seed1"
+    forks = multiprocessing.get_context("forkserver")  # spares twenty processes importing PyTorch
+    forks.set_forkserver_preload(["paper_nets.__main__"])
 
     def start(root):
-        return subprocess.Popen([*PYTHON, *asked, "--runs", str(root)], stdout=subprocess.PIPE, text=True)
+        process = forks.Process(target=main, args=([*asked, "--runs", str(tmp_path / root)],))
+        process.start()
+        return process
 
-    began = time.perf_counter()
-    with start(tmp_path / "unbroken") as unbroken:
-        unbroken.stdout.readline()
-        first_epoch_after = time.perf_counter() - began
-        unbroken.communicate()
+    def epochs(root):
+        curve = tmp_path / root / folder / "curve.csv"
+        return len(pandas.read_csv(curve)) if curve.exists() else 0
+
+    def wait_for_an_epoch(root):
+        begin, before = time.perf_counter(), epochs(root)
+        while epochs(root) == before and time.perf_counter() - begin < 60:
+            time.sleep(0.01)
+
+    start("unbroken").join()
     chance = random.Random(0)
     for i in range(20):
-        with start(tmp_path / "broken") as process:
-            if i % 4 == 0:  # while it starts; else within the first epochs after its first line
-                time.sleep(first_epoch_after * chance.uniform(0.5, 1))
-            else:
-                process.stdout.readline()
-                time.sleep(chance.uniform(0, 0.2))
-            process.send_signal(signal.SIGKILL)
-    folder = "plain8-digits-60epochs-seed1"
-    before = len(read(tmp_path / "broken" / folder).curve)
-    assert 0 < before < 60, "the kills were to fall within the run"
+        process = start("broken")
+        if i % 4:
+            wait_for_an_epoch("broken")
+            time.sleep(chance.uniform(0, 0.2))
+        else:
+            time.sleep(chance.uniform(0, 1))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert 0 < epochs("broken") < 60, "the kills were to fall within the run"
     assert main([*asked, "--runs", str(tmp_path / "broken")]) == 0
     assert bits(tmp_path / "broken" / folder) == bits(tmp_path / "unbroken" / folder)
 

@@ -582,9 +582,11 @@ def test_a_transition_draws_a_square_for_each_map(maps, theta, left):
 
 def test_growth_is_drawn_relative_to_the_first_row():
     table = pandas.DataFrame({"layers": [2, 4, 8], "parameters": [10.0, 40.0, 160.0]})
-    picture = show.growth(table, {"L²": 2})
-    cost, guide, doubling = (list(line.get_ydata()) for line in picture.axes[0].lines)
-    assert cost == guide == [1, 4, 16] and doubling == [1, 2, 8]
+    picture = show.growth(table, {"L²": 2}, doubling=3)
+    cost, guide, exponential = picture.axes[0].lines
+    assert list(cost.get_ydata()) == list(guide.get_ydata()) == [1, 4, 16]
+    assert exponential.get_ydata() == pytest.approx(2 ** ((exponential.get_xdata() - 2) / 3))
+    assert len(show.growth(table, {"L²": 2}).axes[0].lines) == 2
     assert "From 2 to 8 layers: parameters 16.0 times" in picture.alt
 
 

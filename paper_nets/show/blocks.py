@@ -148,7 +148,8 @@ def information(table: pandas.DataFrame, block: int | None = None, unit: str = "
     # A net whose table ends before stands there with its last row.
     there = table[table.block <= at].groupby(["net", "seed"]).tail(1)
     means = there.groupby("net", sort=False)[["accuracy", "similarity"]].mean()
-    picture.alt = f"After {at} {unit}s, mean over the seeds: " + "; ".join(
+    ends = " or ".join(map(str, sorted(there.block.unique())))
+    picture.alt = f"After {ends} {unit}s, mean over the seeds: " + "; ".join(
         f"{net} {row.accuracy:.0f} % recognised, cosine {row.similarity:.2f}" for net, row in means.iterrows()
     )
     if block is not None:

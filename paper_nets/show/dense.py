@@ -327,10 +327,17 @@ def transition(channels: int, compression: float, table: pandas.DataFrame, net: 
 
 
 @figure
-def growth(table: pandas.DataFrame, guides: Mapping[str, float], title: str = "") -> Picture:
+def growth(
+    table: pandas.DataFrame,
+    guides: Mapping[str, float],
+    title: str = "",
+    doubling: float | None = None,
+    layers: str = "layers",
+) -> Picture:
     """How costs grow with the layers of a block or a net: `table` has layers, and a column for each cost, log–log.
 
     Each is drawn relative to its first row. guides: powers of the layers to draw as thin lines, with their names.
+    doubling: layers in which an exponential, drawn beside them, doubles. layers: the words under the axis.
     """
     picture = Picture(860, 380)
     axes = picture.add_axes((0.075, 0.13, 0.62, 0.76))
@@ -343,21 +350,15 @@ def growth(table: pandas.DataFrame, guides: Mapping[str, float], title: str = ""
     for name, power in guides.items():
         axes.plot(table.layers, ratio**power, color="black", linewidth=0.8, linestyle=":")
         axes.annotate(name, (table.layers.iloc[-1], ratio.iloc[-1] ** power), (4, 0), textcoords="offset points")
-    # One doubling for every so many layers: what exponential growth would be.
-    doubling = 2 ** ((table.layers - first.layers) / first.layers)
-    axes.plot(
-        table.layers,
-        doubling,
-        color="black",
-        linestyle="--",
-        linewidth=0.8,
-        label=f"exponential: doubled each\n{first.layers:g} layers",
-    )
+    if doubling:
+        at = numpy.geomspace(first.layers, table.layers.iloc[-1], 200)
+        label = f"exponential: doubled each\n{doubling:g} layers"
+        axes.plot(at, 2 ** ((at - first.layers) / doubling), "--", color="black", linewidth=0.8, label=label)
     plain_log(axes.xaxis, list(table.layers))
     plain_log(axes.yaxis, [1, 10, 100, 1000])
     axes.set_ylim(0.8, 2 * float(ratio.iloc[-1] ** max(guides.values())))
     axes.legend(loc="upper left", bbox_to_anchor=(1.06, 1), frameon=False, fontsize=9)
-    tidy(axes, "layers", f"times that of {first.layers:g} layers", title)
+    tidy(axes, layers, f"times that of {first.layers:g} layers", title)
     axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)
     last = table.iloc[-1]
     words = ", ".join(f"{column} {last[column] / first[column]:,.1f} times" for column in costs)

@@ -12,6 +12,7 @@ import ipywidgets
 
 from paper_nets.show.picture import DRAWING, Picture
 
+SOON = 0.06  # seconds until the likeliest move is drawn ahead; before, it would slow the picture on its way to the page
 REST = 0.4  # seconds without a key press until more than the likeliest move is drawn ahead, lest a press wait for it
 OWN = "your own"
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
@@ -170,7 +171,7 @@ class Panel(ipywidgets.VBox):
         picture, words, seconds = self._kept.get(values) or self._keep(values)
         self._show(picture, words)
         ahead = dict.fromkeys(self._near(change))
-        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, pause=0)
+        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, SOON)
 
     def _keep(self, values: tuple) -> tuple[str, str, float]:
         """Draw the picture of these values, and keep it in place of the oldest."""
