@@ -19,7 +19,7 @@ from tqdm import tqdm
 from paper_nets import gallery
 from paper_nets.lab import parallel
 from paper_nets.lab.compare import comparison, longest, paper_ends
-from paper_nets.lab.data import load
+from paper_nets.lab.data import EMBEDDED, Data, load
 from paper_nets.lab.record import (
     RECORDED,
     Run,
@@ -140,11 +140,15 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data", default="digits", help="digits (default), cifar10, cifar100, or a folder with train/CLASS, test/CLASS"
     )
-    command.add_argument("--side", type=int, default=32, help="pixels to which a folder's images are resized (32)")
-    command.add_argument("--images", type=int, help="training images, as many of each class (all)")
+    command.add_argument("--side", type=int, help="pixels to which a folder's images are resized (32)")
+    command.add_argument("--images", type=int, help="training images in all, equally many of each class (all)")
     length = command.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=int, help="passes over the images (digits: 15; dense nets: 300)")
-    length.add_argument("--iterations", type=int, help="the length in steps instead (plain and residual nets: 64000)")
+    length.add_argument(
+        "--epochs", type=int, help="passes over the images (digits: 15; dense nets: 300; others, but for CIFAR: 164)"
+    )
+    length.add_argument(
+        "--iterations", type=int, help="the length in steps instead (plain and residual nets on CIFAR: 64000)"
+    )
     command.add_argument("--batch", type=int, help="images per step (128; dense nets and digits: 64)")
     command.add_argument("--learning-rate", type=float, help="the highest (0.1)")
     command.add_argument("--schedule", choices=("step", "one-cycle"), help="step; on the digits one-cycle")
@@ -194,8 +198,7 @@ def _train(asked: argparse.Namespace) -> int:
     device, compiled = _machine(asked)
     recipe = _recipe(asked, device)  # a wrong name is refused before the images are read
     with parallel.group(device), nullcontext() if asked.threads else threads_for(asked.data):
-        data = load(asked.data, asked.side)
-        data = data if asked.images is None else data.subset(asked.images)
+        data = _data(asked)
         settings = settings_of(asked.net, data, recipe)
         folder = folder_of(asked.runs, settings)
         if parallel.first(lambda: is_whole(folder, settings)):
@@ -207,12 +210,19 @@ def _train(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _data(asked: argparse.Namespace) -> Data:
+    if asked.side is not None and asked.data in EMBEDDED:
+        raise ValueError(f"side is {asked.side}; it is for a folder's images, leave it out with {asked.data}.")
+    data = load(asked.data) if asked.side is None else load(asked.data, asked.side)
+    return data if asked.images is None else data.subset(asked.images)
+
+
 def _recipe(asked: argparse.Namespace, device: str) -> Recipe:
     chosen = {field.name: getattr(asked, field.name) for field in fields(Recipe)}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if {"epochs", "iterations"} & set(chosen):
         chosen = {"epochs": None, "iterations": None, **chosen}
-    ordinary = usual(asked.net, asked.data, chosen.get("augment", True))
+    ordinary = usual(asked.net, asked.data, chosen.get("augment", True), asked.images)
     recipe = replace(ordinary, **{"precision": fast_precision(device), **chosen})
     with_dropout(asked.net, recipe)  # refused before anything is read or begun
     return recipe
@@ -265,9 +275,12 @@ def _sweep(asked: argparse.Namespace) -> int:
     nets = list(dict.fromkeys(asked.nets))
     for net in nets:
         _recipe(argparse.Namespace(**{**vars(asked), "net": net, "seed": 0}), "cpu")
-    on_gpu = asked.device == "cuda" or (asked.device is None and torch.cuda.is_available())
+    if asked.runs.exists() and not asked.runs.is_dir():
+        raise ValueError(f"{asked.runs} is a file; runs need a folder, or a name that is still free.")
+    _data(asked)  # what is wrong with the images is said once, and they are downloaded once
     threads = asked.threads or 1
-    at_once = asked.at_once or (1 if on_gpu else max(1, (os.cpu_count() or 1) // threads))
+    device, _ = _machine(argparse.Namespace(**{**vars(asked), "threads": None}))
+    at_once = asked.at_once or (1 if device == "cuda" else max(1, _cores() // threads))
     given = {field.name: getattr(asked, field.name, None) for field in fields(Recipe)}
     given |= {name: getattr(asked, name) for name in ("data", "side", "images", "runs", "device", "compile")}
     shared = as_options({**given, "threads": threads})
@@ -302,6 +315,11 @@ def _sweep(asked: argparse.Namespace) -> int:
         raise RuntimeError(f"{len(failed)} of {len(wanted)} runs failed: {', '.join(failed)}; what they said is above.")
     print(f"All {len(wanted)} runs are in {asked.runs}.")
     return 0
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _runs(asked: argparse.Namespace) -> list[Run]:

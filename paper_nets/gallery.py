@@ -288,9 +288,10 @@ def live(data: Data, epochs: int = DIGITS.epochs, watch: Callable[[float, str], 
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a file, and a folder with an index.html of another kind."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; figures need a folder, or a name that is still free.")
+    """Refuse a file, what lies in one, and a folder with an index.html of another kind."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there} is a file; figures need a folder, or a name that is still free.")
     page = folder / "index.html"
     if page.exists() and f"<title>{TITLE}</title>" not in page.read_text(encoding="utf-8", errors="replace"):
         raise ValueError(f"{folder} has an index.html that is not of these figures; name another folder.")

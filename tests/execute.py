@@ -67,7 +67,10 @@ def with_verdicts(readme: str, folder: Path) -> str:
     """The README's text with the verdicts of the notebooks in `folder` between its two marks."""
     head, begin, _ = readme.partition("<!-- verdicts: written by make notebooks -->\n")
     _, end, tail = readme.partition("<!-- end of verdicts -->")
-    return head + begin + all_verdicts(folder).short("notebooks/") + "\n" + end + tail
+    verdicts = all_verdicts(folder)
+    if verdicts.unfinished:
+        raise ValueError(f"{', '.join(verdicts.unfinished)} shows no verdicts; run it to its end.")
+    return head + begin + verdicts.short("notebooks/") + "\n" + end + tail
 
 
 def main(paths: list[str], timeout: int = 600) -> int:
@@ -88,7 +91,7 @@ def main(paths: list[str], timeout: int = 600) -> int:
     alone = [path for number in ALONE for path in found if path.name.startswith(number)]
     with ThreadPoolExecutor(2) as pool:
         kept = list(pool.map(keep, [path for path in found if path not in alone]))
-    if not all([*kept, *map(keep, alone)]):
+    if not (all(kept) and all(map(keep, alone))):
         return 1
     print(f"together: {(time.perf_counter() - begin) / 60:.1f} minutes")
     README.write_text(with_verdicts(README.read_text(encoding="utf-8"), README.parent / "notebooks"), encoding="utf-8")

@@ -1,5 +1,6 @@
 """Bad input gets one sentence that says what was wrong and what would be right."""
 
+import itertools
 import shutil
 
 import pytest
@@ -22,6 +23,9 @@ BAD_NETS = {
     "densenet_bc41_k12": ({}, "L = 6n \\+ 4"),
     "densenet40_k0": ({}, "k of at least 1"),
     "vgg19": ({}, "the nets are plain20"),
+    "resnet020": ({}, "the nets are plain20"),
+    "resnet60000002": ({}, "the nets are plain20"),
+    "densenet40_k99999999999999999999": ({}, "the nets are plain20"),
 }
 BAD_CHANGES = [
     ("densenet121", {"growth_rate": 0}, "growth_rate is 0; it must be a whole number of at least 1"),
@@ -153,6 +157,9 @@ def test_folders_that_cannot_be_trained_on(tmp_path):
     (tmp_path / "pictures/train/dog/1.txt").rename(tmp_path / "pictures/train/dog/1.png")
     (tmp_path / "pictures/test/dog/1.png").write_bytes(b"no picture")
     refused("cannot be read as an image")
+    (tmp_path / "pictures/test/dog/1.png").rename(tmp_path / "pictures/test/dog/1.HEIC")
+    refused("1.HEIC is a picture of a kind that cannot be read; convert it")
+    (tmp_path / "pictures/test/dog/1.HEIC").unlink()
     picture(tmp_path / "pictures/test/dog/1.png")
     for name in ("digits", "cifar10"):
         (tmp_path / "elsewhere" / name).parent.mkdir(exist_ok=True)
@@ -160,4 +167,20 @@ def test_folders_that_cannot_be_trained_on(tmp_path):
         with pytest.raises(ValueError, match="is named as another data set is; rename it") as error:
             load(str(tmp_path / "elsewhere" / name))
         one_sentence(error)
-    assert load(str(tmp_path / "pictures"), side=16).shape == (3, 16, 16)
+    for hidden in ("train/.ipynb_checkpoints/1.png", "train/dog/._1.png"):  # as JupyterLab and macOS leave them
+        picture(tmp_path / "pictures" / hidden)
+        (tmp_path / "pictures" / hidden).write_bytes(b"no picture")
+    data = load(str(tmp_path / "pictures"), side=16)
+    assert data.shape == (3, 16, 16) and data.classes == ("cat", "dog") and len(data.train_images) == 2
+
+
+def test_what_shows_through_is_white(tmp_path):
+    from PIL import Image
+
+    for part, label in itertools.product(("train", "test"), ("a", "b")):
+        (tmp_path / "pictures" / part / label).mkdir(parents=True)
+        half = Image.new("RGBA", (8, 8), (255, 0, 0, 255 if label == "a" else 0))
+        half.save(tmp_path / "pictures" / part / label / "1.png")
+    data = load(str(tmp_path / "pictures"), side=8)
+    assert data.train_images[0, :, 0, 0].tolist() == [255, 0, 0]
+    assert data.train_images[1, :, 0, 0].tolist() == [255, 255, 255]

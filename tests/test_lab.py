@@ -137,6 +137,7 @@ def test_cifar_without_a_network_says_so(name, tmp_path, monkeypatch):
     with pytest.raises(ConnectionError, match=f"CIFAR-{name[5:]} is not in the folder data") as error:
         load(name)
     assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_validation_images_are_held_out_and_always_the_same(digits):
@@ -221,6 +222,10 @@ def test_the_papers_lengths():
     assert RESNET.augment and DENSENET.augment and DENSENET.dropout == 0
     assert usual("densenet40_k12", "cifar10", augment=False) == replace(DENSENET, augment=False, dropout=0.2)
     assert usual("resnet20", "cifar10", augment=False) == replace(RESNET, augment=False)
+    # As many passes over fewer images, not as many steps, which would be thousands of passes.
+    for data, part in (("my_pictures", None), ("cifar10", 100)):
+        recipe = usual("resnet20", data, part=part)
+        assert recipe == replace(RESNET, iterations=None, epochs=164) and recipe.steps(50_000) == 64_124
 
 
 @pytest.mark.parametrize("augment", [False, True])

@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,11 +104,15 @@ def test_the_readme_has_the_verdicts_of_the_notebooks():
 def test_what_shows_no_verdicts_is_named(tmp_path):
     with pytest.raises(ValueError, match="There are no notebooks with verdicts"):
         all_verdicts(tmp_path)
+    shutil.copy(NOTEBOOKS[1], tmp_path)
     book = nbformat.read(NOTEBOOKS[0], as_version=4)
     code_cells(book)[-1].outputs = []
     nbformat.write(book, tmp_path / "01-mine.ipynb")
+    found = all_verdicts(tmp_path)
+    assert found.unfinished == ("01-mine.ipynb",) and {v.notebook for v in found} == {NOTEBOOKS[1].name}
+    assert "\n01-mine.ipynb shows no verdicts now; run it" in found._repr_markdown_()
     with pytest.raises(ValueError, match="01-mine.ipynb shows no verdicts; run it"):
-        all_verdicts(tmp_path)
+        with_verdicts(README.read_text(encoding="utf-8"), tmp_path)
 
 
 def test_runs_and_says_what_the_committed_page_says(path, outputs):

@@ -125,6 +125,9 @@ def test_the_workshop_tells_trains_stops_and_goes_on(tmp_path):
     assert "About" in press("How long?") and "resnet20" in workshop.message.value
     assert not list(tmp_path.iterdir())
     press("Start", wait=False)
+    worker = workshop._worker
+    press("Start", wait=False)  # a second click, which does nothing
+    assert workshop._worker is worker
     assert [button.disabled for button in workshop.buttons.values()] == [True, True, False]
     while "<img" not in workshop.picture.value:
         time.sleep(0.05)

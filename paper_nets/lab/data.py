@@ -1,6 +1,8 @@
 """Images to train on: the embedded digits, CIFAR, or a folder of the reader's own pictures."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.client import HTTPException
@@ -19,6 +21,8 @@ CIFAR = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 EMBEDDED = ("digits", *CIFAR)
 # A folder of these very images may have their name.
 CIFAR10 = "3f74c57e52780dae"
+# Pictures as telephones and cameras make them, which Pillow may not read.
+FOREIGN = {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,10 @@ def cifar(name: str, root: str | Path = "data") -> Data:
         with FileLock(Path(root) / "download.lock"):  # one of several processes downloads, the others wait
             train, test = (made_by(root, train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError, HTTPException) as error:
+        with suppress(OSError):  # a folder that it has made in vain
+            if [file.name for file in Path(root).iterdir()] == ["download.lock"]:
+                (Path(root) / "download.lock").unlink()
+                Path(root).rmdir()
         raise ConnectionError(
             f"{CIFAR[name]} is not in the folder {root} and could not be downloaded ({_first_line(error)}); "
             f"try again with a network, or give a folder of images."
@@ -184,18 +192,25 @@ def _in_order(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _classes(path: Path) -> tuple[str, ...]:
-    names = tuple(sorted(child.name for child in path.iterdir() if child.is_dir())) if path.is_dir() else ()
+    names = tuple(sorted(child.name for child in _seen(path) if child.is_dir())) if path.is_dir() else ()
     if len(names) < 2:
         found = f"only the class {names[0]}" if names else "no folder of images"
         raise ValueError(f"{path} holds {found}; it must hold at least two folders of images, one for each class.")
     return names
 
 
+def _seen(path: Path) -> Iterator[Path]:
+    """What a folder holds but for what the system or an editor hides there, as .DS_Store or .ipynb_checkpoints."""
+    return (child for child in path.iterdir() if not child.name.startswith("."))
+
+
 def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tensor]:
     known = set(Image.registered_extensions())
     images, labels = [], []
     for label, name in enumerate(classes):
-        files = sorted(file for file in (path / name).iterdir() if file.suffix.lower() in known)
+        files = sorted(file for file in _seen(path / name) if file.suffix.lower() in known | FOREIGN)
+        if foreign := [file for file in files if file.suffix.lower() not in known]:
+            raise ValueError(f"{foreign[0]} is a picture of a kind that cannot be read; convert it to PNG or JPEG.")
         if not files:
             raise ValueError(f"{path / name} holds no images; each class needs at least one, as PNG, JPEG or the like.")
         for file in files:
@@ -209,8 +224,12 @@ def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tens
 
 
 def _in_colour(image: Image.Image) -> Image.Image:
-    """As it is meant to be seen: upright, and 16 bits of grey as 8, which Pillow would cut off instead."""
+    """As it is meant to be seen: upright, 16 bits of grey as 8, which Pillow would cut off instead, and what shows
+    through on white."""
     image = ImageOps.exif_transpose(image)
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     if image.mode.startswith("I"):
         pixels = numpy.asarray(image, dtype=float)
         most = 65535 if image.mode.startswith("I;16") or pixels.max() > 255 else 255

@@ -325,6 +325,8 @@ def may_keep(run: Run, root: Path, weights: bool = False) -> Path:
     target = root / run.folder.name
     if target.exists():
         raise FileExistsError(f"{target} is there already; remove it first if it is to be replaced.")
+    if target.resolve().is_relative_to(run.folder.resolve()):
+        raise ValueError(f"{root} lies in the run {run.folder} itself; name a folder outside of it.")
     return target
 
 

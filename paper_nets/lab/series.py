@@ -1,7 +1,7 @@
 """Runs of several nets, one after the other: how long they take here, and made so that they can be stopped."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -72,11 +72,15 @@ class Series:
                 found.append(run)
         return found
 
-    def seconds_left(self) -> dict[str, float]:
-        """Seconds that each net still needs here, from a few steps of it and one look at test images."""
+    def seconds_left(self, watch: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Seconds that each net still needs here, from a few steps of it and one look at test images.
+
+        watch: called before each net; what it raises ends the trial.
+        """
         there = {run.net: int(run.curve.iteration.iloc[-1]) for run in self.runs()}
         seconds = {}
         for net, recipe in self.recipes.items():
+            watch()
             settings = self._settings(net)
             steps = settings["iterations"] - there.get(net, 0)
             with threads_for(self.data.source):

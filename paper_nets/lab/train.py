@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paper_nets.lab import parallel
-from paper_nets.lab.data import Data, crop_and_flip
+from paper_nets.lab.data import CIFAR, Data, crop_and_flip
 from paper_nets.nets import DenseNetPlan, build, cost, plan
 from paper_nets.nets.parts import check_choice, check_dropout, check_switch, check_whole
 
@@ -108,18 +108,20 @@ DENSENET = Recipe(epochs=300, batch=64, nesterov=True)
 DIGITS = Recipe(epochs=15, batch=64, schedule="one-cycle", augment=False)
 
 
-def usual(net: str, data: str, augment: bool = True) -> Recipe:
+def usual(net: str, data: str, augment: bool = True, part: int | None = None) -> Recipe:
     """The recipe that a net's own paper has for CIFAR, with or without augmentation, and `DIGITS` for the digits.
 
-    Without augmentation the DenseNet paper drops 0.2 of every convolution's outputs (Section 4.2). Raises ValueError
-    for no net.
+    Without augmentation the DenseNet paper drops 0.2 of every convolution's outputs (Section 4.2). Where there are not
+    CIFAR's 50,000 images, but those of a folder or only `part` of them, the ResNet paper's 64,000 steps are as many
+    passes over them as over CIFAR. Raises ValueError for no net.
     """
     made = plan(net)
     if data == "digits":
         return DIGITS
     if isinstance(made, DenseNetPlan):
         return DENSENET if augment else replace(DENSENET, augment=False, dropout=0.2)
-    return replace(RESNET, augment=augment, warm_up=made.depth >= 110)
+    length = {} if data in CIFAR and part is None else {"iterations": None, "epochs": 164}
+    return replace(RESNET, augment=augment, warm_up=made.depth >= 110, **length)
 
 
 def only_decay(recipe: Recipe, steps: int) -> float:

@@ -29,6 +29,7 @@ DENSENET_IMAGENET = {
     264: (32, (6, 12, 64, 48)),
 }
 IMAGENET = {"stem": "7x7", "num_classes": 1000}
+NUMBER = r"(0|[1-9]\d{0,3})"  # a depth or growth rate, in one way of writing and within what a machine can hold
 
 NAMES = (
     *(f"plain{d}" for d in (20, 32, 44, 56, 110)),
@@ -68,11 +69,11 @@ def build(name: str, **changes) -> nn.Module:
 
 
 def _arguments(name: str) -> tuple[type, dict]:
-    if match := re.fullmatch(r"(plain|resnet|preact_resnet)(\d+)", name):
+    if match := re.fullmatch(rf"(plain|resnet|preact_resnet){NUMBER}", name):
         return ResNetPlan, _residual(name, match[1], int(match[2]))
-    if match := re.fullmatch(r"densenet(_bc)?(\d+)_k(\d+)", name):
+    if match := re.fullmatch(rf"densenet(_bc)?{NUMBER}_k{NUMBER}", name):
         return DenseNetPlan, _dense_cifar(name, bool(match[1]), int(match[2]), int(match[3]))
-    if match := re.fullmatch(r"densenet(\d+)", name):
+    if match := re.fullmatch(rf"densenet{NUMBER}", name):
         depth = int(match[1])
         if depth in DENSENET_IMAGENET:
             k, blocks = DENSENET_IMAGENET[depth]

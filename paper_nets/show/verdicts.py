@@ -64,7 +64,12 @@ class Settled(Verdict):
 
 
 class AllVerdicts(tuple):
-    """The verdicts of all notebooks as one table, every claim with a link to where it is measured."""
+    """The verdicts of all notebooks as one table, every claim with a link to where it is measured.
+
+    unfinished: the notebooks that show none, since they are being run or their outputs were cleared.
+    """
+
+    unfinished: tuple[str, ...] = ()
 
     def short(self, folder: str = "") -> str:
         """The table in Markdown without what was measured; `folder` is put before every link."""
@@ -78,7 +83,8 @@ class AllVerdicts(tuple):
             f"| {v.claim_id} | {v.claim} | {v.measured} | **{v.verdict}** | [{v.notebook[:2]}]({v.link}) |"
             for v in self
         ]
-        return "\n".join([HEADER + " where |", "| --- | --- | --- | --- | --- |", *rows])
+        missing = [f"\n{name} shows no verdicts now; run it to its end and save it." for name in self.unfinished]
+        return "\n".join([HEADER + " where |", "| --- | --- | --- | --- | --- |", *rows, *missing])
 
     def __repr__(self) -> str:
         counts = Counter(verdict.form for verdict in self)
@@ -94,19 +100,21 @@ def all_verdicts(folder: str | Path = ".") -> AllVerdicts:
     """What the notebooks in `folder` say of all claims, read from their outputs, in the order of the claims.
 
     A claim that two notebooks look at in different ways has two rows; one that a notebook leaves open has none of it.
-    Raises ValueError where there are no notebooks, and for one whose last cell shows no verdicts.
+    Raises ValueError where there are no notebooks with verdicts.
     """
-    found = []
+    found, unfinished = [], []
     for path in sorted(Path(folder).glob("[0-9][0-9]-*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         if any("verdicts" in cell["metadata"].get("tags", []) for cell in cells):
             rows = _rows(cells)
             if not rows:
-                raise ValueError(f"{path.name} shows no verdicts; run it to its end and save it.")
+                unfinished.append(path.name)
             found += [Settled(*row, path.name, _section(cells, row[0])) for row in rows if row[3][:4] != "open"]
     if not found:
         raise ValueError(f"There are no notebooks with verdicts in {Path(folder).resolve()}; give the folder of ours.")
-    return AllVerdicts(sorted(found, key=lambda verdict: (int(verdict.claim_id[1:]), verdict.notebook)))
+    verdicts = AllVerdicts(sorted(found, key=lambda verdict: (int(verdict.claim_id[1:]), verdict.notebook)))
+    verdicts.unfinished = tuple(unfinished)
+    return verdicts
 
 
 def _rows(cells: list[dict]) -> list[tuple[str, ...]]:

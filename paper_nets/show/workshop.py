@@ -61,6 +61,8 @@ class Workshop(ipywidgets.VBox):
 
     def _begin(self, work: Callable[[Series], None]) -> None:
         """Do it in a thread of its own, so that the kernel stays free for Stop."""
+        if self.buttons["Start"].disabled:
+            return  # the second of two quick clicks, made before the page knew of the first
 
         def alone():
             try:
@@ -69,6 +71,8 @@ class Workshop(ipywidgets.VBox):
                 work(Series(*choice, self.root))
             except Stopped:
                 self._say("Stopped. Start goes on after the last whole epoch.")
+            except MemoryError:
+                self._say("There is not enough memory for this; take a smaller net, or smaller or fewer images.")
             except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
                 self._say(str(error))
             finally:
@@ -85,15 +89,21 @@ class Workshop(ipywidgets.VBox):
             button.disabled = busy != (name == "Stop")
 
     def _load(self) -> Data:
-        """The images that are asked for; read once, as long as nothing else is asked for."""
-        asked = self.source.value, self.side.value
-        if asked not in self._data:
-            self._data = {asked: load(*asked)}
-        return self._data[asked]
+        """The images that are asked for; a folder is read each time, since its pictures may be others now."""
+        name = self.source.value
+        if name not in EMBEDDED:
+            return load(name, self.side.value)
+        if name not in self._data:
+            self._data = {name: load(name)}
+        return self._data[name]
+
+    def _watch(self, *_) -> None:
+        if self._stop.is_set():
+            raise Stopped
 
     def _tell_time(self, series: Series) -> None:
         self._say("Trying a few steps of each net …")
-        seconds = series.seconds_left()
+        seconds = series.seconds_left(self._watch)
         each = ", ".join(f"{net} {in_words(left)}" if left else f"{net} is there" for net, left in seconds.items())
         self._say(f"About {in_words(sum(seconds.values()))} on this machine: {each}.")
 
@@ -103,12 +113,8 @@ class Workshop(ipywidgets.VBox):
         self.bar.value, self.bar.layout.visibility = 0, "visible"
         ends = paper_ends(series.data.name)
 
-        def watch(*_):
-            if self._stop.is_set():
-                raise Stopped
-
-        watch()
-        for now in series.make(watch):
+        self._watch()
+        for now in series.make(self._watch):
             self.bar.value = now.done
             self.picture.value = image(run_curves(now.table, ends))
             self.table.value = Table(comparison(series.runs()).set_index("net"))._repr_html_()
