@@ -335,6 +335,9 @@ def _speed(asked: argparse.Namespace) -> int:
     print(f"{recipe['precision']} on {device}, {torch.get_num_threads()} threads; beside a plain float32 loop")
     for speed in speeds(asked.nets, recipe, device, compiled, asked.seconds):
         memory = "" if speed.our_memory is None else f", {speed.our_memory:.2f} GB (plain {speed.plain_memory:.2f} GB)"
+        if speed.written is not None:
+            memory += f"; as written, {speed.written:.0f} images per second"
+            memory += "" if speed.written_memory is None else f", {speed.written_memory:.2f} GB"
         shares = ", ".join(f"{kind} {share:.0f} %" for kind, share in speed.shares.items())
         print(
             f"{speed.net}, batch {speed.batch}: {speed.ours:.0f} images per second (plain {speed.plain:.0f}), "

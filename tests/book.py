@@ -29,6 +29,10 @@ panel = list(Out.values())[-1]  # not _, which a notebook may use
 display({{"{FRAMES}": None if getattr(panel, "button", True) else {{  # the workshop has several buttons
     **panel.frames(), "controls": [control.description for control in panel.children[0].children]
 }}, "text/plain": ""}}, raw=True)"""
+NOTE = (
+    "This page needs no kernel, and its sliders work. To answer a question, to train, or to change a number, open the "
+    "notebook itself: in its repository, <code>make lab</code>."
+)
 TRAINS = '<p class="note">This panel trains nets: open the notebook to use it.</p>'
 
 STYLE = """
@@ -220,6 +224,7 @@ def page(body: str, name: str, names: list[str]) -> str:
 <title>{title}</title>
 <style>{STYLE}{WIDE}{HtmlFormatter().get_style_defs(".highlight")}</style></head>
 <body><nav aria-label="notebooks">{links}</nav>
+<p class="note">{NOTE}</p>
 <main>{body}</main>
 <script>{REACH}{SCRIPT}</script></body>
 </html>

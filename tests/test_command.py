@@ -411,6 +411,8 @@ def test_speed_and_memory_are_measured(capfd):
     if sys.platform == "linux":
         ours, plain = map(float, re.search(r"([\d.]+) GB \(plain ([\d.]+) GB\)", said).groups())
         assert 0.05 < ours < 0.7 * plain
+        written, kept_then = map(float, re.search(r"as written, (\d+) images per second, ([\d.]+) GB", said).groups())
+        assert written > 1 and ours < kept_then <= 1.1 * plain
         # What the forward pass keeps lies in memory at the peak, and by far not as much again.
         kept = 32 * cost("densenet_bc40_k12").activation_bytes / 1e9
         assert kept < plain < 2.5 * kept

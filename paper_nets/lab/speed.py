@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
@@ -26,16 +27,19 @@ NETS = ("resnet20", "resnet56", "densenet40_k12", "densenet_bc100_k12")
 class Speed:
     """Images per second in training, and the peak of memory above the idle process's, in 10⁹ bytes.
 
-    plain: float32 as PyTorch does it unasked, on one batch over and over, without an input pipeline. Memory is None
-    where the system does not tell it. shares: of the time of one of our steps, in per cent, by kind of work.
+    plain: float32 as PyTorch does it unasked, on one batch over and over, without an input pipeline. written: our loop
+    around a dense net as it is written, where it trains in its memory-efficient form; else None. Memory is None where
+    the system does not tell it. shares: of the time of one of our steps, in per cent, by kind of work.
     """
 
     net: str
     batch: int
     ours: float
     plain: float
+    written: float | None
     our_memory: float | None
     plain_memory: float | None
+    written_memory: float | None
     shares: dict[str, float]
 
     @property
@@ -46,8 +50,8 @@ class Speed:
 def speeds(nets: Sequence[str], recipe: dict, device: str, compiled: bool, seconds: float = 10) -> Iterator[Speed]:
     """Measure nets one after the other, each in a process of its own, on random images of CIFAR's size.
 
-    recipe: what to change in each net's usual recipe. seconds: for each of the two loops. Raises ValueError for a name
-    of no net.
+    recipe: what to change in each net's usual recipe. seconds: for each of the two or three loops. Raises ValueError
+    for a name of no net.
     """
     chosen = [replace(usual(name, "cifar10"), **recipe) for name in nets]
     threads = torch.get_num_threads()
@@ -68,17 +72,22 @@ def _measured(name: str, recipe: Recipe, device: str, compiled: bool, seconds: f
     loops = _loops(name, recipe, device, compiled)
     memory = {kind: _peak(step, device, idle) for kind, step in loops.items()}
     turns = [{kind: _rate(step, seconds / 3) for kind, step in loops.items()} for _ in range(3)]
-    ours, plain = (recipe.batch * median(turn[kind] for turn in turns) for kind in ("ours", "plain"))
-    return Speed(name, recipe.batch, ours, plain, memory["ours"], memory["plain"], _shares(loops["ours"], device))
+    kinds = ("ours", "plain", "written")
+    rates = [recipe.batch * median(turn[kind] for turn in turns) if kind in loops else None for kind in kinds]
+    return Speed(name, recipe.batch, *rates, *map(memory.get, kinds), _shares(loops["ours"], device))
 
 
 def _loops(name: str, recipe: Recipe, device: str, compiled: bool) -> dict[str, Callable[[], float]]:
     data = _noise(4 * recipe.batch)
-    return {"ours": _ours(name, data, recipe, device, compiled), "plain": _plain(name, data, recipe, device)}
+    net = trainee(name, data, recipe, device, compiled)
+    loops = {"ours": _ours(net, data, recipe, device, compiled), "plain": _plain(name, data, recipe, device)}
+    if getattr(net.plan, "memory_efficient", False):
+        loops["written"] = _ours(seeded(name, data, recipe.seed), data, recipe, device, compiled)
+    return loops
 
 
-def _ours(name: str, data: Data, recipe: Recipe, device: str, compiled: bool) -> Callable[[], float]:
-    training = Training(trainee(name, data, recipe, device, compiled), data, recipe, device, compiled)
+def _ours(net: nn.Module, data: Data, recipe: Recipe, device: str, compiled: bool) -> Callable[[], float]:
+    training = Training(net, data, recipe, device, compiled)
     batches = torch.arange(len(data.train_labels)).split(recipe.batch)
     turn = cycle(batches)
     return lambda: training.step(next(turn), recipe.learning_rate)[0].item()
