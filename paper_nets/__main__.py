@@ -71,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WRONG
     except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
-        if parallel.is_first():
-            print(_sentence(error), file=sys.stderr)
+        if words := parallel.sentence(error, _sentence(error)):
+            print(words, file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         print("Stopped; the same command takes a training up again after its last whole epoch.", file=sys.stderr)

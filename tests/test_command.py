@@ -27,7 +27,7 @@ from PIL import Image
 
 from paper_nets import cost
 from paper_nets.__main__ import _sentence, main
-from paper_nets.lab import DIGITS, load, record, recorded, table
+from paper_nets.lab import DIGITS, load, parallel, record, recorded, table
 from paper_nets.lab.data import EMBEDDED
 from paper_nets.lab.record import make, read, runs_in, settings_of
 from paper_nets.lab.train import PRECISIONS, Training, fast_precision, seeded, usual
@@ -658,6 +658,17 @@ def test_wrong_input_gets_one_sentence_and_leaves_nothing_behind(asked, words, t
     sentence(capsys.readouterr().err, words)
     assert contents(tmp_path) == there
     assert {path.name for path in tmp_path.iterdir()} == {"site"}
+
+
+def test_a_process_of_several_says_what_is_wrong_with_it_alone(monkeypatch, capsys):
+    """As where a folder is missing on the second machine; what the first process tells is not told again."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "some")
+    monkeypatch.setenv("RANK", "1")
+    assert main(["train", "resnet21"]) == 2
+    sentence(capsys.readouterr().err, "Process 1: There is no net")
+    error = ValueError("It is told.")
+    error.shared = True
+    assert parallel.sentence(error, "It is told.") == ""
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -75,8 +75,16 @@ def first(action: Callable[[], Any]) -> Any:
             box = [error]
     distributed.broadcast_object_list(box)
     if isinstance(box[0], Exception):
+        box[0].shared = True
         raise box[0]
     return box[0]
+
+
+def sentence(error: Exception, words: str) -> str:
+    """What this process says of an error: nothing where the first one tells the same, else with its number."""
+    if is_first():
+        return words
+    return "" if getattr(error, "shared", False) else f"Process {os.environ['RANK']}: {words}"
 
 
 def together(net: nn.Module) -> nn.Module:
