@@ -4,6 +4,7 @@
 # make figures   all figures of the papers, drawn again, with a page that shows them
 # make measure   time and memory of every notebook with one thread
 # make speed    training speed and memory of four nets, with nothing else at work
+# make badge  the repository's name on GitHub into the README's Binder badge
 # make book   the series as web pages whose sliders need no kernel and no network
 #
 # PYTHON=python3.12 names another Python; TORCH=cpu takes PyTorch without CUDA (Linux, saves some 5 GB).
@@ -19,7 +20,7 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: env lab test bench notebooks figures book measure speed format clean
+.PHONY: env lab test bench notebooks figures badge book measure speed format clean
 
 env: $(READY)
 
@@ -39,6 +40,11 @@ notebooks: $(READY)
 
 figures: $(READY)
 	$(BIN)/python -m paper_nets figures
+
+badge:
+	@name=$$(git remote get-url origin | sed -nE 's#^.*github\.com[:/]([^/]+/[^/]+)$$#\1#p' | sed 's/\.git$$//'); \
+	test -n "$$name" || { echo "make badge: origin is not on GitHub, git remote -v shows where it is." >&2; exit 1; }; \
+	sed -i.old "s#OWNER/NAME#$$name#g" README.md && rm README.md.old
 
 book: $(READY)
 	$(BIN)/python -m tests.book

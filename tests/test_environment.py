@@ -100,3 +100,18 @@ def test_the_package_carries_its_data(tmp_path):
         files = [p for p in (ROOT / "paper_nets" / part).rglob("*") if p.is_file() and "__pycache__" not in p.parts]
         assert files
         assert {p.relative_to(ROOT).as_posix() for p in files} <= held
+
+
+@pytest.mark.parametrize("origin", ["https://github.com/ada/nets.git", "git@github.com:ada/nets", "/somewhere/nets"])
+def test_the_badge_gets_the_name_of_the_repository(origin, tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    link = "https://mybinder.org/v2/gh/{}/HEAD?labpath=notebooks/00-start-here.ipynb"
+    (tmp_path / "README.md").write_text(link.format("OWNER/NAME"))
+    for command in (["git", "init", "-q"], ["git", "remote", "add", "origin", origin]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    made = subprocess.run(["make", "badge"], cwd=tmp_path, capture_output=True, text=True)
+    text = (tmp_path / "README.md").read_text()
+    if origin.startswith("/"):
+        assert made.returncode != 0 and "origin is not on GitHub" in made.stderr and "OWNER/NAME" in text
+    else:
+        assert made.returncode == 0 and text == link.format("ada/nets")
