@@ -117,10 +117,12 @@ def _degradation() -> Drawn:
         axis=1,
     ).T.dropna()
     steps = last.iteration.max()
+    other = [run.net.replace("resnet", "residual-") for run in runs if run.recipe.precision != "float32"]
+    apart = f" ({', '.join(other)} in bfloat16)" if other else ""
     note = (
         "The deeper a plain net, the higher both errors; the residual nets end close together. The paper trains for "
-        f"64,000 iterations, these runs for {steps:,} with the schedule scaled, one seed each (residual-44 in "
-        "bfloat16). Training error is counted while an epoch runs, on cropped and flipped images, so it can lie "
+        f"64,000 iterations, these runs for {steps:,} with the schedule scaled, one seed each{apart}. "
+        "Training error is counted while an epoch runs, on cropped and flipped images, so it can lie "
         "above test error. The ends of the paper's plain nets are read off its figure; 110 layers were not trained."
     )
     return Drawn(show.run_curves(rows, ends), numbers, note)
@@ -269,7 +271,8 @@ def _reuse() -> Drawn:
     means = weights.groupby(["block", "target"]).weight.transform("mean")
     note = (
         "The top rows of blocks 2 and 3 are dark, and the classifier prefers the late layers. The paper's net was "
-        "trained for 300 epochs, this one for 6, one seed. Relative to the target's mean; the paper prints no numbers."
+        f"trained for 300 epochs, this one for {run.recipe.epochs}, one seed. Relative to the target's mean; the paper "
+        "prints no numbers."
     )
     return Drawn(show.connections({"CIFAR-10,\nrelative": weights.assign(value=weights.weight / means)}), note=note)
 
