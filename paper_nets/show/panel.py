@@ -12,7 +12,9 @@ import ipywidgets
 
 from paper_nets.show.picture import DRAWING, Picture
 
-SOON = 0.06  # seconds until the likeliest move is drawn ahead; before, it would slow the picture on its way to the page
+# Seconds until the likeliest move is drawn ahead: earlier, it would slow the picture on its way to the page. What takes
+# longer than this is begun at once, or the next key press would wait for it.
+SOON = 0.06
 REST = 0.4  # seconds without a key press until more than the likeliest move is drawn ahead, lest a press wait for it
 OWN = "your own"
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
@@ -171,7 +173,7 @@ class Panel(ipywidgets.VBox):
         picture, words, seconds = self._kept.get(values) or self._keep(values)
         self._show(picture, words)
         ahead = dict.fromkeys(self._near(change))
-        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, SOON)
+        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, pause=SOON if seconds < SOON else 0)
 
     def _keep(self, values: tuple) -> tuple[str, str, float]:
         """Draw the picture of these values, and keep it in place of the oldest."""
@@ -186,7 +188,7 @@ class Panel(ipywidgets.VBox):
         if change.owner is self.preset:
             order = list(self.presets)
             at = order.index(values)
-            presets = [*order[at + 1 : at + 2], *order[max(at - 1, 0) : at]]
+            presets = [order[(at + 1) % len(order)], order[at - 1]]  # the first one comes after the last again
         numbered = sorted(enumerate(self._controls.values()), key=lambda pair: pair[1] is not change.owner)
         return presets + [
             (*values[:i], value, *values[i + 1 :])
