@@ -173,7 +173,8 @@ class Panel(ipywidgets.VBox):
         picture, words, seconds = self._kept.get(values) or self._keep(values)
         self._show(picture, words)
         ahead = dict.fromkeys(self._near(change))
-        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, pause=SOON if seconds < SOON else 0)
+        pause = SOON if seconds < SOON else 0
+        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, pause)
 
     def _keep(self, values: tuple) -> tuple[str, str, float]:
         """Draw the picture of these values, and keep it in place of the oldest."""
