@@ -155,9 +155,12 @@ class Panel(ipywidgets.VBox):
     def _take(self, change) -> None:
         """Set all controls to a preset's values, and redraw once."""
         values = next((values for values, name in self.presets.items() if name == change.new), self._values())
-        if values != self._values():
+        if values == self._values():
+            return
+        with contextlib.ExitStack() as later:  # the page hears of the picture first, then of each control
             self._held = True
             for control, value in zip(self._controls.values(), values, strict=True):
+                later.enter_context(control.hold_sync())
                 control.value = value
             self._held = False
             if not self.button:
