@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy
 import pandas
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
 
@@ -38,26 +39,27 @@ def connections(
         squares = numpy.full((ends.max(), first.iloc[-1] + ends.iloc[-1]), numpy.nan)
         squares[table.source, first[table.block].to_numpy() + table.target - 1] = table.value
         bottom = (48 + 215 * (len(tables) - 1 - i)) / height
-        axes = picture.add_axes((0.1, bottom, 0.79, 180 / height))
+        axes = picture.add_axes((0.1, bottom, 0.81, 180 / height))
         axes.imshow(squares, cmap="viridis", norm=norm, aspect="auto", interpolation="nearest")
+        _scale(axes, norm, *squares.shape)
         for block, last in ends.items():
             at = first[block] + last - 1
             axes.add_patch(Rectangle((at - 0.5, -0.5), 1, last, fill=False, linewidth=1.5))
             if i == 0:
                 end = "classifier" if block == ends.index[-1] else "transition"
                 axes.text(first[block] - 0.5, -0.8, f"block {block}; framed: the {end}", fontsize=10)
-        shown = [(first[block] + target - 1, target) for block, last in ends.items() for target in range(1, last, 2)]
-        axes.set_xticks(*zip(*shown, strict=True))
         axes.set_yticks(range(0, ends.max(), 2))
         axes.spines[:].set_visible(False)
         axes.set_ylabel("source layer")
+        axes.set_xticks([])
         if i == len(tables) - 1:
+            shown = [(first[block] + to - 1, to) for block, last in ends.items() for to in range(1, last, 2)]
+            axes.set_xticks(*zip(*shown, strict=True))
             axes.set_xlabel("target layer")
         if mark:
             axes.add_patch(
                 Rectangle((first[mark[0]] + mark[2] - 1.5, mark[1] - 0.5), 1, 1, fill=False, color="red", linewidth=2.5)
             )
-        _scale(picture, (0.905, bottom, 0.015, 180 / height), norm)
         picture.text(0.025, bottom + 90 / height, name, rotation=90, va="center", ha="center", fontsize=10)
         plain = " ".join(name.split())
         if mark:
@@ -74,14 +76,15 @@ def connections(
     return picture
 
 
-def _scale(picture: Picture, place: tuple[float, float, float, float], norm: Normalize) -> None:
-    """The colours with five of their values; matplotlib's own colour bar takes as long as all the rest."""
-    axes = picture.add_axes(place)
-    axes.imshow(numpy.linspace(1, 0, 64)[:, None], cmap="viridis", aspect="auto", extent=(0, 1, 0, 1))
-    shares = numpy.linspace(0, 1, 5)
-    axes.set_xticks([])
-    axes.set_yticks(shares, [f"{value:.2g}" for value in norm.inverse(shares)], fontsize=9)
-    axes.yaxis.tick_right()
+def _scale(axes: Axes, norm: Normalize, rows: int, columns: int) -> None:
+    """The colours with five of their values, right of the squares; matplotlib's own colour bar takes as long as all
+    the rest."""
+    left, right, bottom, top = 1.01 * columns, 1.03 * columns, rows - 0.5, -0.5
+    axes.imshow(numpy.linspace(1, 0, 64)[:, None], cmap="viridis", aspect="auto", extent=(left, right, bottom, top))
+    for share in numpy.linspace(0, 1, 5):
+        at = bottom + share * (top - bottom)
+        axes.text(right + 0.01 * columns, at, f"{norm.inverse(share):.2g}", va="center", fontsize=9)
+    axes.set_xlim(-0.5, right)
 
 
 @figure
