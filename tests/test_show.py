@@ -151,7 +151,8 @@ def test_a_panel_draws_the_next_presets_ahead():
         panel = show.Panel(draw, presets=presets, size=IntSlider(value=2, min=1, max=9))
         panel.preset.value = "8"
         await asyncio.sleep(1.5)
-        assert drawn[:4] == [2, 8, 9, 7]  # 2, the preset before it, is there already
+        # The presets after it, the first one after the last; 2 is there already. Then a step of the slider.
+        assert drawn == [2, 8, 9, 1, 7]
 
     asyncio.run(choose())
 
@@ -580,6 +581,12 @@ def test_a_transition_draws_a_square_for_each_map(maps, theta, left):
     assert list(picture.axes[1].lines[0].get_ydata()) == [60, 100]
 
 
+def test_a_transition_without_maps_is_refused():
+    table = pandas.DataFrame({"compression": [0.5, 1.0], "thousand parameters": [60.0, 100.0]})
+    with pytest.raises(ValueError, match="θ is 0.05; of 3 maps so small a θ leaves none"):
+        show.transition(3, 0.05, table, "a net")
+
+
 def test_growth_is_drawn_relative_to_the_first_row():
     table = pandas.DataFrame({"layers": [2, 4, 8], "parameters": [10.0, 40.0, 160.0]})
     picture = show.growth(table, {"L²": 2}, doubling=3)
@@ -598,7 +605,7 @@ def test_the_two_equations_count_their_maps():
 
 
 def test_the_staircase_of_densenet_121_is_the_papers():
-    picture = show.staircase(plan("densenet121"), "DenseNet-121")
+    picture = show.staircase(plan("densenet121"))
     blocks = [line.get_ydata() for line in picture.axes[0].lines if line.get_linestyle() == "-"]
     assert [(steps[0], steps[-1], len(steps) - 1) for steps in blocks] == [
         (64, 256, 6),

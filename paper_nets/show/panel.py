@@ -7,18 +7,20 @@ import gc
 import html
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, repeat, zip_longest
 
 import ipywidgets
 
 from paper_nets.show.picture import DRAWING, Picture
 
 # Seconds until the likeliest move is drawn ahead: earlier, it would slow the picture on its way to the page. What takes
-# longer than this is begun at once, or the next key press would wait for it.
+# twice as long as this is begun at once, or the next key press would wait for it.
 SOON = 0.06
 REST = 0.4  # seconds without a key press until more than the likeliest move is drawn ahead, lest a press wait for it
+PACE = 0.1  # seconds between those, for a press that comes nevertheless
 OWN = "your own"
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
-FRAMES = 100  # pictures kept, some 5 MB, so that the way back is at once
+MOST = 200  # pictures kept, some 10 MB, so that the way back is at once
 
 
 def image(picture: Picture) -> str:
@@ -143,9 +145,8 @@ class Panel(ipywidgets.VBox):
         said, self.button.disabled = "", True
         self._say("Working …")
         try:
-            with DRAWING:
-                for picture in self._draw(**dict(zip(self._controls, self._values(), strict=True))):
-                    self.picture.value = image(picture)
+            for picture in self._draw(**dict(zip(self._controls, self._values(), strict=True))):
+                self.picture.value = image(picture)
         except (ValueError, ArithmeticError) as error:
             said = str(error)
         finally:
@@ -163,8 +164,7 @@ class Panel(ipywidgets.VBox):
                 later.enter_context(control.hold_sync())
                 control.value = value
             self._held = False
-            if not self.button:
-                self._moved(change)
+            self._moved(change)
 
     def _moved(self, change) -> None:
         if self._held:
@@ -176,39 +176,39 @@ class Panel(ipywidgets.VBox):
         picture, words, seconds = self._kept.get(values) or self._keep(values)
         self._show(picture, words)
         ahead = dict.fromkeys(self._near(change))
-        pause = SOON if seconds < SOON else 0
-        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, pause)
+        pauses = chain([SOON if seconds < 2 * SOON else 0, REST], repeat(PACE))
+        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, pauses)
 
     def _keep(self, values: tuple) -> tuple[str, str, float]:
         """Draw the picture of these values, and keep it in place of the oldest."""
-        if len(self._kept) >= FRAMES:
+        if len(self._kept) >= MOST:
             del self._kept[next(iter(self._kept))]
         self._kept[values] = self._drawn(values)
         return self._kept[values]
 
     def _near(self, change) -> list[tuple]:
-        """The settings that the next move may ask for, those of the control, or menu of presets, that moved first."""
-        values, presets = self._values(), []
+        """The settings that the next move may ask for: those of the control, or menu of presets, that moved, then the
+        presets, then a move of each other control."""
+        values, presets, own, others = self._values(), list(self.presets), [], []
         if change.owner is self.preset:
-            order = list(self.presets)
-            at = order.index(values)
-            presets = [order[(at + 1) % len(order)], order[at - 1]]  # the first one comes after the last again
-        numbered = sorted(enumerate(self._controls.values()), key=lambda pair: pair[1] is not change.owner)
-        return presets + [
-            (*values[:i], value, *values[i + 1 :])
-            for i, control in numbered
-            for value in neighbours(control, change.old if control is change.owner else None)
-        ]
+            after = presets.index(values) + 1
+            presets = presets[after:] + presets[:after]  # the first one comes after the last again
+        for i, control in enumerate(self._controls.values()):
+            moved = control is change.owner
+            near = neighbours(control, change.old if moved else None)
+            (own if moved else others).append([(*values[:i], value, *values[i + 1 :]) for value in near])
+        in_turn = [setting for turn in zip_longest(*others) for setting in turn if setting is not None]
+        return [*chain(*own), *presets, *in_turn]
 
-    def _draw_ahead(self, settings: list[tuple], seconds: float, pause: float = REST) -> None:
+    def _draw_ahead(self, settings: list[tuple], seconds: float, pauses: Iterator[float]) -> None:
         """Draw one setting after another while the kernel is idle, as long as the last one took few seconds."""
 
         def draw_one():
-            self._draw_ahead(settings[1:], self._keep(settings[0])[-1])
+            self._draw_ahead(settings[1:], self._keep(settings[0])[-1], pauses)
 
         if settings and seconds < SLOW:
             with contextlib.suppress(RuntimeError):  # no event loop: no kernel, and nobody to press a key
-                self._timer = asyncio.get_running_loop().call_later(pause, draw_one)
+                self._timer = asyncio.get_running_loop().call_later(next(pauses), draw_one)
 
     def frames(self, most: int = 24) -> dict:
         """The pictures for a page that has no kernel: of its first slider, and of one more control.
