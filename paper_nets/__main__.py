@@ -19,7 +19,7 @@ from tqdm import tqdm
 from paper_nets import gallery
 from paper_nets.lab import parallel
 from paper_nets.lab.compare import comparison, longest, paper_ends
-from paper_nets.lab.data import EMBEDDED, Data, load
+from paper_nets.lab.data import DATA_SETS, Data, load
 from paper_nets.lab.record import (
     RECORDED,
     Run,
@@ -41,6 +41,7 @@ from paper_nets.lab.train import (
     Recipe,
     Training,
     fast_precision,
+    in_a_sentence,
     threads_for,
     trainee,
     usual,
@@ -71,22 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WRONG
     except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
-        if words := parallel.sentence(error, _sentence(error)):
+        if words := parallel.of_this_process(error, in_a_sentence(error)):
             print(words, file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         print("Stopped; the same command takes a training up again after its last whole epoch.", file=sys.stderr)
         return STOPPED
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno is not None:  # the system's own words: "[Errno 20] …"
-        what = error.filename or "This"
-        return f"{what} cannot be used: {error.strerror.lower()}."
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "out of memory" in str(error):
-        return "There is not enough memory for this; take a smaller net, smaller images or a smaller batch."
-    # PyTorch's own go on for paragraphs.
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -211,7 +202,7 @@ def _train(asked: argparse.Namespace) -> int:
 
 
 def _data(asked: argparse.Namespace) -> Data:
-    if asked.side is not None and asked.data in EMBEDDED:
+    if asked.side is not None and asked.data in DATA_SETS:
         raise ValueError(f"side is {asked.side}; it is for a folder's images, leave it out with {asked.data}.")
     data = load(asked.data) if asked.side is None else load(asked.data, asked.side)
     return data if asked.images is None else data.subset(asked.images)

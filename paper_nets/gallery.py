@@ -26,6 +26,7 @@ from paper_nets.lab import (
     table,
     train_each,
 )
+from paper_nets.lab.train import in_steps
 from paper_nets.nets import Trace, architecture, build, catalog, cost, plan, published, trace
 
 PLAIN = ("plain8", "plain20", "plain32", "plain56")
@@ -283,7 +284,7 @@ def live(data: Data, epochs: int = DIGITS.epochs, watch: Callable[[float, str], 
     watch: called with the share that is done and with what is under way.
     """
     nets = ["plain20", "plain56", "resnet20", "resnet56"]
-    for now in train_each(nets, data, replace(DIGITS, epochs=epochs)):
+    for now in in_steps(train_each(nets, data, replace(DIGITS, epochs=epochs)), data.source):
         watch(now.done, now.doing)
     picture = show.learning_curves(now.table, epochs, f"{data.name}, trained just now")
     drawn = Drawn(picture, note="Live, one seed; the paper has it on CIFAR-10.")

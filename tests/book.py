@@ -45,7 +45,7 @@ nav [aria-current] { font-weight: bold; color: inherit; text-decoration: none; }
 a { color: #0b4f8a; } h1, h2, h3 { line-height: 1.25; } .anchor-link { display: none; }
 img { max-width: 100%; height: auto; }
 pre { overflow-x: auto; background: #f6f6f6; padding: .6rem .8rem; font-size: .85rem; line-height: 1.4; }
-.jp-OutputArea-output pre { background: none; padding: .2rem 0; }
+.output pre { background: none; padding: .2rem 0; white-space: pre-wrap; }
 table { border: 0; border-collapse: collapse; font-size: .85rem; display: block; width: max-content; max-width: 100%; }
 table { overflow-x: auto; }
 td, th { padding: .25rem .6rem; border: 0; border-bottom: 1px solid #ddd; vertical-align: top; }

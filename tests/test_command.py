@@ -26,11 +26,11 @@ from filelock import FileLock
 from PIL import Image
 
 from paper_nets import cost
-from paper_nets.__main__ import _sentence, main
+from paper_nets.__main__ import main
 from paper_nets.lab import DIGITS, load, parallel, record, recorded, table
-from paper_nets.lab.data import EMBEDDED
+from paper_nets.lab.data import DATA_SETS
 from paper_nets.lab.record import make, read, runs_in, settings_of
-from paper_nets.lab.train import PRECISIONS, Training, fast_precision, seeded, usual
+from paper_nets.lab.train import PRECISIONS, Training, fast_precision, in_a_sentence, seeded, usual
 
 PYTHON = [sys.executable, "-m", "paper_nets"]
 
@@ -323,7 +323,7 @@ def test_a_command_is_quoted_and_has_all_that_made_the_run(run_folder):
     ],
 )
 def test_other_errors_are_one_line(error, words):
-    assert _sentence(error).startswith(words) and "\n" not in _sentence(error)
+    assert in_a_sentence(error).startswith(words) and "\n" not in in_a_sentence(error)
 
 
 def test_whoever_stops_reading_stops_it_quietly():
@@ -684,5 +684,5 @@ def test_the_printed_commands_parse():
     for run in runs_in(record.RECORDED):
         asked = _parser().parse_args(run.command.split()[3:])
         assert _recipe(asked, "cpu") == run.recipe, json.dumps(run.settings)
-        assert asked.data in EMBEDDED and asked.images == run.settings["part"]
+        assert asked.data in DATA_SETS and asked.images == run.settings["part"]
         assert asked.threads == run.environment[-1]["threads"]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from paper_nets import build
 from paper_nets.lab import (
     Paths,
     block_jacobians,
@@ -21,6 +22,16 @@ from paper_nets.lab import (
 )
 from paper_nets.nets import Block, ResNetPlan
 from tests.small import small, some_images
+
+
+def test_what_has_no_layers_or_blocks_to_measure_is_refused():
+    efficient = build("densenet22_k4", memory_efficient=True)
+    x, labels = torch.randn(2, 3, 8, 8), torch.arange(2)
+    with pytest.raises(ValueError, match="This net is memory-efficient"):
+        gradient_norms(efficient, x, labels)
+    assert len(gradient_norms(efficient.eval(), x, labels)) == 22
+    with pytest.raises(ValueError, match="This net is dense"):
+        next(block_jacobians(efficient, x[0]))
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from paper_nets.lab import (
     train,
     train_each,
 )
-from paper_nets.lab.data import CIFAR10, _in_colour, crop_and_flip
+from paper_nets.lab.data import CIFAR10_FINGERPRINT, _in_colour, crop_and_flip
 from paper_nets.lab.train import (
     DENSENET,
     RESNET,
@@ -43,7 +43,7 @@ from paper_nets.lab.train import (
 
 SHORT = replace(DIGITS, epochs=2)
 # Of the images themselves, which are not here.
-PHOTOGRAPHS = {"cifar10": CIFAR10, "cifar10_5000": "501e7e3279ecf09e"}
+PHOTOGRAPHS = {"cifar10": CIFAR10_FINGERPRINT, "cifar10_5000": "501e7e3279ecf09e"}
 LONG = record.RECORDED / "resnet56-cifar10-15epochs-seed0" / "curve.csv"
 
 

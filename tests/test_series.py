@@ -145,6 +145,10 @@ def test_the_workshop_tells_trains_stops_and_goes_on(tmp_path):
         before, control.value = control.value, value
         assert words in press("Start") and "<img" in workshop.picture.value
         control.value = before
+    (tmp_path / "a file").touch()
+    workshop.root = tmp_path / "a file"
+    assert f"{tmp_path / 'a file'}" in press("Start") and "cannot be used" in workshop.message.value
+    workshop.root = tmp_path
     assert "plain20 is there, resnet20 is there" in press("How long?")
 
 

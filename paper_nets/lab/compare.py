@@ -28,8 +28,8 @@ def comparison(runs: Sequence[Run]) -> pandas.DataFrame:
     rows, ends = [], {data: paper_ends(data).set_index("net") for data in {run.settings["data"] for run in runs}}
     for run in sorted(runs, key=lambda run: (run.settings["data"], len(run.net), run.net, run.recipe.seed)):
         last, data = run.curve.iloc[-1], run.settings["data"]
-        channels, *image = run.settings["image"]
-        counted = cost(run.net, (channels, *image), in_channels=channels, num_classes=run.settings["classes"])
+        image = tuple(run.settings["image"])
+        counted = cost(run.net, image, in_channels=image[0], num_classes=run.settings["classes"])
         rows.append(
             {
                 "net": run.net,
@@ -63,7 +63,7 @@ def alike(runs: Sequence[Run], nets: Sequence[str]) -> list[Run]:
         raise ValueError("There are no nets to compare; name at least one.")
     lengths = set.intersection(*({_steps(run) for run in runs if run.net == net} for net in nets))
     if not lengths:
-        raise ValueError(f"No length is common to the runs of {', '.join(nets)}; record them with the same --epochs.")
+        raise ValueError(f"No length is common to the runs of {', '.join(nets)}; record them at one length.")
     return [run for run in runs if run.net in nets and _steps(run) == max(lengths)]
 
 

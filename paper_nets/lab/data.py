@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy
 import torch
 from filelock import FileLock
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
 from paper_nets.nets.parts import check_whole
 
 CIFAR = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
-EMBEDDED = ("digits", *CIFAR)
+DATA_SETS = ("digits", *CIFAR)
 # A folder of these very images may have their name.
-CIFAR10 = "3f74c57e52780dae"
+CIFAR10_FINGERPRINT = "3f74c57e52780dae"
 # Pictures as telephones and cameras make them, which Pillow may not read.
 FOREIGN = {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 
@@ -106,7 +106,7 @@ class Data:
         return tuple((self.train_images[part].to(device), self.train_labels[part].to(device)) for part in parts)
 
 
-def load(name: str, side: int = 32) -> Data:
+def load(name: str | Path, side: int = 32) -> Data:
     """`digits`, `cifar10`, `cifar100`, or a folder laid out as train/CLASS/… and test/CLASS/….
 
     A folder's images are resized to `side` × `side` pixels. Raises ValueError or FileNotFoundError for a folder
@@ -131,21 +131,21 @@ def digits() -> Data:
     return Data("digits", tuple("0123456789"), images[train], labels[train], images[test], labels[test])
 
 
-def cifar(name: str, root: str | Path = "data") -> Data:
-    """CIFAR-10 or -100 through torchvision, downloaded into `root` on first use: 50,000 images to train on and 10,000
-    to test on."""
+def cifar(name: str) -> Data:
+    """CIFAR-10 or -100 through torchvision, downloaded into the folder data on first use: 50,000 images to train on
+    and 10,000 to test on. Raises ConnectionError where it is not there and cannot be downloaded."""
     from torchvision import datasets
 
-    made_by = getattr(datasets, name.upper())
+    made_by, root = getattr(datasets, name.upper()), Path("data")
     try:
-        Path(root).mkdir(parents=True, exist_ok=True)
-        with FileLock(Path(root) / "download.lock"):  # one of several processes downloads, the others wait
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / "download.lock"):  # one of several processes downloads, the others wait
             train, test = (made_by(root, train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError, HTTPException) as error:
         with suppress(OSError):  # a folder that it has made in vain
-            if [file.name for file in Path(root).iterdir()] == ["download.lock"]:
-                (Path(root) / "download.lock").unlink()
-                Path(root).rmdir()
+            if [file.name for file in root.iterdir()] == ["download.lock"]:
+                (root / "download.lock").unlink()
+                root.rmdir()
         raise ConnectionError(
             f"{CIFAR[name]} is not in the folder {root} and could not be downloaded ({_first_line(error)}); "
             f"try again with a network, or give a folder of images."
@@ -162,7 +162,11 @@ def _first_line(error: Exception) -> str:
 
 
 def folder(path: str | Path, side: int = 32) -> Data:
-    """Pictures laid out as train/CLASS/… and test/CLASS/…, resized to `side` × `side` in colour."""
+    """Pictures laid out as train/CLASS/… and test/CLASS/…, resized to `side` × `side` in colour.
+
+    Raises FileNotFoundError for no folder, ValueError for one that is laid out otherwise or a picture that cannot be
+    read.
+    """
     path = Path(path)
     check_whole(side=side)
     if not path.is_dir():
@@ -177,7 +181,7 @@ def folder(path: str | Path, side: int = 32) -> Data:
         raise ValueError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
     parts = [part for split in ("train", "test") for part in _in_order(*_read(path / split, classes, side))]
     data = Data(path.resolve().name, classes, *parts)
-    if data.name in EMBEDDED and not (data.name == "cifar10" and data.fingerprint == CIFAR10):
+    if data.name in DATA_SETS and not (data.name == "cifar10" and data.fingerprint == CIFAR10_FINGERPRINT):
         raise ValueError(
             f"{path} is named as another data set is; rename it, so that its runs are not taken for those."
         )
@@ -217,7 +221,7 @@ def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tens
             try:
                 with Image.open(file) as image:
                     images.append(numpy.asarray(_in_colour(image).resize((side, side))))
-            except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
                 raise ValueError(f"{file} cannot be read as an image; remove or replace it.") from error
         labels += [label] * len(files)
     return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)

@@ -12,8 +12,8 @@ from torch.func import jacrev
 from torch.nn import functional
 
 from paper_nets.lab.probes import block_inputs
-from paper_nets.nets import Block
-from paper_nets.nets.parts import check_whole
+from paper_nets.nets import Block, DenseNet
+from paper_nets.nets.parts import check_whole, evaluating
 
 
 @contextmanager
@@ -32,13 +32,16 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
     Columns: layer (its name in the net), signal (Euclidean norm of the gradient by the layer's output), gradient (that
     of the gradient by its weights), weight (the weights' own norm).
     The net stays in the mode that it is in; its gradients and running statistics are left as they were.
+    Raises ValueError for a memory-efficient net in training mode, whose layers do not compute one by one.
     """
+    if isinstance(net, DenseNet) and net.plan.memory_efficient and net.training:
+        raise ValueError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
     layers = {name: module for name, module in net.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
     outputs = {}
     with _left_as_it_was(net), ExitStack() as hooks:
         for name, layer in layers.items():
             note = lambda _, __, output, name=name: outputs.update({name: output})  # noqa: E731
-            hooks.callback(layer.register_forward_hook(note).remove)
+            hooks.enter_context(layer.register_forward_hook(note))
         loss = functional.cross_entropy(net(x), labels)
         wanted = [outputs[name] for name in layers] + [layer.weight for layer in layers.values()]
         norms = [gradient.norm().item() for gradient in torch.autograd.grad(loss, wanted)]
@@ -98,20 +101,18 @@ def loss_along_gradient(net: nn.Module, x: Tensor, labels: Tensor, rates: Sequen
 
 def jacobian(function: nn.Module, x: Tensor) -> Tensor:
     """dy/dx of one input (c, h, w), as a matrix: (numbers in y, numbers in x), with the function in evaluation mode."""
-    was_training = function.training
-    function.eval()
-    try:
+    with evaluating(function):
         derivative = jacrev(lambda image: function(image.unsqueeze(0)).flatten())(x)
-    finally:
-        function.train(was_training)
     return derivative.detach().flatten(1)
 
 
 def block_jacobians(net: nn.Module, image: Tensor) -> Iterator[Tensor]:
     """dy/dx of one block after the other of a plain or residual net, at one image (C, H, W), computed in float64.
 
-    The net is in evaluation mode; an untrained one is to be `calibrated` first.
+    The net is in evaluation mode; an untrained one is to be `calibrated` first. Raises ValueError for a dense net.
     """
+    if isinstance(net, DenseNet):
+        raise ValueError("This net is dense, its layers read many inputs; dy/dx is that of a plain or residual block.")
     for _, block, given in block_inputs(copy.deepcopy(net).double(), image.double().unsqueeze(0)):
         yield jacobian(block, given[0])
 
@@ -136,17 +137,12 @@ class Paths:
             raise ValueError("Paths are those of a residual net; this net has no residual blocks.")
         self.blocks = len(blocks)
         self._through_F = [True] * self.blocks
-        was_training, hooks = net.training, []
-        for i, block in enumerate(blocks):
-            hooks.append(block.F.register_forward_hook(self._gate(i, True)))
-            hooks.append(block.W_s.register_forward_hook(self._gate(i, False)))
-        try:
-            self._start = net.eval().stem(x).detach().requires_grad_()
+        with evaluating(net), ExitStack() as hooks:
+            for i, block in enumerate(blocks):
+                hooks.enter_context(block.F.register_forward_hook(self._gate(i, True)))
+                hooks.enter_context(block.W_s.register_forward_hook(self._gate(i, False)))
+            self._start = net.stem(x).detach().requires_grad_()
             self._loss = functional.cross_entropy(net.head(net.stages(self._start)), labels)
-        finally:
-            net.train(was_training)
-            for hook in hooks:
-                hook.remove()
 
     def _gate(self, i: int, is_F: bool):
         def gate(_, __, output: Tensor) -> Tensor:
@@ -167,7 +163,7 @@ class Paths:
         return torch.autograd.grad(self._loss, self._start, retain_graph=True)[0]
 
 
-def path_lengths(net: nn.Module, x: Tensor, labels: Tensor, samples: int, seed: int = 0) -> pandas.DataFrame:
+def path_lengths(net: nn.Module, x: Tensor, labels: Tensor, samples: int) -> pandas.DataFrame:
     """How many paths of which length there are, and how large their parts of the gradient are.
 
     Columns: length (blocks passed through F), paths (how many there are), gradient (norm of one path's part, mean over
@@ -176,7 +172,7 @@ def path_lengths(net: nn.Module, x: Tensor, labels: Tensor, samples: int, seed: 
     Raises ValueError for a net without shortcuts and for no samples.
     """
     check_whole(samples=samples)
-    paths, chance = Paths(net, x, labels), torch.Generator().manual_seed(seed)
+    paths, chance = Paths(net, x, labels), torch.Generator().manual_seed(0)
     rows = []
     for length in range(paths.blocks + 1):
         drawn = [torch.randperm(paths.blocks, generator=chance)[:length].tolist() for _ in range(samples)]

@@ -10,6 +10,7 @@ from torch import nn
 
 from paper_nets.lab.data import Data
 from paper_nets.nets import Block
+from paper_nets.nets.parts import evaluating
 
 
 def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
@@ -56,9 +57,6 @@ def _places(net: nn.Module) -> list[tuple[nn.Sequential, int]]:
 @torch.no_grad()
 def error_of(net: nn.Module, data: Data) -> float:
     """The share of test images that the net gets wrong in evaluation mode, in per cent."""
-    was_training = net.training
-    try:
-        logits = net.eval()(data.normalise(data.test_images))
-    finally:
-        net.train(was_training)
+    with evaluating(net):
+        logits = net(data.normalise(data.test_images))
     return 100 * (logits.argmax(1) != data.test_labels).float().mean().item()

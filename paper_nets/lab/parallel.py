@@ -80,7 +80,7 @@ def first(action: Callable[[], Any]) -> Any:
     return box[0]
 
 
-def sentence(error: Exception, words: str) -> str:
+def of_this_process(error: Exception, words: str) -> str:
     """What this process says of an error: nothing where the first one tells the same, else with its number."""
     if is_first():
         return words

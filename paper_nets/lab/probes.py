@@ -1,6 +1,7 @@
 """Probes of what passes forward through a net: how strong it is, what is zero, what a linear layer can read."""
 
 import copy
+from contextlib import ExitStack
 
 import pandas
 import torch
@@ -10,7 +11,7 @@ from torch.optim.swa_utils import update_bn
 
 from paper_nets.lab.data import Data
 from paper_nets.nets import Block, DenseLayer, DenseNet
-from paper_nets.nets.parts import check_whole
+from paper_nets.nets.parts import check_whole, evaluating
 
 
 def layer_responses(net: nn.Module) -> pandas.DataFrame:
@@ -46,18 +47,13 @@ def block_inputs(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, Tensor
 
 def _read(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, list[Tensor]]]:
     """`block_inputs` before the concatenation, so that a map which many layers read takes its memory once."""
-    found, hooks, was_training = [], [], net.training
-    for name, module in net.named_modules():
-        if isinstance(module, Block | DenseLayer):
-            note = lambda block, given, _, name=name: found.append((name, block, _maps(given[0])))  # noqa: E731
-            hooks.append(module.register_forward_hook(note))
-    try:
-        with torch.no_grad():
-            net.eval()(x)
-    finally:
-        net.train(was_training)
-        for hook in hooks:
-            hook.remove()
+    found = []
+    with evaluating(net), torch.no_grad(), ExitStack() as hooks:
+        for name, module in net.named_modules():
+            if isinstance(module, Block | DenseLayer):
+                note = lambda block, given, _, name=name: found.append((name, block, _maps(given[0])))  # noqa: E731
+                hooks.enter_context(module.register_forward_hook(note))
+        net(x)
     return found
 
 
@@ -72,22 +68,18 @@ def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
     Columns: relu (1, 2, …), zero (share of all its outputs), dead (share of its units, one for each channel and
     pixel, that are zero for all the images). The net stays in the mode that it is in; running statistics may move.
     """
-    rows, hooks = [], []
+    rows = []
 
     def note(_, __, output):
         zero = output == 0
         shares = {"zero": zero.float().mean().item(), "dead": zero.all(0).float().mean().item()}
         rows.append({"relu": len(rows) + 1, **shares})
 
-    for module in net.modules():
-        if isinstance(module, nn.ReLU):
-            hooks.append(module.register_forward_hook(note))
-    try:
-        with torch.no_grad():
-            net(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with torch.no_grad(), ExitStack() as hooks:
+        for module in net.modules():
+            if isinstance(module, nn.ReLU):
+                hooks.enter_context(module.register_forward_hook(note))
+        net(x)
     return pandas.DataFrame(rows)
 
 

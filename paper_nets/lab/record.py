@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from paper_nets.lab import parallel
-from paper_nets.lab.data import EMBEDDED, Data
+from paper_nets.lab.data import DATA_SETS, Data
 from paper_nets.lab.train import Epoch, Recipe, Training, Watch, iterations_per_epoch, usual, with_dropout
 from paper_nets.nets import build, cost
 
@@ -68,7 +68,7 @@ class Run:
         always = ("epochs", "iterations", "precision", "seed")
         chosen = {k: v for k, v in asdict(self.recipe).items() if k in always or v != ordinary[k]}
         chosen["images"] = part
-        chosen["side"] = None if data in EMBEDDED else self.settings["image"][1]
+        chosen["side"] = None if data in DATA_SETS else self.settings["image"][1]
         chosen["threads"] = self.environment[-1]["threads"]
         chosen["compile"] = self.environment[-1].get("compiled") or None
         return "python -m paper_nets train " + shlex.join([net, "--data", data, *as_options(chosen)])
@@ -154,17 +154,17 @@ def _open(folder: Path, settings: dict, stack: ExitStack) -> tuple[dict[str, Ten
     if (folder / "settings.json").exists():
         differing = _differences(_json(folder / "settings.json", dict), settings)
         if differing:
-            raise ValueError(f"{folder} holds a run with other settings ({differing}); choose another with --runs.")
+            raise ValueError(f"{folder} holds a run with other settings ({differing}); choose another folder.")
         if (folder / "curve.csv").exists() and not path.exists():
-            raise ValueError(f"{folder} holds a run without the checkpoint to go on from; choose another with --runs.")
+            raise ValueError(f"{folder} holds a run without the checkpoint to go on from; choose another folder.")
     elif folder.exists() and any(file.name not in ("run.lock", "settings.json.part") for file in folder.iterdir()):
-        raise ValueError(f"{folder} holds something that is not a run; choose another with --runs.")
+        raise ValueError(f"{folder} holds something that is not a run; choose another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         stack.enter_context(FileLock(folder / "run.lock", timeout=0))
     except Timeout:
         raise RuntimeError(
-            f"Another process is at work in {folder}; wait for its end, or choose another with --runs."
+            f"Another process is at work in {folder}; wait for its end, or choose another folder."
         ) from None
     return read_checkpoint(path, settings) if path.exists() else None
 
@@ -229,9 +229,9 @@ def _differences(there: dict, asked: dict) -> str:
     there = {**there, **(recipe if isinstance(recipe, dict) else {})}
     asked = {**asked, **asked["recipe"]}
     names = [name for name in asked if name != "recipe" and there.get(name) != asked[name]]
-    # Which images, how many steps: told only where nothing else explains it.
-    derived = [name for name in names if name not in ("iterations_per_epoch", "image", "classes")]
-    return ", ".join(f"{name} {there.get(name)} there, {asked[name]} asked" for name in derived or names)
+    # What follows from the images and the recipe is told only where nothing else explains it.
+    chosen = [name for name in names if name not in ("iterations_per_epoch", "image", "classes")]
+    return ", ".join(f"{name} {there.get(name)} there, {asked[name]} asked" for name in chosen or names)
 
 
 def _csv(rows: Sequence[Epoch]) -> str:

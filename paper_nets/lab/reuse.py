@@ -7,6 +7,7 @@ the classifier.
 
 import copy
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pandas
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional
 
 from paper_nets.lab.data import Data
 from paper_nets.nets import DenseNet
+from paper_nets.nets.parts import evaluating
 
 
 def connection_weights(net: DenseNet) -> pandas.DataFrame:
@@ -53,15 +55,14 @@ def cut_effects(net: DenseNet, data: Data) -> pandas.DataFrame:
     being the whole net. The net is measured in evaluation mode, and left as it was.
     Raises ValueError for a net that is not dense.
     """
-    was_training, images, rows = net.training, data.normalise(data.test_images), []
+    images, rows = data.normalise(data.test_images), []
 
     def measure(where: dict) -> None:
         logits = net(images)
         error = 100 * (logits.argmax(1) != data.test_labels).float().mean().item()
         rows.append({**where, "test_error": error, "loss": functional.cross_entropy(logits, data.test_labels).item()})
 
-    try:
-        net.eval()
+    with evaluating(net):
         measure({"block": 0, "source": 0, "target": 0})
         for where, weights in _connections(net):
             before = weights.clone()
@@ -70,8 +71,6 @@ def cut_effects(net: DenseNet, data: Data) -> pandas.DataFrame:
                 measure(where)
             finally:
                 weights.copy_(before)
-    finally:
-        net.train(was_training)
     return pandas.DataFrame(rows)
 
 
@@ -86,17 +85,14 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
     _check(net)
     if net.plan.memory_efficient:
         raise ValueError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
-    made, ends, hooks = [], [], []
-    for block, stage in enumerate(net.blocks, 1):
-        hooks.append(stage.register_forward_hook(lambda _, __, output: ends.append(output)))
-        for layer, module in enumerate(stage, 1):
-            note = lambda _, __, output, where=(block, layer): made.append((where, output))  # noqa: E731
-            hooks.append(module.register_forward_hook(note))
-    try:
+    made, ends = [], []
+    with ExitStack() as hooks:
+        for block, stage in enumerate(net.blocks, 1):
+            hooks.enter_context(stage.register_forward_hook(lambda _, __, output: ends.append(output)))
+            for layer, module in enumerate(stage, 1):
+                note = lambda _, __, output, where=(block, layer): made.append((where, output))  # noqa: E731
+                hooks.enter_context(module.register_forward_hook(note))
         loss = functional.cross_entropy(net(x), labels)
-    finally:
-        for hook in hooks:
-            hook.remove()
     by_maps = torch.autograd.grad(loss, [maps for _, maps in made] + ends)
     at_the_end, rows = by_maps[len(made) :], []
     for ((block, layer), maps), gradient in zip(made, by_maps, strict=False):

@@ -182,14 +182,15 @@ class Training:
             raise ValueError(
                 f"batch is {recipe.batch}; it must be at least {parallel.processes()}, the number of processes."
             )
-        if recipe.dropout and recipe.dropout != getattr(getattr(net, "plan", None), "dropout", 0):
+        made = getattr(net, "plan", None)
+        if recipe.dropout and recipe.dropout != getattr(made, "dropout", 0):
             raise ValueError(f"dropout is {recipe.dropout}; the net must be a dense one that was built with as much.")
         if recipe.dropout and parallel.processes() > 1:
             raise ValueError(
                 f"dropout is {recipe.dropout}; with several processes it must be 0, since each would draw its own."
             )
-        normed = any(isinstance(module, nn.BatchNorm2d) for module in net.modules())
-        if recipe.batch == 1 and normed and _smallest_side(net, data) == 1:
+        # The maps that enter the head are the smallest that batch norm gets.
+        if recipe.batch == 1 and getattr(made, "norm", False) and cost(made, data.shape).stages[-2].shape[1:] == (1, 1):
             raise ValueError(
                 "batch is 1, and the net shrinks these images to one pixel, of which batch norm can tell no spread; "
                 "take at least 2."
@@ -433,6 +434,15 @@ def with_dropout(name: str, recipe: Recipe) -> dict:
     return {"dropout": recipe.dropout} if recipe.dropout else {}
 
 
+def in_a_sentence(error: Exception) -> str:
+    """What went wrong in a training, without the system's numbers and PyTorch's paragraphs."""
+    if isinstance(error, OSError) and error.errno is not None:  # its own words are "[Errno 20] …"
+        return f"{error.filename or 'This'} cannot be used: {error.strerror.lower()}."
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "out of memory" in str(error):
+        return "There is not enough memory for this; take a smaller net, smaller images or a smaller batch."
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 @contextmanager
 def threads_for(data: str) -> Iterator[None]:
     """One thread for the digits, as many as PyTorch has otherwise: on images this small a step is over before a second
@@ -443,22 +453,6 @@ def threads_for(data: str) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@torch.no_grad()
-def _smallest_side(net: nn.Module, data: Data) -> int:
-    """Of the maps that a net's batch norms get of one of these images."""
-    sides, hooks, was_training = [], [], net.training
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            hooks.append(module.register_forward_pre_hook(lambda _, given: sides.append(max(given[0].shape[2:]))))
-    try:
-        net.eval()(data.train_images[:1].float())
-    finally:
-        net.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return min(sides, default=2)  # the memory-efficient form calls none of them
 
 
 def in_steps(steps: Iterator, data: str) -> Iterator:

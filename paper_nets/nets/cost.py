@@ -124,8 +124,7 @@ def _stem(plan, c_out: int, image: tuple[int, int, int], activate: bool) -> tupl
         h, w = _halve(h, w)
     part += _conv(7 if plan.stem == "7x7" else 3, c_in, c_out, h, w, plan.norm)
     if activate:
-        # The convolution's output is kept for batch norm, and ReLU's for itself and for what reads it.
-        part += _norm(c_out, plan.norm) + _kept(c_out * h * w * (2 if plan.norm else 1))
+        part += _activation(c_out, h, w, plan.norm)
     if plan.stem == "7x7":
         h, w = _halve(h, w)
         part += _kept(c_out * h * w, INDEX)
@@ -140,7 +139,7 @@ def _head(channels: int, num_classes: int, h: int, w: int, activate: bool, norm:
 
 
 def _activation(channels: float, h: int, w: int, norm: bool) -> Cost:
-    """BN–ReLU before a convolution: the input is kept for batch norm, the output for ReLU and the convolution."""
+    """BN–ReLU: what enters is kept for batch norm, what leaves for ReLU and for the convolution after it."""
     return _norm(channels, norm) + _kept(channels * h * w * (2 if norm else 1))
 
 
@@ -174,8 +173,8 @@ def _block(
             h, w = _halve(h, w)
         part += _conv(kernel, before, after, h, w, plan.norm)
         if not plan.preact:
-            # Kept: the convolution's output for batch norm, and a ReLU's output; the last ReLU follows the addition.
-            part += _norm(after, plan.norm) + _kept(after * h * w * (2 if plan.norm else 1))
+            # The last ReLU follows the addition, and keeps as much.
+            part += _activation(after, h, w, plan.norm)
     c_out = convs[-1][2]
     if plan.projects(c_in, c_out, stride):
         part += _conv(1, c_in, c_out, h, w, plan.norm)

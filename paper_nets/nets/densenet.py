@@ -36,6 +36,12 @@ from paper_nets.nets.parts import (
 )
 
 
+def compressed(maps: int, compression: float) -> int:
+    """⌊θm⌋: how many of m feature maps a transition leaves (Section 3, "Compression")."""
+    # Rounded first: 0.29 · 100 is 28.999… in floating point, and θm is meant to be 29.
+    return floor(round(compression * maps, 6))
+
+
 @dataclass(frozen=True, kw_only=True)
 class DenseNetPlan:
     """What fixes a dense net; `DenseNet` takes the same arguments. Sections are the paper's.
@@ -97,8 +103,7 @@ class DenseNetPlan:
         enter, rows = self.channels_in, []
         for i, layers in enumerate(self.blocks):
             leave = enter + layers * self.growth_rate
-            # Rounded first: 0.29 * 100 is 28.999… in floating point, and θm is meant to be 29.
-            after = leave if i == len(self.blocks) - 1 else floor(round(self.compression * leave, 6))
+            after = leave if i == len(self.blocks) - 1 else compressed(leave, self.compression)
             rows.append((enter, after))
             enter = after
         return tuple(rows)
@@ -107,11 +112,6 @@ class DenseNetPlan:
     def depth(self) -> int:
         """Weighted layers L: the stem, each layer's convolutions, the transitions', and the classifier."""
         return 1 + sum(self.blocks) * (2 if self.bottleneck else 1) + len(self.blocks) - 1 + 1
-
-    @property
-    def halvings(self) -> int:
-        """How often the side of the feature maps is halved on the way to the head."""
-        return len(self.blocks) - 1 + (2 if self.stem == "7x7" else 0)
 
 
 class DenseLayer(nn.Module):

@@ -1,6 +1,7 @@
 """What plain, residual and dense nets share: stem, head, initialisation, and the sentences for bad input."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from numbers import Integral
 
 from torch import Tensor, nn
@@ -84,6 +85,16 @@ def check_blocks(blocks) -> None:
         )
 
 
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[nn.Module]:
+    """The net in evaluation mode; afterwards it is in the mode that it was in."""
+    was_training = net.training
+    try:
+        yield net.eval()
+    finally:
+        net.train(was_training)
+
+
 def check_dropout(share: float) -> None:
     if not (isinstance(share, int | float) and 0 <= share < 1):
         raise ValueError(f"dropout is {share!r}; it must lie in [0, 1), 0 for none.")
@@ -105,7 +116,8 @@ def check_choice(name: str, value, choices: Iterable[str]) -> None:
 
 def check_image(plan, shape: tuple[int, ...]) -> None:
     """Refuse images of shape (C, H, W) that the plan's net cannot take: other channels, or maps shrunk to nothing."""
-    smallest = 2**plan.halvings
+    halvings = len(plan.blocks) - 1 + (2 if plan.stem == "7x7" else 0)
+    smallest = 2**halvings
     if not isinstance(shape, tuple | list) or not all(map(_is_whole, shape)):
         raise ValueError(f"The shape of an image is {shape!r}; it must be channels, height and width, whole numbers.")
     if len(shape) != 3 or shape[0] != plan.in_channels or min(shape[1:]) < smallest:

@@ -87,11 +87,6 @@ class ResNetPlan:
         """Channels of each stage's 3×3 convolutions."""
         return tuple(self.width * 2**i for i in range(len(self.blocks)))
 
-    @property
-    def halvings(self) -> int:
-        """How often the side of the feature maps is halved on the way to the head."""
-        return len(self.blocks) - 1 + (2 if self.stem == "7x7" else 0)
-
     def convs(self, c_in: int, width: int, stride: int) -> tuple[tuple[int, int, int, int], ...]:
         """F's convolutions in a block, as (kernel, channels in, channels out, stride)."""
         if self.block == "basic":

@@ -1,6 +1,7 @@
 """What an image meets on its way through any net, read off the net itself."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from paper_nets.nets.densenet import DenseLayer
-from paper_nets.nets.parts import GlobalAveragePool
+from paper_nets.nets.parts import GlobalAveragePool, evaluating
 from paper_nets.nets.resnet import Block
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, GlobalAveragePool)
@@ -58,7 +59,7 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     Works for any net of convolutions, pools and linear layers, torchvision's VGG-19 as well as ours, and on the
     meta device, where neither weights nor images take memory. A pool that leaves the size as it was is left out.
     """
-    layers, shortcuts, units, multiply_adds, handles = [], [], [], [0], []
+    layers, shortcuts, units, starts, multiply_adds = [], [], [], [], [0]
 
     def layer_done(module, inputs, output, is_shortcut):
         shape = output.shape
@@ -79,29 +80,23 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
             layers.append(Layer("conv", kernel, stride, inputs[0].shape[1], c_out, side, cost))
 
     def unit_starts(module, inputs):
-        module.first_layer = len(layers)
+        starts.append(len(layers))
 
     def unit_done(module, inputs, output):
-        units.append((module.first_layer, len(layers) - 1))
+        units.append((starts.pop(), len(layers) - 1))
         if isinstance(module, Block) and module.residual:
             shortcuts.append(Shortcut(*units[-1], changes=inputs[0].shape != output.shape))
-        del module.first_layer
 
-    for name, module in net.named_modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear, *POOLS)):
-            is_shortcut = "W_s" in name.split(".")
-            handles.append(module.register_forward_hook(lambda *met, s=is_shortcut: layer_done(*met, s)))
-        elif isinstance(module, Block | DenseLayer):
-            handles += [module.register_forward_pre_hook(unit_starts), module.register_forward_hook(unit_done)]
-
-    training, device = net.training, next(net.parameters()).device
-    try:
-        with torch.no_grad():
-            net.eval()(torch.empty(1, *image, device=device))
-    finally:
-        net.train(training)
-        for handle in handles:
-            handle.remove()
+    with evaluating(net), torch.no_grad(), ExitStack() as hooks:
+        for name, module in net.named_modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear, *POOLS)):
+                is_shortcut = "W_s" in name.split(".")
+                note = lambda *met, s=is_shortcut: layer_done(*met, s)  # noqa: E731
+                hooks.enter_context(module.register_forward_hook(note))
+            elif isinstance(module, Block | DenseLayer):
+                hooks.enter_context(module.register_forward_pre_hook(unit_starts))
+                hooks.enter_context(module.register_forward_hook(unit_done))
+        net(torch.empty(1, *image, device=next(net.parameters()).device))
     return Trace(tuple(layers), tuple(shortcuts), tuple(units), multiply_adds[0])
 
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from paper_nets.nets import DenseNetPlan, cost
 from paper_nets.nets.cost import NetCost
+from paper_nets.nets.densenet import compressed
 from paper_nets.nets.parts import check_whole
 from paper_nets.show.figures import plain_log, tidy
 from paper_nets.show.picture import COLOURS, Picture, figure
@@ -212,14 +213,14 @@ def _staircase(axes: Axes, plan: DenseNetPlan, strip: tuple[float, float], brief
 
 
 @figure
-def staircase(plan: DenseNetPlan, title: str = "") -> Picture:
+def staircase(plan: DenseNetPlan) -> Picture:
     """Figure 10 of the review for any dense net: its parts, and below them the channels that stand before each layer.
 
-    A short block is drawn wider than its layers, so that its name fits. title: which net it is, unless given with its
-    depth, k and θ. Raises ValueError for more blocks than the net's images can be halved.
+    A short block is drawn wider than its layers, so that its name fits. Raises ValueError for more blocks than the
+    net's images can be halved.
     """
     made = f"k = {plan.growth_rate}, {'bottlenecks, ' if plan.bottleneck else ''}θ = {plan.compression:g}"
-    title = title or f"DenseNet-{plan.depth} ({made})"
+    title = f"DenseNet-{plan.depth} ({made})"
     picture = Picture(860, 460)
     axes = picture.add_axes((0.085, 0.105, 0.9, 0.52))
     words = _staircase(axes, plan, (1.04, 1.54))
@@ -298,9 +299,12 @@ def growth_explorer(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan]) -> P
 def transition(channels: int, compression: float, table: pandas.DataFrame, net: str) -> Picture:
     """What a transition's θ does: `channels` maps in and ⌊θ · channels⌋ out, and what a whole net costs with it.
 
-    `table` has compression (θ, the last row 1) and the costs of `net` to draw, each relative to that of θ = 1.
+    `table` has compression (θ, the last row 1) and the costs of `net` to draw, each relative to that of θ = 1. Raises
+    ValueError where no map is left.
     """
-    out = DenseNetPlan(blocks=(1, 1), growth_rate=1, stem_channels=channels - 1, compression=compression).channels[0][1]
+    out = compressed(channels, compression)
+    if out == 0:
+        raise ValueError(f"θ is {compression:g}; of {channels} maps so small a θ leaves none.")
     picture = Picture(860, 300)
     left, right = picture.add_axes((0.02, 0.04, 0.38, 0.82)), picture.add_axes((0.48, 0.16, 0.26, 0.7))
     across = max(1, round(channels**0.5))

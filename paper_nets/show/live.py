@@ -9,12 +9,14 @@ from IPython.display import HTML, display
 from paper_nets.show.panel import image
 from paper_nets.show.picture import Picture
 
+APART = 0.5  # seconds between two pictures
+
 
 class Live:
     """One output, redrawn in place under a progress bar; when all is done only the picture is left."""
 
-    def __init__(self, every: float = 0.5):
-        self._every, self._start, self._shown = every, time.perf_counter(), None
+    def __init__(self):
+        self._start, self._shown = time.perf_counter(), None
         self._handle = display(HTML("<p>Starting …</p>"), display_id=True)
 
     def show(self, draw: Callable[..., Picture], *data, done: float, doing: str, **options) -> None:
@@ -23,7 +25,7 @@ class Live:
         A picture too soon after the last is not drawn at all.
         """
         now = time.perf_counter()
-        if done < 1 and self._shown is not None and now - self._shown < self._every:
+        if done < 1 and self._shown is not None and now - self._shown < APART:
             return
         picture = draw(*data, **options)
         if done >= 1:

@@ -9,8 +9,9 @@ import ipywidgets
 from ipywidgets import BoundedIntText, Button, Combobox, FloatProgress, HBox, SelectMultiple
 
 from paper_nets.lab.compare import comparison, paper_ends
-from paper_nets.lab.data import EMBEDDED, Data, load
+from paper_nets.lab.data import DATA_SETS, Data, load
 from paper_nets.lab.series import Series
+from paper_nets.lab.train import in_a_sentence
 from paper_nets.nets import catalog
 from paper_nets.show.figures import run_curves
 from paper_nets.show.panel import image
@@ -33,7 +34,7 @@ class Workshop(ipywidgets.VBox):
         wide = {"style": {"description_width": "initial"}}
         names = list(catalog().query("dataset == 'CIFAR'").index)
         self.nets = SelectMultiple(options=names, value=["plain20", "resnet20"], rows=9, description="nets", **wide)
-        self.source = Combobox(options=EMBEDDED, value="digits", description="data, or a folder", **wide)
+        self.source = Combobox(options=DATA_SETS, value="digits", description="data, or a folder", **wide)
         self.side = BoundedIntText(value=32, min=8, max=224, description="a folder's pixels", **wide)
         self.images = BoundedIntText(value=0, min=0, max=10**7, description="training images, 0 for all", **wide)
         self.epochs = BoundedIntText(value=3, min=1, max=10_000, description="epochs", **wide)
@@ -71,10 +72,8 @@ class Workshop(ipywidgets.VBox):
                 work(Series(*choice, self.root))
             except Stopped:
                 self._say("Stopped. Start goes on after the last whole epoch.")
-            except MemoryError:
-                self._say("There is not enough memory for this; take a smaller net, or smaller or fewer images.")
-            except (ValueError, ArithmeticError, OSError, RuntimeError) as error:
-                self._say(str(error))
+            except (ValueError, ArithmeticError, OSError, RuntimeError, MemoryError) as error:
+                self._say(in_a_sentence(error))
             finally:
                 self.bar.layout.visibility = "hidden"
                 self._busy(False)
@@ -91,7 +90,7 @@ class Workshop(ipywidgets.VBox):
     def _load(self) -> Data:
         """The images that are asked for; a folder is read each time, since its pictures may be others now."""
         name = self.source.value
-        if name not in EMBEDDED:
+        if name not in DATA_SETS:
             return load(name, self.side.value)
         if name not in self._data:
             self._data = {name: load(name)}
@@ -109,7 +108,6 @@ class Workshop(ipywidgets.VBox):
 
     def _train(self, series: Series) -> None:
         self._tell_time(series)
-        expected = self.message.value
         self.bar.value, self.bar.layout.visibility = 0, "visible"
         ends = paper_ends(series.data.name)
 
@@ -118,7 +116,6 @@ class Workshop(ipywidgets.VBox):
             self.bar.value = now.done
             self.picture.value = image(run_curves(now.table, ends))
             self.table.value = Table(comparison(series.runs()).set_index("net"))._repr_html_()
-            self.message.value = expected
         self._say(f"Done. The runs are in the folder {self.root}.")
 
     def _repr_mimebundle_(self, **kwargs):
