@@ -1,4 +1,5 @@
-"""How long every panel of the notebooks takes, from the key press to the new picture: `make bench`, 20 minutes.
+"""How long every panel of the notebooks takes, from the key press to the new picture, or to the words that say why
+there is none: `make bench`, half an hour.
 
 In JupyterLab in Chromium, each notebook run as its reader would; every slider, menu and switch but those of panels that
 train. It fails where 95 of 100 presses are not answered within 80 ms.
@@ -18,17 +19,19 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 PRESSES = 60  # of the first slider of a panel; of every other control half as many
 LIMIT = 80
 
-# Resolves with the milliseconds from the next key press until the picture that it caused has been painted, or with
-# null where it caused none, at the end of a menu for one.
+# Resolves with the milliseconds from the next key press until the picture that it caused has been painted, or the words
+# that say what is wrong; with null where it caused neither, at the end of a menu for one.
 MEASURE = """panel => new Promise(resolve => {
     setTimeout(() => { seen.disconnect(); resolve(null); }, 2000);
     const before = panel.querySelector('img').src;
+    const words = () => panel.querySelector('[role=status]').textContent;
+    const said = words();
     let pressed;
     for (const act of ['keydown', 'change'])  // of a menu, which takes no arrow keys in JupyterLab, the choice
         document.addEventListener(act, () => { pressed = performance.now(); }, {capture: true, once: true});
     const seen = new MutationObserver(() => {
         const img = panel.querySelector('img');
-        if (!pressed || !img || img.src === before) return;
+        if (!pressed || !img || (img.src === before && words() === said)) return;
         seen.disconnect();
         img.decode().then(() => requestAnimationFrame(() => resolve(performance.now() - pressed)));
     });
@@ -40,7 +43,7 @@ STATE = "control => [control.ariaValueNow, control.value, control.className].joi
 
 def measure(page: Page, panel: Locator, control: Locator, keys: tuple[str, str], presses: int) -> numpy.ndarray:
     """Milliseconds for each of so many presses of a key that moves a control, of the other key where it has moved all
-    the way; NaN where the control moved and no picture came within two seconds."""
+    the way; NaN where the control moved and nothing came within two seconds."""
     control.scroll_into_view_if_needed()
     control.focus()
     page.keyboard.press("Home")
@@ -80,13 +83,13 @@ def in_words(times: numpy.ndarray) -> tuple[str, bool]:
     """What a control's times come to, and whether that is quick enough."""
     answered = times[~numpy.isnan(times)]
     if not len(answered):
-        return "no new picture", False
+        return "no answer", False
     middle, high = numpy.percentile(answered, (50, 95), method="higher")
     told = f"median {middle:.0f} ms, 95 of 100 under {high:.0f}, slowest {answered.max():.0f}"
     silent = len(times) - len(answered)
     # A menu may have an entry that changes nothing, as the explorer's "a net of your own".
     if silent:
-        told += f"; {silent} of {len(times)} without a new picture"
+        told += f"; {silent} of {len(times)} without an answer"
     return told, high < LIMIT and 3 * silent < len(times)
 
 
