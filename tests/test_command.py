@@ -668,7 +668,7 @@ def test_a_process_of_several_says_what_is_wrong_with_it_alone(monkeypatch, caps
     sentence(capsys.readouterr().err, "Process 1: There is no net")
     error = ValueError("It is told.")
     error.shared = True
-    assert parallel.sentence(error, "It is told.") == ""
+    assert parallel.of_this_process(error, "It is told.") == ""
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

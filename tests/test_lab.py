@@ -370,7 +370,7 @@ def test_runs_are_compared_at_the_same_length():
     runs = [run_of("a", 1), run_of("a", 2), run_of("a", 3), run_of("b", 1), run_of("b", 2), run_of("b", 2, seed=1)]
     assert longest(runs) == [runs[2], runs[4], runs[5]]
     assert alike(runs, ["a", "b"]) == [runs[1], runs[4], runs[5]]
-    with pytest.raises(ValueError, match="No length is common to the runs of a, c; record them with the same"):
+    with pytest.raises(ValueError, match="No length is common to the runs of a, c; record them at one length"):
         alike([*runs, run_of("c", 9)], ["a", "c"])
 
 
