@@ -8,6 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+class InputError(ValueError):
+    """Wrong input, in one sentence that says what would be right: all that the command line shows of it."""
+
+
 def conv(c_in: int, c_out: int, kernel: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
     """A convolution that keeps the size of the feature maps at stride 1 and halves it at stride 2."""
     return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
@@ -74,13 +78,13 @@ def check_whole(**values) -> None:
     """Refuse what is not a whole number of at least 1."""
     for name, value in values.items():
         if not _is_whole(value):
-            raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1.")
+            raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1.")
 
 
 def check_blocks(blocks) -> None:
     """Refuse what is not a tuple of whole numbers of at least 1."""
     if not (isinstance(blocks, tuple) and blocks and all(map(_is_whole, blocks))):
-        raise ValueError(
+        raise InputError(
             f"blocks is {blocks!r}; it must be a tuple of whole numbers of at least 1, one for each stage."
         )
 
@@ -97,21 +101,21 @@ def evaluating(net: nn.Module) -> Iterator[nn.Module]:
 
 def check_dropout(share: float) -> None:
     if not (isinstance(share, int | float) and 0 <= share < 1):
-        raise ValueError(f"dropout is {share!r}; it must lie in [0, 1), 0 for none.")
+        raise InputError(f"dropout is {share!r}; it must lie in [0, 1), 0 for none.")
 
 
 def check_switch(**values) -> None:
     """Refuse what is neither True nor False."""
     for name, value in values.items():
         if not isinstance(value, bool):
-            raise ValueError(f"{name} is {value!r}; it must be True or False.")
+            raise InputError(f"{name} is {value!r}; it must be True or False.")
 
 
 def check_choice(name: str, value, choices: Iterable[str]) -> None:
     """Refuse a value that is not among the choices, and name them."""
     choices = list(choices)
     if value not in choices:
-        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}.")
+        raise InputError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}.")
 
 
 def check_image(plan, shape: tuple[int, ...]) -> None:
@@ -119,9 +123,9 @@ def check_image(plan, shape: tuple[int, ...]) -> None:
     halvings = len(plan.blocks) - 1 + (2 if plan.stem == "7x7" else 0)
     smallest = 2**halvings
     if not isinstance(shape, tuple | list) or not all(map(_is_whole, shape)):
-        raise ValueError(f"The shape of an image is {shape!r}; it must be channels, height and width, whole numbers.")
+        raise InputError(f"The shape of an image is {shape!r}; it must be channels, height and width, whole numbers.")
     if len(shape) != 3 or shape[0] != plan.in_channels or min(shape[1:]) < smallest:
-        raise ValueError(
+        raise InputError(
             f"An image of shape {' × '.join(map(str, shape))} does not fit: this net takes {plan.in_channels} "
             f"channel{'s' if plan.in_channels > 1 else ''} × height × width, each side at least {smallest} pixels."
         )
