@@ -26,8 +26,9 @@ from paper_nets.lab import (
     table,
     train_each,
 )
+from paper_nets.lab.trace import Trace, architecture, trace
 from paper_nets.lab.train import in_steps
-from paper_nets.nets import Trace, architecture, build, catalog, cost, plan, published, trace
+from paper_nets.nets import build, catalog, cost, plan, published
 
 PLAIN = ("plain8", "plain20", "plain32", "plain56")
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")

@@ -89,7 +89,7 @@ def test_dense_block_sees_all_that_came_before():
 
 @pytest.mark.parametrize("name", ["plain20", "resnet56", "resnet50", "densenet_bc40_k12", "densenet121"])
 def test_initialisation_is_he(name):
-    net = build(name)
+    net = build(name, init="fan_in")
     for module in net.modules():
         if isinstance(module, nn.Conv2d) and module.weight.numel() > 5000:
             wanted = math.sqrt(2 / (module.in_channels * module.kernel_size[0] ** 2))

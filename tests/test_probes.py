@@ -35,7 +35,7 @@ def test_responses_are_what_each_convolution_answers(images):
 def test_block_inputs_lead_from_block_to_block(images):
     net = small()
     found = block_inputs(net, images)
-    assert [name for name, *_ in found] == ["stages.0.0", "stages.1.0", "stages.2.0"] and net.training
+    assert [name for name, *_ in found] == [f"stages.stage{i}.block1" for i in (1, 2, 3)] and net.training
     net.eval()
     assert torch.equal(found[0][2], net.stem(images))
     assert torch.equal(found[1][2], found[0][1](found[0][2]))

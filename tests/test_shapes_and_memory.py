@@ -5,7 +5,7 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from paper_nets import build, cost
-from paper_nets.nets import architecture, trace
+from paper_nets.lab import architecture, trace
 
 # (channels, side) after stem and stages, from the papers' architecture tables.
 CIFAR = [(16, 32), (16, 32), (32, 16), (64, 8)]

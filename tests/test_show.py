@@ -18,8 +18,8 @@ from torchvision import models
 
 from paper_nets import build, cost, plan, published, show
 from paper_nets.lab import load
-from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, ResNetPlan, trace
-from paper_nets.nets.trace import Layer, Trace
+from paper_nets.lab.trace import Layer, Trace, trace
+from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, ResNetPlan
 from paper_nets.show.panel import neighbours
 
 

@@ -18,6 +18,7 @@ from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, rec
 from paper_nets.lab.record import Run, recorded, table
 from paper_nets.lab.reuse import connection_weights, cut, cut_effects, direct_gradients
 from paper_nets.lab.series import Series, pace
+from paper_nets.lab.trace import Trace, architecture, trace
 from paper_nets.lab.train import DIGITS, Epoch, Recipe, only_decay, seeded, train, train_each
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "Recipe",
     "Run",
     "Series",
+    "Trace",
     "alike",
+    "architecture",
     "block_inputs",
     "block_jacobians",
     "calibrated",
@@ -58,6 +61,7 @@ __all__ = [
     "shuffled",
     "singular_values",
     "table",
+    "trace",
     "train",
     "train_each",
     "without",

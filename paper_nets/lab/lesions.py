@@ -10,7 +10,7 @@ from torch import nn
 
 from paper_nets.lab.data import Data
 from paper_nets.nets import Block
-from paper_nets.nets.parts import evaluating
+from paper_nets.nets.parts import ZeroPad, evaluating
 
 
 def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
@@ -27,8 +27,16 @@ def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
     for i in set(blocks):
         stage, place = places[i - 1]
         block = stage[place]
-        stage[place] = nn.Sequential(block.before, block.W_s, block.sigma)
+        stage[place] = nn.Sequential(block.before, _shortcut(block), block.sigma)
     return net
+
+
+def _shortcut(block: Block) -> nn.Module:
+    """A residual block's W_s; a plain block has none, so that of option A, which has no parameters either."""
+    if block.residual:
+        return block.W_s
+    first, *_, last = (layer for layer in block.F if isinstance(layer, nn.Conv2d))
+    return ZeroPad(last.out_channels - first.in_channels, first.stride[0])
 
 
 def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:

@@ -3,8 +3,8 @@
 from paper_nets.nets.catalog import NAMES, build, catalog, plan, published
 from paper_nets.nets.cost import cost
 from paper_nets.nets.densenet import DenseBlock, DenseLayer, DenseNet, DenseNetPlan, Transition
+from paper_nets.nets.parts import InputError
 from paper_nets.nets.resnet import Block, ResNet, ResNetPlan
-from paper_nets.nets.trace import Trace, architecture, trace
 from paper_nets.nets.weights import from_torchvision, pretrained
 
 __all__ = [
@@ -14,11 +14,10 @@ __all__ = [
     "DenseLayer",
     "DenseNet",
     "DenseNetPlan",
+    "InputError",
     "ResNet",
     "ResNetPlan",
-    "Trace",
     "Transition",
-    "architecture",
     "build",
     "catalog",
     "cost",
@@ -26,5 +25,4 @@ __all__ = [
     "plan",
     "pretrained",
     "published",
-    "trace",
 ]

@@ -8,6 +8,7 @@ import pandas
 from torch import nn
 
 from paper_nets.nets.densenet import DenseNet, DenseNetPlan
+from paper_nets.nets.parts import InputError
 from paper_nets.nets.resnet import ResNet, ResNetPlan
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "published"
@@ -48,13 +49,13 @@ def plan(name: str, **changes) -> ResNetPlan | DenseNetPlan:
 
     Beside the names in `catalog()`, the CIFAR families go on at any depth and growth rate: plain26, resnet8,
     preact_resnet1202, densenet22_k8, densenet_bc40_k24.
-    Raises ValueError for a name or a change that makes no net.
+    Raises InputError for a name or a change that makes no net.
     """
     net, arguments = _arguments(name)
     known = net.__dataclass_fields__
     for change in changes:
         if change not in known:
-            raise ValueError(f"{name} has no argument {change!r}; its arguments are {', '.join(known)}.")
+            raise InputError(f"{name} has no argument {change!r}; its arguments are {', '.join(known)}.")
     return net(**{**arguments, **changes})
 
 
@@ -80,11 +81,11 @@ def _arguments(name: str) -> tuple[type, dict]:
             shape = {"blocks": blocks, "growth_rate": k}
             return DenseNetPlan, {**shape, "bottleneck": True, "compression": 0.5, **IMAGENET}
         depths = ", ".join(map(str, DENSENET_IMAGENET))
-        raise ValueError(
+        raise InputError(
             f"There is no net {name!r}: the ImageNet DenseNets have {depths} layers, and a CIFAR DenseNet's name "
             "gives its growth rate too, as densenet40_k12 or densenet_bc100_k12."
         )
-    raise ValueError(f"There is no net {name!r}; the nets are {', '.join(NAMES)}.")
+    raise InputError(f"There is no net {name!r}; the nets are {', '.join(NAMES)}.")
 
 
 def _residual(name: str, kind: str, depth: int) -> dict:
@@ -99,7 +100,7 @@ def _residual(name: str, kind: str, depth: int) -> dict:
     n, rest = divmod(depth - 2, 6)
     if n < 1 or rest or depth in RESNET_IMAGENET:  # 50 and 152 are 6n + 2 too, but those names are ImageNet's
         others = "".join(f"{d}, " for d in imagenet)
-        raise ValueError(
+        raise InputError(
             f"There is no net {name!r}: a {kind} net has {others}164 or 1001 layers, or 6n + 2 for CIFAR: "
             f"{kind}20, {kind}32, {kind}44, {kind}56, {kind}110 and so on, but not 50 or 152."
         )
@@ -110,7 +111,7 @@ def _dense_cifar(name: str, bc: bool, depth: int, k: int) -> dict:
     layers, rest = divmod(depth - 4, 6 if bc else 3)
     if layers < 1 or rest or k < 1:
         form = "densenet_bc{L}_k{k} with L = 6n + 4" if bc else "densenet{L}_k{k} with L = 3n + 4"
-        raise ValueError(
+        raise InputError(
             f"There is no net {name!r}: the CIFAR nets of this family are {form} layers and k of at least 1."
         )
     shape = {"blocks": (layers,) * 3, "growth_rate": k}
@@ -127,11 +128,11 @@ def published(table: str) -> pandas.DataFrame:
 
     They are "resnet_cifar10", "resnet_imagenet", "resnet_flops", "densenet_imagenet", "densenet_cifar_svhn",
     "densenet_report" (a wider net), "ilsvrc_top5", and "resnet_figure1", which is read off
-    a figure. Raises ValueError for another name.
+    a figure. Raises InputError for another name.
     """
     tables = sorted(path.stem for path in PUBLISHED.glob("*.csv"))
     if table not in tables:
-        raise ValueError(f"There is no published table {table!r}; the tables are {', '.join(tables)}.")
+        raise InputError(f"There is no published table {table!r}; the tables are {', '.join(tables)}.")
     return _table(table).copy()
 
 

@@ -82,7 +82,7 @@ def cost(
     """The cost of one of our nets, of a plan, or of a name with changes, for images of shape (C, H, W).
 
     `image` is (in_channels, 224, 224) for the nets with an ImageNet stem and (in_channels, 32, 32) for the others
-    unless given. Raises ValueError for images that do not fit, TypeError for a net that is not ours.
+    unless given. Raises InputError for images that do not fit, TypeError for a net that is not ours.
     """
     if changes and not isinstance(net, str):
         raise TypeError("cost takes changes only beside a name, as cost('resnet20', width=32).")
@@ -165,8 +165,7 @@ def _block(
     plan: ResNetPlan, c_in: int, width: int, stride: int, h: int, w: int, activated: bool
 ) -> tuple[Cost, int, int]:
     part = Cost()
-    convs = plan.convs(c_in, width, stride)
-    for i, (kernel, before, after, step) in enumerate(convs):
+    for i, (before, after, kernel, step) in enumerate(plan.convs(c_in, width, stride)):
         if plan.preact and not (i == 0 and activated):
             part += _activation(before, h, w, plan.norm)
         if step == 2:
@@ -175,7 +174,7 @@ def _block(
         if not plan.preact:
             # The last ReLU follows the addition, and keeps as much.
             part += _activation(after, h, w, plan.norm)
-    c_out = convs[-1][2]
+    c_out = EXPANSION[plan.block] * width
     if plan.projects(c_in, c_out, stride):
         part += _conv(1, c_in, c_out, h, w, plan.norm)
         if not plan.preact:
@@ -205,10 +204,8 @@ def _dense(plan: DenseNetPlan, image):
 
 
 def _dense_layer(plan: DenseNetPlan, c_in: float, h: int, w: int) -> Cost:
-    k = plan.growth_rate
-    convs = ((1, c_in, 4 * k), (3, 4 * k, k)) if plan.bottleneck else ((3, c_in, k),)
     part = Cost()
-    for kernel, before, after in convs:
+    for before, after, kernel in plan.convs(c_in):
         part += _conv(kernel, before, after, h, w, plan.norm)
         if plan.memory_efficient:
             # The block's own maps are counted where they are read next.

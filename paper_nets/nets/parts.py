@@ -1,15 +1,66 @@
-"""What plain, residual and dense nets share: stem, head, initialisation, and the sentences for bad input."""
+"""What plain, residual and dense nets share: stem, head, initialisation, and the sentences for wrong input."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 
 class InputError(ValueError):
     """Wrong input, in one sentence that says what would be right: all that the command line shows of it."""
+
+
+class Net(nn.Module):
+    """A stem, stages and a head. Outside of `forward`, so that PyTorch can trace it, images are checked first."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        check_images(self.plan, x)
+        return super().__call__(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.stages(self.stem(x)))
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean of every feature map: (N, C, H, W) to (N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(dim=(2, 3))
+
+
+class ZeroPad(nn.Module):
+    """Shortcut option A: every `stride`-th pixel, and `extra` channels of zeros behind the others; no parameters."""
+
+    def __init__(self, extra: int, stride: int):
+        super().__init__()
+        self.extra, self.stride = extra, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
+
+
+KINDS = {
+    nn.Conv2d: "conv",
+    nn.BatchNorm2d: "bn",
+    nn.ReLU: "relu",
+    nn.Dropout: "dropout",
+    nn.Linear: "fc",
+    **dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d, GlobalAveragePool), "pool"),
+}
+
+
+def sequence(*layers: nn.Module) -> nn.Sequential:
+    """Layers one after the other, named by kind and number: conv1, bn1, relu1, conv2, …"""
+    named, count = nn.Sequential(), Counter()
+    for layer in layers:
+        kind = KINDS[type(layer)]
+        count[kind] += 1
+        named.add_module(f"{kind}{count[kind]}", layer)
+    return named
 
 
 def conv(c_in: int, c_out: int, kernel: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
@@ -22,71 +73,45 @@ def batch_norm(channels: int, norm: bool) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels)] if norm else []
 
 
+def bn_relu(channels: int, norm: bool) -> list[nn.Module]:
+    """BN–ReLU, or the ReLU alone."""
+    return [*batch_norm(channels, norm), nn.ReLU()]
+
+
 def stem(kind: str, c_in: int, c_out: int, norm: bool, activate: bool = True) -> nn.Sequential:
     """The first convolution: "3x3" keeps the size; "7x7", with a 3×3 max pool, divides it by 4.
 
     `activate=False` leaves batch norm and ReLU to what follows, as the CIFAR DenseNets do.
     """
-    activation = [*batch_norm(c_out, norm), nn.ReLU()] if activate else []
+    activation = bn_relu(c_out, norm) if activate else []
     if kind == "3x3":
-        return nn.Sequential(conv(c_in, c_out, 3, bias=not norm), *activation)
+        return sequence(conv(c_in, c_out, 3, bias=not norm), *activation)
     pool = nn.MaxPool2d(3, stride=2, padding=1)
-    return nn.Sequential(conv(c_in, c_out, 7, stride=2, bias=not norm), *activation, pool)
-
-
-class GlobalAveragePool(nn.Module):
-    """The mean of every feature map: (N, C, H, W) to (N, C)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.mean(dim=(2, 3))
+    return sequence(conv(c_in, c_out, 7, stride=2, bias=not norm), *activation, pool)
 
 
 def head(channels: int, num_classes: int, activate: bool, norm: bool) -> nn.Sequential:
     """Global average pool and linear layer, after batch norm and ReLU where the blocks end without them."""
-    activation = [*batch_norm(channels, norm), nn.ReLU()] if activate else []
-    return nn.Sequential(*activation, GlobalAveragePool(), nn.Linear(channels, num_classes))
+    activation = bn_relu(channels, norm) if activate else []
+    return sequence(*activation, GlobalAveragePool(), nn.Linear(channels, num_classes))
 
 
-class ZeroPad(nn.Module):
-    """Shortcut option A: every `stride`-th pixel, and `extra` channels of zeros; no parameters."""
+def initialise(net: nn.Module, mode: str = "fan_in") -> None:
+    """Draw convolutions with variance 2 / fan, since a ReLU halves what they read, and the classifier, which reads
+    averages, with 1 / fan-in; no bias.
 
-    def __init__(self, extra: int, stride: int):
-        super().__init__()
-        self.extra, self.stride = extra, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
-
-
-def initialise(net: nn.Module) -> None:
-    """He initialisation (arXiv 1502.01852, Equation 10): variance 2 / fan-in for convolutions, since a ReLU halves what
-    they read; 1 / fan-in for the classifier, which reads averages; no bias."""
+    Args:
+        mode: "fan_in", kernel² · channels in (He et al., arXiv 1502.01852, Equation 10, which the ResNet paper cites);
+            or "fan_out", kernel² · channels out, as in the DenseNet authors' code (liuzhuang13/DenseNet,
+            models/densenet.lua; their paper says only that it follows He).
+    """
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
         elif isinstance(module, nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
         if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def _is_whole(value) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
-
-
-def check_whole(**values) -> None:
-    """Refuse what is not a whole number of at least 1."""
-    for name, value in values.items():
-        if not _is_whole(value):
-            raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1.")
-
-
-def check_blocks(blocks) -> None:
-    """Refuse what is not a tuple of whole numbers of at least 1."""
-    if not (isinstance(blocks, tuple) and blocks and all(map(_is_whole, blocks))):
-        raise InputError(
-            f"blocks is {blocks!r}; it must be a tuple of whole numbers of at least 1, one for each stage."
-        )
 
 
 @contextmanager
@@ -99,7 +124,42 @@ def evaluating(net: nn.Module) -> Iterator[nn.Module]:
         net.train(was_training)
 
 
+def numbered_names(net: nn.Module) -> dict[str, str]:
+    """The names that tensors had in files of version 0.1, when layers had numbers, and those that they have now:
+    {"stages.0.0.F.0.weight": "stages.stage1.block1.F.conv1.weight", …}."""
+    names = {}
+    for name in net.state_dict():
+        module, old, (*path, tensor) = net, [], name.split(".")
+        for child in path:
+            numbered = isinstance(module, nn.Sequential)
+            old.append(str(list(module._modules).index(child)) if numbered else child)
+            module = module.get_submodule(child)
+        names[".".join([*old, tensor])] = name
+    return names
+
+
+def is_count(value) -> bool:
+    """Whether a value is a whole number of at least 1."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+
+
+def check_whole(**values) -> None:
+    """Refuse what is not a whole number of at least 1."""
+    for name, value in values.items():
+        if not is_count(value):
+            raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1.")
+
+
+def check_blocks(blocks) -> None:
+    """Refuse what is not a tuple of whole numbers of at least 1."""
+    if not (isinstance(blocks, tuple) and blocks and all(map(is_count, blocks))):
+        raise InputError(
+            f"blocks is {blocks!r}; it must be a tuple of whole numbers of at least 1, one for each stage."
+        )
+
+
 def check_dropout(share: float) -> None:
+    """Refuse what is no share."""
     if not (isinstance(share, int | float) and 0 <= share < 1):
         raise InputError(f"dropout is {share!r}; it must lie in [0, 1), 0 for none.")
 
@@ -122,10 +182,25 @@ def check_image(plan, shape: tuple[int, ...]) -> None:
     """Refuse images of shape (C, H, W) that the plan's net cannot take: other channels, or maps shrunk to nothing."""
     halvings = len(plan.blocks) - 1 + (2 if plan.stem == "7x7" else 0)
     smallest = 2**halvings
-    if not isinstance(shape, tuple | list) or not all(map(_is_whole, shape)):
+    if not isinstance(shape, tuple | list) or not all(map(is_count, shape)):
         raise InputError(f"The shape of an image is {shape!r}; it must be channels, height and width, whole numbers.")
     if len(shape) != 3 or shape[0] != plan.in_channels or min(shape[1:]) < smallest:
         raise InputError(
             f"An image of shape {' × '.join(map(str, shape))} does not fit: this net takes {plan.in_channels} "
             f"channel{'s' if plan.in_channels > 1 else ''} × height × width, each side at least {smallest} pixels."
         )
+
+
+def check_images(plan, x) -> None:
+    """Refuse what is not a batch of images that the plan's net can take; while PyTorch traces it nothing is refused."""
+    if isinstance(x, fx.Proxy) or torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return
+    if not isinstance(x, Tensor):
+        raise InputError(f"The images are of type {type(x).__name__}; they must be a tensor of shape (N, C, H, W).")
+    if x.dim() != 4:
+        shape = " × ".join(map(str, x.shape)) or "a single number"
+        one = "; a single image becomes a batch by image.unsqueeze(0)" if x.dim() == 3 else ""
+        raise InputError(f"The shape of the images is {shape}; it must be (N, C, H, W){one}.")
+    if not x.is_floating_point():
+        raise InputError(f"The images are {x.dtype}; they must be floating point, as images.float() / 255.")
+    check_image(plan, tuple(x.shape[1:]))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from paper_nets.nets.catalog import DENSENET_IMAGENET, RESNET_IMAGENET, build
+from paper_nets.nets.parts import InputError
 
 SHARED = (*(f"resnet{d}" for d in RESNET_IMAGENET), *(f"densenet{d}" for d in DENSENET_IMAGENET if d != 264))
 
@@ -13,11 +14,11 @@ def from_torchvision(state_dict: dict[str, Tensor]) -> nn.Module:
 
     Both register their tensors in the order of the forward pass, so the n-th of theirs is the n-th of ours. The
     bottlenecks come with their stride in the 3×3 convolution, as torchvision has it ("v1.5").
-    Raises ValueError for a state_dict of any other net.
+    Raises InputError for a state_dict of any other net.
     """
     theirs = list(state_dict.values()) if isinstance(state_dict, dict) else []
     if not theirs or not all(isinstance(tensor, Tensor) for tensor in theirs):
-        raise ValueError(
+        raise InputError(
             f"from_torchvision takes a state_dict, names with tensors; this is {type(state_dict).__name__}."
         )
     for name in SHARED:
@@ -29,7 +30,7 @@ def from_torchvision(state_dict: dict[str, Tensor]) -> nn.Module:
             copies = (tensor.detach().clone() for tensor in theirs)
             net.load_state_dict(dict(zip(ours, copies, strict=True)), assign=True)
             return net
-    raise ValueError(
+    raise InputError(
         f"This state_dict of {len(theirs)} tensors fits none of the nets shared with torchvision: {', '.join(SHARED)}."
     )
 
@@ -39,12 +40,12 @@ def pretrained(name: str) -> nn.Module:
 
     They are the first published ones, trained much as the papers train; later ones owe more to their recipe.
 
-    Raises ValueError for a net that torchvision does not have, ConnectionError without a network.
+    Raises InputError for a net that torchvision does not have, ConnectionError without a network.
     """
     from torchvision import models
 
     if name not in SHARED:
-        raise ValueError(f"There are no published weights for {name!r}; there are for {', '.join(SHARED)}.")
+        raise InputError(f"There are no published weights for {name!r}; there are for {', '.join(SHARED)}.")
     try:
         return from_torchvision(models.get_model(name, weights="IMAGENET1K_V1").state_dict())
     except (OSError, RuntimeError) as error:  # no network; a file that is not what was published

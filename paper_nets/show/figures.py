@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from paper_nets.lab.data import Data
-from paper_nets.nets.trace import Layer, Trace
+from paper_nets.lab.trace import Layer, Trace
 from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
 
 LINES = ((0, (4, 1, 1, 1, 1, 1)), "-", "--", "-.", ":")
@@ -286,8 +286,8 @@ def side_by_side(nets: Mapping[str, Trace]) -> Picture:
 
     Solid arcs are identity shortcuts, dotted arcs those that change dimensions.
     """
-    sides = sorted({layer.side for net in nets.values() for layer in net.layers}, reverse=True)
-    heights = [max(sum(layer.side == side for layer in net.layers) for net in nets.values()) for side in sides]
+    sides = sorted({layer.size for net in nets.values() for layer in net.layers}, reverse=True)
+    heights = [max(sum(layer.size == side for layer in net.layers) for net in nets.values()) for side in sides]
     tops = {side: sum(heights[:i]) + 0.6 * i for i, side in enumerate(sides)}
     total = sum(heights) + 0.6 * len(sides)
     picture = Picture(760, int(20 * (total + 2)))
@@ -298,7 +298,7 @@ def side_by_side(nets: Mapping[str, Trace]) -> Picture:
     shades = ("#f0f0f0", "#dbe9f6", "#fde5cc", "#dff0d8", "#f5d9e8", "#e5dcf0", "#eeeeee")
     shades = dict(zip(sides, cycle(shades), strict=False))
     for side in sides:
-        axes.text(-0.02, tops[side] + 0.4, f"maps\n{side} × {side}", ha="right", va="center", fontsize=8)
+        axes.text(-0.02, tops[side] + 0.4, f"maps\n{side[0]} × {side[1]}", ha="right", va="center", fontsize=8)
         axes.axhline(tops[side] - 0.32, color="0.85", linewidth=0.7)
     for column, (name, net) in enumerate(nets.items()):
         title = f"{name}\n{net.multiply_adds / 1e9:.2f} × 10⁹ multiply–adds"
@@ -306,11 +306,11 @@ def side_by_side(nets: Mapping[str, Trace]) -> Picture:
         filled = dict.fromkeys(sides, 0)
         rows = []
         for layer in net.layers:
-            y = tops[layer.side] + filled[layer.side]
-            filled[layer.side] += 1
+            y = tops[layer.size] + filled[layer.size]
+            filled[layer.size] += 1
             rows.append(y + 0.4)
             axes.add_patch(
-                Rectangle((column + 0.12, y), 0.66, 0.8, facecolor=shades[layer.side], edgecolor="0.4", linewidth=0.6)
+                Rectangle((column + 0.12, y), 0.66, 0.8, facecolor=shades[layer.size], edgecolor="0.4", linewidth=0.6)
             )
             axes.text(column + 0.45, y + 0.42, _describe(layer), ha="center", va="center", fontsize=7)
         for before, after in zip(rows, rows[1:], strict=False):
@@ -330,7 +330,7 @@ def _describe(layer: Layer) -> str:
     if layer.kind == "linear":
         return f"fc {layer.channels}"
     if layer.kind == "pool":
-        return f"pool, /{layer.stride}" if layer.side > 1 else "average pool"
+        return f"pool, /{layer.stride}" if layer.size > (1, 1) else "average pool"
     halving = f", /{layer.stride}" if layer.stride > 1 else ""
     return f"{layer.kernel}×{layer.kernel} conv, {layer.channels}{halving}"
 

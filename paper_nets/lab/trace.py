@@ -1,0 +1,143 @@
+"""The layers that an image passes on its way through any net, read off the net itself."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+
+import pandas
+import torch
+from torch import nn
+
+from paper_nets.nets import Block, DenseLayer
+from paper_nets.nets.parts import GlobalAveragePool, evaluating
+
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, GlobalAveragePool)
+# What a projection on a shortcut is called: here, and in torchvision's nets.
+SHORTCUTS = {"W_s", "downsample"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer.
+
+    Args:
+        kind: "conv", "pool" or "linear".
+        kernel, stride: of a convolution; of a pool the factor by which it shrinks its input; else 0 and 1.
+        reads, channels: channels of its input and of its output.
+        size: height and width of its output, (1, 1) after a linear layer.
+        multiply_adds: for one image.
+    """
+
+    kind: str
+    kernel: int
+    stride: int
+    reads: int
+    channels: int
+    size: tuple[int, int]
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A shortcut around layers `first` to `last`; it `changes` dimensions where the feature maps do."""
+
+    first: int
+    last: int
+    changes: bool
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The layers in the order of the forward pass, projections on shortcuts left out, and the shortcuts around them.
+
+    Args:
+        units: the first and the last layer of each plain or residual block and of each dense layer of ours.
+        multiply_adds: for one image, the projections included.
+    """
+
+    layers: tuple[Layer, ...]
+    shortcuts: tuple[Shortcut, ...]
+    units: tuple[tuple[int, int], ...]
+    multiply_adds: int
+
+
+def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
+    """Send one image of shape (C, H, W) through `net` and write down the layers that it passes.
+
+    Works for any net of convolutions, pools and linear layers, torchvision's as well as ours, and on the meta device,
+    where neither weights nor images take memory. A pool that leaves the size as it was is left out.
+    """
+    layers, shortcuts, units, starts, multiply_adds = [], [], [], [], 0
+
+    def layer_done(module, inputs, output, is_shortcut):
+        nonlocal multiply_adds
+        read, size = inputs[0].shape, (*output.shape[2:], 1, 1)[:2]
+        if isinstance(module, POOLS):
+            if size != tuple(read[2:]):
+                layers.append(Layer("pool", 0, read[2] // size[0], read[1], read[1], size, 0))
+            return
+        cost = module.weight.numel() * size[0] * size[1]
+        multiply_adds += cost
+        if is_shortcut:
+            return
+        kind, kernel, stride = "linear", 0, 1
+        if isinstance(module, nn.Conv2d):
+            kind, kernel, stride = "conv", module.kernel_size[0], module.stride[0]
+        layers.append(Layer(kind, kernel, stride, read[1], output.shape[1], size, cost))
+
+    def unit_starts(module, inputs):
+        starts.append(len(layers))
+
+    def unit_done(module, inputs, output):
+        units.append((starts.pop(), len(layers) - 1))
+        if isinstance(module, Block) and module.residual:
+            shortcuts.append(Shortcut(*units[-1], changes=inputs[0].shape != output.shape))
+
+    with evaluating(net), torch.no_grad(), ExitStack() as hooks:
+        for name, module in net.named_modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear, *POOLS)):
+                is_shortcut = bool(SHORTCUTS.intersection(name.split(".")))
+                note = lambda *seen, s=is_shortcut: layer_done(*seen, s)  # noqa: E731
+                hooks.enter_context(module.register_forward_hook(note))
+            elif isinstance(module, Block | DenseLayer):
+                hooks.enter_context(module.register_forward_pre_hook(unit_starts))
+                hooks.enter_context(module.register_forward_hook(unit_done))
+        net(torch.empty(1, *image, device=next(net.parameters()).device))
+    return Trace(tuple(layers), tuple(shortcuts), tuple(units), multiply_adds)
+
+
+def architecture(nets: Mapping[str, Trace]) -> pandas.DataFrame:
+    """The architecture table of the papers (Table 1 in both), read off the nets.
+
+    Returns: a column for each net, a row for each size of feature maps, and the multiply–adds. A cell lists the layers
+    whose output has this size, in brackets what repeats or belongs together in a block or a dense layer:
+    "[3×3, 64 · 3×3, 64] × 2".
+    """
+    sizes = sorted({layer.size for net in nets.values() for layer in net.layers}, reverse=True)
+    rows = {f"{h} × {w}": {name: _cell(net, (h, w)) for name, net in nets.items()} for h, w in sizes}
+    rows["multiply–adds"] = {name: f"{net.multiply_adds / 1e9:.3f} × 10⁹" for name, net in nets.items()}
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("output size")
+
+
+def _cell(net: Trace, size: tuple[int, int]) -> str:
+    units = (" · ".join(map(_label, unit)) for unit in _units(net) if unit[-1].size == size)
+    counted = ((label, len(list(same))) for label, same in groupby(units))
+    return "; ".join(label if times == 1 and "·" not in label else f"[{label}] × {times}" for label, times in counted)
+
+
+def _units(net: Trace) -> Iterator[tuple[Layer, ...]]:
+    """The layers, those of one block or of one dense layer together."""
+    last_of, i = dict(net.units), 0
+    while i < len(net.layers):
+        last = last_of.get(i, i)
+        yield net.layers[i : last + 1]
+        i = last + 1
+
+
+def _label(layer: Layer) -> str:
+    if layer.kind == "conv":
+        return f"{layer.kernel}×{layer.kernel}, {layer.channels}"
+    if layer.kind == "linear":
+        return f"fc {layer.channels}"
+    return "average pool" if layer.size == (1, 1) else "pool"
