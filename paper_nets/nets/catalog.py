@@ -1,7 +1,6 @@
 """The nets of both papers by name, and what the papers published of them."""
 
 import re
-from functools import cache
 from pathlib import Path
 
 import pandas
@@ -118,11 +117,6 @@ def _dense_cifar(name: str, bc: bool, depth: int, k: int) -> dict:
     return {**shape, "bottleneck": True, "compression": 0.5} if bc else shape
 
 
-@cache
-def _table(name: str) -> pandas.DataFrame:
-    return pandas.read_csv(PUBLISHED / f"{name}.csv")
-
-
 def published(table: str) -> pandas.DataFrame:
     """One of the papers' tables, errors in per cent, parameters in millions, multiply–adds in 10⁹.
 
@@ -133,7 +127,7 @@ def published(table: str) -> pandas.DataFrame:
     tables = sorted(path.stem for path in PUBLISHED.glob("*.csv"))
     if table not in tables:
         raise InputError(f"There is no published table {table!r}; the tables are {', '.join(tables)}.")
-    return _table(table).copy()
+    return pandas.read_csv(PUBLISHED / f"{table}.csv")
 
 
 COLUMNS = {
@@ -160,10 +154,16 @@ def catalog() -> pandas.DataFrame:
     test or validation errors in per cent, on CIFAR with the standard augmentation, on ImageNet of one net on 10
     crops; `published` has the others. (The paper's ResNet-18 has shortcuts of option A, ours as all of them of B.)
     """
-    rows = pandas.DataFrame([_described(name) for name in NAMES]).set_index("net")
-    rows = rows.reindex(
-        columns=[*rows, *dict.fromkeys(new for columns in COLUMNS.values() for new in columns.values())]
-    )
+    rows = [
+        {
+            "net": name,
+            "dataset": "ImageNet" if made.stem == "7x7" else "CIFAR",
+            "depth": made.depth,
+            "growth_rate": getattr(made, "growth_rate", None),
+        }
+        for name, made in zip(NAMES, map(plan, NAMES), strict=True)
+    ]
+    printed = pandas.DataFrame()
     for table, columns in COLUMNS.items():
         found = published(table)
         if table == "densenet_cifar_svhn":
@@ -173,11 +173,5 @@ def catalog() -> pandas.DataFrame:
         if table == "resnet_imagenet":
             found = found[found.test == "val 10-crop"].sort_values("shortcut", key=lambda option: option != "B")
         found = found.drop_duplicates("net").set_index("net").rename(columns=columns)
-        rows = rows.combine_first(found[list(columns.values())].loc[found.index.isin(rows.index)])[list(rows)]
-    return rows.reindex(NAMES)
-
-
-def _described(name: str) -> dict:
-    made = plan(name)
-    dataset = "ImageNet" if made.stem == "7x7" else "CIFAR"
-    return {"net": name, "dataset": dataset, "depth": made.depth, "growth_rate": getattr(made, "growth_rate", None)}
+        printed = printed.combine_first(found[list(columns.values())])
+    return pandas.DataFrame(rows).set_index("net").join(printed)

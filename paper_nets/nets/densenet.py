@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from paper_nets.nets import parts
-from paper_nets.nets.efficient import efficient_block
 from paper_nets.nets.parts import InputError, bn_relu, conv, sequence
 
 
@@ -56,6 +55,8 @@ class DenseBlock(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.memory_efficient and self.training and torch.is_grad_enabled():
+            from paper_nets.nets.efficient import efficient_block  # here, since only this way of training needs it
+
             return efficient_block(self, x)
         features = [x]
         for layer in self:
@@ -175,16 +176,8 @@ class DenseNetPlan:
     num_classes: int = 10
 
     def __post_init__(self):
-        parts.check_blocks(self.blocks)
-        parts.check_whole(
-            growth_rate=self.growth_rate,
-            stem_channels=self.channels_in,
-            in_channels=self.in_channels,
-            num_classes=self.num_classes,
-        )
-        parts.check_switch(bottleneck=self.bottleneck, norm=self.norm, memory_efficient=self.memory_efficient)
-        parts.check_choice("stem", self.stem, ("3x3", "7x7"))
-        parts.check_choice("init", self.init, ("fan_in", "fan_out"))
+        parts.check_fields(self, stem=("3x3", "7x7"), init=("fan_in", "fan_out"))
+        parts.check_whole(stem_channels=self.channels_in)
         if not (isinstance(self.compression, int | float) and 0 < self.compression <= 1):
             raise InputError(f"compression is {self.compression!r}; θ must lie in (0, 1], 1 for no compression.")
         parts.check_dropout(self.dropout)

@@ -34,12 +34,17 @@ def efficient_block(layers: nn.ModuleList, x: Tensor) -> Tensor:
 
 class _Block(Function):
     @staticmethod
-    def forward(ctx, layers: nn.ModuleList, x: Tensor, *parameters: Tensor) -> Tensor:
+    def forward(ctx, layers: nn.Sequential, x: Tensor, *parameters: Tensor) -> Tensor:
+        """x, (N, c_in, H, W), and behind it what each layer adds: (N, c_out, H, W), channels last.
+
+        `parameters` are those of the layers, in their order; they are arguments so that autograd asks for their
+        gradients. Kept for `backward`: the maps; their means and inverse standard deviations, (c_out,) each; and of
+        each bottleneck its output, (N, 4k, H, W), with mean and inverse standard deviation, (4k,) each.
+        """
         n, c_in, h, w = x.shape
         growth = layers[0].H[-1].out_channels
         c_out = c_in + growth * len(layers)
         maps = torch.empty((n, c_out, h, w), dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-        # Of each map, over the batch: its mean, and 1 / its standard deviation.
         mean, inverse = torch.empty((2, c_out), dtype=parameters[0].dtype, device=x.device)
         read, active = torch.empty((2, maps.numel()), dtype=x.dtype, device=x.device)
         maps[:, :c_in], mean[:c_in], inverse[:c_in] = x, *_measure(x, layers[0].H[0].eps)
@@ -68,6 +73,11 @@ class _Block(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor):
+        """The gradients by x and by each of the parameters, from that by the block's output, (N, c_out, H, W).
+
+        From the last layer to the first: its own maps' gradient is complete, since all their readers come later. It
+        goes back through the layer, whose input is normalised again, and is added to that of the maps read.
+        """
         maps, mean, inverse, *narrow = ctx.saved_tensors
         n, c, h, w = maps.shape
         count = n * h * w
@@ -95,24 +105,17 @@ class _Block(Function):
                 inner_norm, _, inner_conv = bottleneck
                 activated = _activated(y, inner_norm, y_mean, y_inverse, active)
                 g, g_kernel = _through_conv(g, activated, inner_conv)
-                g, g_scale, g_shift = aten.native_batch_norm_backward(
-                    g, y, inner_norm.weight, None, None, y_mean, y_inverse, True, inner_norm.eps, [True] * 3
+                measured = (None, None, y_mean, y_inverse, True)
+                g, *inner = aten.native_batch_norm_backward(
+                    g, y, inner_norm.weight, *measured, inner_norm.eps, [True] * 3
                 )
-                inner = (g_scale, g_shift, g_kernel)
+                inner.append(g_kernel)
             features = _read(maps, c, read)
             activated = _activated(features, norm, mean[:c], inverse[:c], active)
             g, g_kernel = _through_conv(g, activated, conv)
+            as_given = (mean[:c], _variance(inverse[:c], norm), None, None, False)
             g, g_scale, g_shift = aten.native_batch_norm_backward(
-                g,
-                features,
-                norm.weight,
-                mean[:c],
-                _variance(inverse[:c], norm),
-                None,
-                None,
-                False,
-                norm.eps,
-                [True] * 3,
+                g, features, norm.weight, *as_given, norm.eps, [True] * 3
             )
             given[:, :c] += g
             sum_g[:c] += norm.weight * g_shift
@@ -141,21 +144,11 @@ def _read(maps: Tensor, c: int, memory: Tensor) -> Tensor:
 
 def _activated(x: Tensor, norm: nn.BatchNorm2d, mean: Tensor, inverse: Tensor, memory: Tensor) -> Tensor:
     """BN–ReLU of (N, C, H, W) with these statistics, in the given memory."""
-    result, unused = _like(x, memory), mean.new_empty(0)
-    aten.native_batch_norm.out(
-        x,
-        norm.weight,
-        norm.bias,
-        mean,
-        _variance(inverse, norm),
-        False,
-        0.0,
-        norm.eps,
-        out=result,
-        save_mean=unused,
-        save_invstd=unused.clone(),
-    )
-    return result.relu_()
+    unused = mean.new_empty(0)
+    places = {"out": _like(x, memory), "save_mean": unused, "save_invstd": unused.clone()}
+    variance = _variance(inverse, norm)
+    aten.native_batch_norm.out(x, norm.weight, norm.bias, mean, variance, False, 0.0, norm.eps, **places)
+    return places["out"].relu_()
 
 
 def _like(x: Tensor, memory: Tensor) -> Tensor:
@@ -179,17 +172,6 @@ def _track(norm: nn.BatchNorm2d, mean: Tensor, inverse: Tensor, count: int) -> N
 
 def _through_conv(gradient: Tensor, activated: Tensor, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
     """The gradients of what a convolution's ReLU reads, and of its kernel."""
-    before, kernel, _ = aten.convolution_backward(
-        gradient,
-        activated,
-        conv.weight.to(activated.dtype),
-        None,
-        conv.stride,
-        conv.padding,
-        conv.dilation,
-        False,
-        [0, 0],
-        1,
-        [True, True, False],
-    )
-    return aten.threshold_backward.grad_input(before, activated, 0, grad_input=before), kernel.to(conv.weight.dtype)
+    kernel, form = conv.weight.to(activated.dtype), (conv.stride, conv.padding, conv.dilation, False, [0, 0], 1)
+    g, g_kernel, _ = aten.convolution_backward(gradient, activated, kernel, None, *form, [True, True, False])
+    return aten.threshold_backward.grad_input(g, activated, 0, grad_input=g), g_kernel.to(conv.weight.dtype)

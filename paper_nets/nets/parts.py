@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from numbers import Integral
 
 import torch
@@ -143,19 +144,29 @@ def is_count(value) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
+def check_fields(plan, **choices: Iterable[str]) -> None:
+    """Refuse a field of a dataclass that is not what its type says, or not among the choices given for it."""
+    kinds = {
+        bool: (lambda value: isinstance(value, bool), "True or False"),
+        int: (is_count, "a whole number of at least 1"),
+        tuple[int, ...]: (
+            lambda value: isinstance(value, tuple) and len(value) > 0 and all(map(is_count, value)),
+            "a tuple of whole numbers of at least 1, one for each stage",
+        ),
+    }
+    for field in fields(plan):
+        value = getattr(plan, field.name)
+        if field.name in choices:
+            check_choice(field.name, value, choices[field.name])
+        elif field.type in kinds and not kinds[field.type][0](value):
+            raise InputError(f"{field.name} is {value!r}; it must be {kinds[field.type][1]}.")
+
+
 def check_whole(**values) -> None:
     """Refuse what is not a whole number of at least 1."""
     for name, value in values.items():
         if not is_count(value):
             raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1.")
-
-
-def check_blocks(blocks) -> None:
-    """Refuse what is not a tuple of whole numbers of at least 1."""
-    if not (isinstance(blocks, tuple) and blocks and all(map(is_count, blocks))):
-        raise InputError(
-            f"blocks is {blocks!r}; it must be a tuple of whole numbers of at least 1, one for each stage."
-        )
 
 
 def check_dropout(share: float) -> None:

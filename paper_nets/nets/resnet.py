@@ -152,14 +152,8 @@ class ResNetPlan:
     num_classes: int = 10
 
     def __post_init__(self):
-        parts.check_blocks(self.blocks)
-        parts.check_whole(width=self.width, in_channels=self.in_channels, num_classes=self.num_classes)
-        parts.check_switch(residual=self.residual, preact=self.preact, norm=self.norm)
-        parts.check_choice("block", self.block, EXPANSION)
-        parts.check_choice("shortcut", self.shortcut, "ABC")
-        parts.check_choice("stride_in", self.stride_in, ("1x1", "3x3"))
-        parts.check_choice("stem", self.stem, ("3x3", "7x7"))
-        parts.check_choice("init", self.init, ("fan_in", "fan_out"))
+        stem, init = ("3x3", "7x7"), ("fan_in", "fan_out")
+        parts.check_fields(self, block=EXPANSION, shortcut="ABC", stride_in=("1x1", "3x3"), stem=stem, init=init)
 
     @property
     def depth(self) -> int:
