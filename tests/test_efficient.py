@@ -52,7 +52,7 @@ def test_the_gradient_is_that_of_finite_differences():
 
 def test_evaluation_and_no_grad_take_the_plain_way(monkeypatch):
     plain, efficient = twins(torch.float32)
-    monkeypatch.setattr("paper_nets.nets.densenet.efficient_block", lambda *_: pytest.fail("the efficient way"))
+    monkeypatch.setattr("paper_nets.nets.efficient.efficient_block", lambda *_: pytest.fail("the efficient way"))
     x = torch.randn(2, 3, 16, 16)
     with torch.no_grad():
         assert torch.equal(plain(x), efficient(x))
