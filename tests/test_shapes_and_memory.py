@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
+from torchvision import models
 
 from paper_nets import build, cost
 from paper_nets.lab import architecture, trace
@@ -131,3 +132,28 @@ def test_architecture_tables_are_the_papers_own():
     assert table.resnet50["14 × 14"] == "[1×1, 256 · 3×3, 256 · 1×1, 1024] × 6"
     assert table.densenet121["56 × 56"] == "pool; [1×1, 128 · 3×3, 32] × 6; 1×1, 128"
     assert table.densenet121["7 × 7"] == "pool; [1×1, 128 · 3×3, 32] × 16"
+
+
+def test_a_trace_tells_both_sides_of_an_image():
+    found = trace(build("resnet18", num_classes=10), (3, 64, 128))
+    assert [layer.size for layer in found.layers][:3] == [(32, 64), (16, 32), (16, 32)]
+    assert list(architecture({"resnet18": found}).index) == [
+        "32 × 64",
+        "16 × 32",
+        "8 × 16",
+        "4 × 8",
+        "2 × 4",
+        "1 × 1",
+        "multiply–adds",
+    ]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121"])
+def test_a_trace_of_torchvisions_net_is_that_of_ours(name):
+    """Layer by layer and to the multiply–add, projections on shortcuts counted there and not listed."""
+    changes = {"stride_in": "3x3"} if name == "resnet50" else {}
+    with torch.device("meta"):
+        theirs, ours = models.get_model(name), build(name, **changes)
+    theirs, ours = (trace(net, (3, 224, 224)) for net in (theirs, ours))
+    layers = [[layer for layer in found.layers if layer.kind != "pool"] for found in (theirs, ours)]
+    assert layers[0] == layers[1] and theirs.multiply_adds == ours.multiply_adds
