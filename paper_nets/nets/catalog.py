@@ -48,7 +48,7 @@ def plan(name: str, **changes) -> ResNetPlan | DenseNetPlan:
 
     Beside the names in `catalog()`, the CIFAR families go on at any depth and growth rate: plain26, resnet8,
     preact_resnet1202, densenet22_k8, densenet_bc40_k24.
-    Raises InputError for a name or a change that makes no net.
+    Raises InputError for a name or a change that describes no net.
     """
     net, arguments = _arguments(name)
     known = net.__dataclass_fields__
