@@ -9,9 +9,11 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import fields, replace
+from dataclasses import Field, fields, replace
 from math import isnan
 from pathlib import Path
+from types import NoneType
+from typing import get_args
 
 import torch
 from tqdm import tqdm
@@ -25,7 +27,7 @@ from paper_nets.lab.record import (
     Run,
     as_options,
     folder_of,
-    is_whole,
+    is_finished,
     keep,
     make,
     may_keep,
@@ -36,18 +38,18 @@ from paper_nets.lab.record import (
 )
 from paper_nets.lab.speed import NETS, speeds
 from paper_nets.lab.train import (
-    PRECISIONS,
     Epoch,
     Recipe,
     Training,
+    build_for_training,
+    default_recipe,
     fast_precision,
     in_a_sentence,
+    is_expected,
     threads_for,
-    trainee,
-    usual,
     with_dropout,
 )
-from paper_nets.nets.parts import check_image
+from paper_nets.nets.parts import InputError, check_image
 from paper_nets.show import run_curves
 
 WRONG, STOPPED = 2, 130
@@ -59,21 +61,24 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:
         """In one sentence, as every other wrong input, and without the usage."""
-        raise ValueError(f"{message}; see {self.prog} --help.")
+        raise InputError(f"{message}; see {self.prog} --help.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     # Large pages spare the kernel clearing small ones for every activation: a sixth of a dense net's step on Linux.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    asked = argparse.Namespace(traceback=False)
     try:
         asked = _parser().parse_args(arguments)
         return asked.run(asked)
-    except BrokenPipeError:  # whoever read what was said, as `head`, has had enough
+    except BrokenPipeError:  # whoever read the output, as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WRONG
-    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
-        if words := parallel.of_this_process(error, in_a_sentence(error)):
-            print(words, file=sys.stderr)
+    except Exception as error:
+        if asked.traceback or not is_expected(error):
+            raise
+        if message := parallel.message_of_this_process(error, in_a_sentence(error)):
+            print(message, file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         print("Stopped; the same command takes a training up again after its last whole epoch.", file=sys.stderr)
@@ -82,11 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m paper_nets", description="ResNet and DenseNet, understood by running them.")
+    parser.add_argument("--traceback", action="store_true", help="show where an error came from, not only what it is")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("train", help="train a net by name and record the run; again, to go on with it")
     command.add_argument("net", help="a name from paper_nets.catalog(), as resnet56 or densenet40_k12")
-    command.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
     _add_recipe(command)
     command.set_defaults(run=_train)
 
@@ -94,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("nets", nargs="+", metavar="net", help="names from paper_nets.catalog()")
     command.add_argument("--seeds", type=int, default=1, help="how many seeds, 0 being the first (default 1)")
     command.add_argument("--at-once", type=int, help="runs at the same time (default: cores ÷ threads; 1 on a GPU)")
-    _add_recipe(command)
+    _add_recipe(command, leave_out=("seed",))
     command.set_defaults(run=_sweep)
 
     command = commands.add_parser("speed", help="images per second and memory in training, beside a plain loop")
@@ -126,41 +131,38 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_recipe(command: argparse.ArgumentParser) -> None:
-    """The options of `train` and `sweep`; those of the recipe are not set unless given, the net's paper decides."""
+def _add_recipe(command: argparse.ArgumentParser, leave_out: Sequence[str] = ()) -> None:
+    """The options of `train` and `sweep`. Those of the recipe are its fields, and not set unless given: the net's paper
+    decides."""
     command.add_argument(
         "--data", default="digits", help="digits (default), cifar10, cifar100, or a folder with train/CLASS, test/CLASS"
     )
     command.add_argument("--side", type=int, help="pixels to which a folder's images are resized (32)")
     command.add_argument("--images", type=int, help="training images in all, equally many of each class (all)")
     length = command.add_mutually_exclusive_group()
-    length.add_argument(
-        "--epochs", type=int, help="passes over the images (digits: 15; dense nets: 300; others, but for CIFAR: 164)"
-    )
-    length.add_argument(
-        "--iterations", type=int, help="the length in steps instead (plain and residual nets on CIFAR: 64000)"
-    )
-    command.add_argument("--batch", type=int, help="images per step (128; dense nets and digits: 64)")
-    command.add_argument("--learning-rate", type=float, help="the highest (0.1)")
-    command.add_argument("--schedule", choices=("step", "one-cycle"), help="step; on the digits one-cycle")
-    switch = argparse.BooleanOptionalAction
-    command.add_argument("--augment", action=switch, help="crop and flip the training images (all but the digits)")
-    command.add_argument("--dropout", type=float, help="in dense nets (0.2 with --no-augment, else and on digits 0)")
-    command.add_argument("--warm-up", action=switch, help="start at a tenth of the rate (from 110 layers on)")
-    command.add_argument("--momentum", type=float, help="of SGD (0.9)")
-    command.add_argument("--nesterov", action=switch, help="Nesterov's momentum (dense nets)")
-    command.add_argument("--weight-decay", type=float, help="(0.0001)")
-    command.add_argument("--validation", type=int, help="training images held out and measured too (0)")
+    for field in fields(Recipe):
+        if field.name in leave_out or field.name == "precision":  # that is the machine's, for `speed` too
+            continue
+        group = length if field.name in ("epochs", "iterations") else command
+        _add_field(group, field)
     _add_machine(command)
     command.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the recorded runs (default runs)")
 
 
+def _add_field(command, field: Field) -> None:
+    """An option for a field of `Recipe`: --learning-rate for learning_rate; for a switch --augment and --no-augment."""
+    kind = next(kind for kind in (get_args(field.type) or (field.type,)) if kind is not NoneType)
+    how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind, **field.metadata}
+    command.add_argument("--" + field.name.replace("_", "-"), **{**how, "help": field.metadata["help"]})
+
+
 def _add_machine(command: argparse.ArgumentParser) -> None:
-    switch = argparse.BooleanOptionalAction
-    command.add_argument("--precision", choices=PRECISIONS, help="bfloat16 where the hardware has it")
+    _add_field(command, Recipe.__dataclass_fields__["precision"])
     command.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one")
     command.add_argument("--threads", type=int, help="on the CPU (train: as many as cores, 1 for digits; sweep: 1)")
-    command.add_argument("--compile", action=switch, help="torch.compile; pays on long runs (off)")
+    command.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, help="torch.compile; pays on long runs (off)"
+    )
 
 
 def _add_runs(command: argparse.ArgumentParser, default: str) -> None:
@@ -173,7 +175,7 @@ def _machine(asked: argparse.Namespace) -> tuple[str, bool]:
     """The device to train on, and whether to compile for it; sets the number of threads."""
     device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("This machine has no GPU that PyTorch can use; leave --device out, or ask for cpu.")
+        raise InputError("This machine has no GPU that PyTorch can use; leave --device out, or ask for cpu.")
     if asked.threads is not None:
         _check_count("threads", asked.threads)
         torch.set_num_threads(asked.threads)
@@ -182,7 +184,7 @@ def _machine(asked: argparse.Namespace) -> tuple[str, bool]:
 
 def _check_count(option: str, value: float) -> None:
     if not 1 <= value <= 1000:
-        raise ValueError(f"{option} is {value}; it must be at least 1, and at most 1000.")
+        raise InputError(f"{option} is {value}; it must be at least 1, and at most 1000.")
 
 
 def _train(asked: argparse.Namespace) -> int:
@@ -192,10 +194,10 @@ def _train(asked: argparse.Namespace) -> int:
         data = _data(asked)
         settings = settings_of(asked.net, data, recipe)
         folder = folder_of(asked.runs, settings)
-        if parallel.first(lambda: is_whole(folder, settings)):
-            _say(f"{folder} is whole already.")
+        if parallel.first(lambda: is_finished(folder, settings)):
+            _say(f"{folder} is finished already.")
             return 0
-        net = trainee(asked.net, data, recipe, device, compiled)
+        net = build_for_training(asked.net, data, recipe, device, compiled)
         check_image(net.plan, data.shape)
         _watch(Training(net, data, recipe, device, compiled), folder, settings)
     return 0
@@ -203,7 +205,7 @@ def _train(asked: argparse.Namespace) -> int:
 
 def _data(asked: argparse.Namespace) -> Data:
     if asked.side is not None and asked.data in DATA_SETS:
-        raise ValueError(f"side is {asked.side}; it is for a folder's images, leave it out with {asked.data}.")
+        raise InputError(f"side is {asked.side}; it is for a folder's images, leave it out with {asked.data}.")
     data = load(asked.data) if asked.side is None else load(asked.data, asked.side)
     return data if asked.images is None else data.subset(asked.images)
 
@@ -213,7 +215,7 @@ def _recipe(asked: argparse.Namespace, device: str) -> Recipe:
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if {"epochs", "iterations"} & set(chosen):
         chosen = {"epochs": None, "iterations": None, **chosen}
-    ordinary = usual(asked.net, asked.data, chosen.get("augment", True), asked.images)
+    ordinary = default_recipe(asked.net, asked.data, chosen.get("augment", True), asked.images)
     recipe = replace(ordinary, **{"precision": fast_precision(device), **chosen})
     with_dropout(asked.net, recipe)  # refused before anything is read or begun
     return recipe
@@ -267,7 +269,7 @@ def _sweep(asked: argparse.Namespace) -> int:
     for net in nets:
         _recipe(argparse.Namespace(**{**vars(asked), "net": net, "seed": 0}), "cpu")
     if asked.runs.exists() and not asked.runs.is_dir():
-        raise ValueError(f"{asked.runs} is a file; runs need a folder, or a name that is still free.")
+        raise InputError(f"{asked.runs} is a file; runs need a folder, or a name that is still free.")
     _data(asked)  # what is wrong with the images is said once, and they are downloaded once
     threads = asked.threads or 1
     device, _ = _machine(argparse.Namespace(**{**vars(asked), "threads": None}))
@@ -303,7 +305,7 @@ def _sweep(asked: argparse.Namespace) -> int:
         pool.shutdown()
     failed = [f"{net} seed {seed}" for (net, seed), well in zip(wanted, done, strict=True) if not well]
     if failed:
-        raise RuntimeError(f"{len(failed)} of {len(wanted)} runs failed: {', '.join(failed)}; what they said is above.")
+        raise InputError(f"{len(failed)} of {len(wanted)} runs failed: {', '.join(failed)}; what they said is above.")
     print(f"All {len(wanted)} runs are in {asked.runs}.")
     return 0
 
@@ -345,11 +347,11 @@ def _compare(asked: argparse.Namespace) -> int:
 
 def _plot(asked: argparse.Namespace) -> int:
     if asked.to.suffix not in (".png", ".svg"):
-        raise ValueError(f"{asked.to} is no name for a picture; it must end in .png or .svg.")
+        raise InputError(f"{asked.to} is no name for a picture; it must end in .png or .svg.")
     runs = _runs(asked) if asked.runs else longest(recorded("cifar10"))
     data = sorted({run.settings["data"] for run in runs})
     if len(data) > 1:
-        raise ValueError(f"These runs are on {', '.join(data)}; name those of one data set, to share their axes.")
+        raise InputError(f"These runs are on {', '.join(data)}; name those of one data set, to share their axes.")
     picture = run_curves(table(runs), paper_ends(data[0]))
     picture.savefig(asked.to, dpi=200)
     print(f"{asked.to}: {picture.alt}.")
@@ -377,7 +379,7 @@ def _keep(asked: argparse.Namespace) -> int:
     runs = [run for root in asked.runs for run in runs_in(root)]
     names = [may_keep(run, asked.to, asked.weights).name for run in runs]  # all of them or none
     if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"Two of these runs are named {min(twice)}; keep them in folders of their own.")
+        raise InputError(f"Two of these runs are named {min(twice)}; keep them in folders of their own.")
     for run in runs:
         print(f"kept in {keep(run, asked.to, asked.weights)}")
     return 0

@@ -28,7 +28,7 @@ from paper_nets.lab import (
 )
 from paper_nets.lab.trace import Trace, architecture, trace
 from paper_nets.lab.train import in_steps
-from paper_nets.nets import build, catalog, cost, plan, published
+from paper_nets.nets import InputError, build, catalog, cost, plan, published
 
 PLAIN = ("plain8", "plain20", "plain32", "plain56")
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -296,16 +296,16 @@ def check_folder(folder: Path) -> None:
     """Refuse a file, what lies in one, and a folder with an index.html of another kind."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise ValueError(f"{there} is a file; figures need a folder, or a name that is still free.")
+        raise InputError(f"{there} is a file; figures need a folder, or a name that is still free.")
     page = folder / "index.html"
     if page.exists() and f"<title>{TITLE}</title>" not in page.read_text(encoding="utf-8", errors="replace"):
-        raise ValueError(f"{folder} has an index.html that is not of these figures; name another folder.")
+        raise InputError(f"{folder} has an index.html that is not of these figures; name another folder.")
 
 
 def write(folder: Path, figures: list[Figure], watch: Callable[[Figure], None] = lambda _: None) -> Path:
     """Draw figures into `folder` as PNG and SVG, with a page that shows all of them; returns the page's path.
 
-    Everything is drawn before anything is moved there. Raises ValueError as `check_folder` does.
+    Everything is drawn before anything is moved there. Raises InputError as `check_folder` does.
     """
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)

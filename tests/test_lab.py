@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy
 import pandas
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 from torch.nn import functional
 from torch.optim import SGD
 from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
+from torchvision import datasets
 
 from paper_nets import published
 from paper_nets.__main__ import main
@@ -30,16 +33,18 @@ from paper_nets.lab import (
     train_each,
 )
 from paper_nets.lab.data import CIFAR10_FINGERPRINT, _in_colour, crop_and_flip
+from paper_nets.lab.speed import kind_of
 from paper_nets.lab.train import (
     DENSENET,
     RESNET,
     Training,
     batches_of,
+    build_for_training,
+    default_recipe,
     iterations_per_epoch,
     threads_for,
-    trainee,
-    usual,
 )
+from paper_nets.nets.parts import InputError, numbered_names
 
 SHORT = replace(DIGITS, epochs=2)
 # Of the images themselves, which are not here.
@@ -132,12 +137,34 @@ def test_images_come_in_one_order_wherever_they_were_read_from(tmp_path):
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_cifar_without_a_network_says_so(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(ConnectionError, match=f"CIFAR-{name[5:]} is not in the folder data") as error:
+    with pytest.raises(ConnectionError, match=f"CIFAR-{name[5:]} is not in {tmp_path}/home/paper_nets") as error:
         load(name)
     assert "\n" not in str(error.value)
-    assert not list(tmp_path.iterdir())
+    assert not list((tmp_path / "here").iterdir())
+
+
+@pytest.mark.parametrize("place", ["here/data", "home/paper_nets"])
+def test_cifar_is_found_where_it_lies(place, tmp_path, monkeypatch):
+    """In the folder data, as before, or in one place for all working folders of a user."""
+    asked = []
+
+    def cifar10(root, train, download):
+        asked.append(root.resolve())
+        images = numpy.zeros((10, 32, 32, 3), dtype=numpy.uint8)
+        return SimpleNamespace(data=images, targets=list(range(10)), classes=list("0123456789"))
+
+    cifar10.base_folder = "cifar-10-batches-py"
+    (tmp_path / place / cifar10.base_folder).mkdir(parents=True)
+    (tmp_path / "here").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(datasets, "CIFAR10", cifar10)
+    assert load("cifar10").train_images.shape == (10, 3, 32, 32)
+    assert asked == [tmp_path / place] * 2
 
 
 def test_validation_images_are_held_out_and_always_the_same(digits):
@@ -217,15 +244,18 @@ def test_the_papers_lengths():
     assert DENSENET.steps(50_000) == 300 * 782 and DENSENET.nesterov and DENSENET.batch == 64
     for recipe in (RESNET, DENSENET):
         assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay, recipe.schedule) == (0.1, 0.9, 1e-4, "step")
-    assert [usual(f"resnet{depth}", "cifar10").warm_up for depth in (56, 110, 1202)] == [False, True, True]
-    assert usual("densenet_bc100_k12", "cifar10") == DENSENET and usual("densenet_bc100_k12", "digits") == DIGITS
+    assert [default_recipe(f"resnet{depth}", "cifar10").warm_up for depth in (56, 110, 1202)] == [False, True, True]
+    assert default_recipe("densenet_bc100_k12", "cifar10") == replace(DENSENET, init="fan_out")
+    assert default_recipe("densenet_bc100_k12", "digits") == replace(DIGITS, init="fan_out")
     assert RESNET.augment and DENSENET.augment and DENSENET.dropout == 0
-    assert usual("densenet40_k12", "cifar10", augment=False) == replace(DENSENET, augment=False, dropout=0.2)
-    assert usual("resnet20", "cifar10", augment=False) == replace(RESNET, augment=False)
+    assert default_recipe("densenet40_k12", "cifar10", augment=False) == replace(
+        DENSENET, augment=False, dropout=0.2, init="fan_out"
+    )
+    assert default_recipe("resnet20", "cifar10", augment=False) == replace(RESNET, augment=False, init="fan_in")
     # As many passes over fewer images, not as many steps, which would be thousands of passes.
     for data, part in (("my_pictures", None), ("cifar10", 100)):
-        recipe = usual("resnet20", data, part=part)
-        assert recipe == replace(RESNET, iterations=None, epochs=164) and recipe.steps(50_000) == 64_124
+        recipe = default_recipe("resnet20", data, part=part)
+        assert recipe == replace(RESNET, iterations=None, epochs=164, init="fan_in") and recipe.steps(50_000) == 64_124
 
 
 @pytest.mark.parametrize("augment", [False, True])
@@ -239,7 +269,7 @@ def test_a_step_is_that_of_a_loop_written_by_hand(augment, digits):
     for step in range(3):
         batch = torch.arange(32 * step, 32 * step + 32)
         chance = torch.rand(32, 3, generator=torch.Generator().manual_seed(step))
-        training._chance.manual_seed(step)
+        training._generator.manual_seed(step)
         training.step(batch, 0.05)
         x = (digits.train_images[batch] - mean) / std
         if augment:
@@ -301,7 +331,7 @@ def test_bfloat16_learns_too(name, changes, digits):
     recipes = (SHORT, replace(SHORT, precision="bfloat16"))
     full, half = (list(train(net, digits, recipe)) for net, recipe in zip(nets, recipes, strict=True))
     assert full[0].training_loss != half[0].training_loss == pytest.approx(full[0].training_loss, rel=0.1)
-    assert half[-1].training_error < 20
+    assert half[-1].training_error == pytest.approx(full[-1].training_error, abs=3) and half[-1].training_error < 30
 
 
 @pytest.mark.parametrize("images", [1, 2, 127, 128, 129, 130, 256, 257])
@@ -320,7 +350,7 @@ def test_a_channel_that_never_changes_is_no_obstacle(digits):
 
 def test_dropout_drops_a_share_of_every_convolutions_outputs(digits):
     recipe = replace(SHORT, epochs=1, dropout=0.25)
-    net = trainee("densenet_bc10_k8", digits, recipe, "cpu")
+    net = build_for_training("densenet_bc10_k8", digits, recipe, "cpu")
     drops = [module for module in net.modules() if isinstance(module, torch.nn.Dropout)]
     convolutions = [module for module in net.modules() if isinstance(module, torch.nn.Conv2d)]
     assert len(drops) == len(convolutions) - 1 == 8  # after all but the stem
@@ -332,8 +362,84 @@ def test_dropout_drops_a_share_of_every_convolutions_outputs(digits):
     assert shares == pytest.approx([0.25] * 8, abs=0.05)
     training.error(digits.test_images, digits.test_labels)
     assert set(shares[8:]) == {0.0}
-    with pytest.raises(ValueError, match=r"dropout is 0.25; the net must be a dense one"):
-        Training(seeded("densenet_bc10_k8", digits, 0), digits, recipe)
+    for built, told in ((None, 0.25), (0.25, 0.0), (0.5, 0.25)):
+        message = f"dropout is {told}; the net was built with {built or 0}, and both must agree"
+        with pytest.raises(InputError, match=message):
+            Training(seeded("densenet_bc10_k8", digits, 0, dropout=built), digits, replace(recipe, dropout=told))
+
+
+def test_dropout_is_the_seeds_alone_and_leaves_the_callers_random_numbers(digits):
+    """Whatever was drawn before, and whether the training was begun here or taken up."""
+    recipe, losses = replace(SHORT, epochs=2, dropout=0.25), []
+    for before in (1, 2):
+        torch.manual_seed(before)
+        wanted = torch.Generator().manual_seed(before).get_state()
+        training = Training(build_for_training("densenet_bc10_k8", digits, recipe, "cpu"), digits, recipe)
+        training.epoch()
+        goes_on = Training(build_for_training("densenet_bc10_k8", digits, recipe, "cpu"), digits, recipe)
+        goes_on.restore(training.state(), training.rows)
+        losses += [training.epoch().training_loss, goes_on.epoch().training_loss]
+        assert torch.equal(torch.get_rng_state(), wanted)
+    assert len(set(losses)) == 1
+
+
+def test_an_epoch_after_the_last_one_is_refused(digits):
+    training = Training(seeded("plain8", digits, 0), digits, replace(DIGITS, epochs=1))
+    training.epoch()
+    with pytest.raises(InputError, match="All 23 iterations are done"):
+        training.epoch()
+
+
+def test_data_and_runs_can_be_compared_and_put_into_sets(digits):
+    run = recorded("digits")[0]
+    assert digits == digits and digits != replace(digits) and len({digits, digits, run, run}) == 2
+    assert run != replace(run)
+
+
+def test_the_mean_is_that_of_all_pixels(digits):
+    photographs = torch.randint(256, (50, 3, 32, 32), dtype=torch.uint8)
+    for images in (digits.train_images, photographs):
+        mean, std = replace(digits, train_images=images).mean_and_std
+        pixels = images.double()
+        torch.testing.assert_close(mean, pixels.mean((0, 2, 3), keepdim=True).float())
+        torch.testing.assert_close(std, pixels.transpose(0, 1).flatten(1).std(1).view(1, -1, 1, 1).float())
+
+
+def test_what_is_read_again_has_not_been_changed_by_its_readers():
+    first = recorded("digits")[0]
+    first.curve["training_error"] = 0.0
+    assert recorded("digits")[0].curve.training_error.max() > 0
+
+
+@pytest.mark.parametrize(
+    ("operator", "kind"),
+    [
+        ("aten::addmm", "the rest"),
+        ("Optimizer.zero_grad#SGD.zero_grad", "the rest"),
+        ("aten::add_", "copies, sums and ReLU"),
+        ("aten::zero_", "copies, sums and ReLU"),
+        ("aten::native_batch_norm_backward", "batch norm"),
+        ("aten::mkldnn_convolution", "convolution"),
+        ("aten::_to_copy", "copies, sums and ReLU"),
+    ],
+)
+def test_the_kinds_of_work_are_told_by_whole_words(operator, kind):
+    assert kind_of(operator) == kind
+
+
+@pytest.mark.parametrize("name", ["plain20", "densenet40_k12"])
+def test_runs_of_before_layers_had_names_and_dense_nets_an_initialisation_are_read(name):
+    """The recorded runs of the package, as users have them: tensors by number, and no word of how weights began."""
+    run = next(run for run in recorded("cifar10") if run.net == name and (run.folder / "weights.safetensors").exists())
+    settings = json.loads((run.folder / "settings.json").read_text())
+    if "init" not in settings["recipe"]:
+        assert run.recipe.init == "fan_in"
+        assert ("--init fan_in" in run.command) == name.startswith("dense")
+    stored = safetensors.torch.load_file(run.folder / "weights.safetensors")
+    net = run.weights()
+    numbered = numbered_names(net)
+    for name, tensor in stored.items():
+        assert torch.equal(net.state_dict()[numbered.get(name, name)].float(), tensor.float())
 
 
 def test_training_learns_and_is_the_same_for_the_same_seed(digits):

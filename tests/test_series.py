@@ -26,7 +26,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_bits(digits, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         list(stopped.make(stop))
-    assert [(run.net, run.whole) for run in stopped.runs()] == [("plain8", True)]
+    assert [(run.net, run.finished) for run in stopped.runs()] == [("plain8", True)]
     again = list(stopped.make())
     assert [(len(now.table), now.done) for now in again] == [(3, 0.75), (4, 1)]
     assert stopped.seconds_left() == {"plain8": 0, "resnet8": 0}
@@ -42,7 +42,7 @@ def test_its_runs_are_those_of_the_command(images, digits, tmp_path, capsys):
     list(series.make())
     some = ["--images", str(images)] if images else []
     assert main(["train", "plain8", "--epochs", "1", "--seed", "2", "--runs", str(tmp_path), *some]) == 0
-    assert f"{series.folder('plain8')} is whole already." in capsys.readouterr().out
+    assert f"{series.folder('plain8')} is finished already." in capsys.readouterr().out
 
 
 def test_a_part_of_the_digits_is_trained_as_the_digits_are(digits, tmp_path):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas
 
 from paper_nets.lab.record import Run
-from paper_nets.nets import catalog, cost, published
+from paper_nets.nets import InputError, catalog, cost, published
 
 
 def paper_ends(data: str) -> pandas.DataFrame:
@@ -57,13 +57,13 @@ def longest(runs: Sequence[Run]) -> list[Run]:
 def alike(runs: Sequence[Run], nets: Sequence[str]) -> list[Run]:
     """The runs of `nets` at the greatest length that all of them have been run at, fit to be compared.
 
-    Raises ValueError for no nets, and where they have no length in common.
+    Raises InputError for no nets, and where they have no length in common.
     """
     if not nets:
-        raise ValueError("There are no nets to compare; name at least one.")
+        raise InputError("There are no nets to compare; name at least one.")
     lengths = set.intersection(*({_steps(run) for run in runs if run.net == net} for net in nets))
     if not lengths:
-        raise ValueError(f"No length is common to the runs of {', '.join(nets)}; record them at one length.")
+        raise InputError(f"No length is common to the runs of {', '.join(nets)}; record them at one length.")
     return [run for run in runs if run.net in nets and _steps(run) == max(lengths)]
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.client import HTTPException
@@ -15,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
-from paper_nets.nets.parts import check_whole
+from paper_nets.nets.parts import InputError, check_whole
 
 CIFAR = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 DATA_SETS = ("digits", *CIFAR)
@@ -25,7 +24,7 @@ CIFAR10_FINGERPRINT = "3f74c57e52780dae"
 FOREIGN = {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Data:
     """Images (N, C, H, W) as bytes, labels (N,), and the names of the classes.
 
@@ -53,9 +52,15 @@ class Data:
     @cached_property
     def mean_and_std(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each channel over the training images, on the scale 0 to 255."""
-        pixels = self.train_images.transpose(0, 1).flatten(1).float()
-        # A channel that never changes has no deviation to divide by.
-        return pixels.mean(1).view(1, -1, 1, 1), pixels.std(1).clamp(min=1).view(1, -1, 1, 1)
+        # From how often each of the 256 values occurs: exact, and without a copy of all images in floating point.
+        values, statistics = torch.arange(256, dtype=torch.float64), []
+        for channel in self.train_images.transpose(0, 1):
+            counts = channel.flatten().bincount(minlength=256)
+            mean = (counts * values).sum() / counts.sum()
+            variance = (counts * (values - mean).square()).sum() / (counts.sum() - 1)
+            statistics.append((mean, variance.sqrt().clamp(min=1)))  # a channel may never change
+        mean, std = torch.tensor(statistics, dtype=torch.float32).T
+        return mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) of this kind as a net sees them: every channel with mean 0 and standard deviation 1."""
@@ -73,14 +78,14 @@ class Data:
     def subset(self, count: int) -> "Data":
         """These data with `count` of the training images, equally many of each class or one more, always the same.
 
-        Their name says so: "digits_200". Raises ValueError for a number of images that there are not.
+        Their name says so: "digits_200". Raises InputError for a number of images that there are not.
         """
         images = len(self.train_images)
         if not (isinstance(count, int) and 2 <= count <= images):
-            raise ValueError(f"images is {count!r}; {self.name} has {images} to train on, so it must be 2 to {images}.")
+            raise InputError(f"images is {count!r}; {self.name} has {images} to train on, so it must be 2 to {images}.")
         drawn = torch.randperm(images, generator=torch.Generator().manual_seed(0))
         labels = self.train_labels[drawn].long()
-        # The how-manieth of its class each image is; first all the first ones, then the second ones, and so on.
+        # Each image's number within its class; first all the first ones, then the second ones, and so on.
         turn = functional.one_hot(labels, len(self.classes)).cumsum(0).gather(1, labels.unsqueeze(1)).squeeze(1)
         taken = drawn[turn.argsort(stable=True)[:count]].sort().values
         return replace(
@@ -94,11 +99,11 @@ class Data:
     def hold_out(self, count: int, device: torch.device) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Training and validation images with their labels, `count` of them drawn for validation, always the same.
 
-        Raises ValueError unless at least two images are left to train on.
+        Raises InputError unless at least two images are left to train on.
         """
         images = len(self.train_images)
         if not 0 <= count <= images - 2:
-            raise ValueError(
+            raise InputError(
                 f"validation is {count}; {self.name} has {images} training images, so it must be at most {images - 2}."
             )
         drawn = torch.randperm(images, generator=torch.Generator().manual_seed(0))
@@ -109,7 +114,7 @@ class Data:
 def load(name: str | Path, side: int = 32) -> Data:
     """`digits`, `cifar10`, `cifar100`, or a folder laid out as train/CLASS/… and test/CLASS/….
 
-    A folder's images are resized to `side` × `side` pixels. Raises ValueError or FileNotFoundError for a folder
+    A folder's images are resized to `side` × `side` pixels. Raises InputError or FileNotFoundError for a folder
     that cannot be trained on, ConnectionError when CIFAR is not there and cannot be downloaded.
     """
     if name == "digits":
@@ -132,22 +137,24 @@ def digits() -> Data:
 
 
 def cifar(name: str) -> Data:
-    """CIFAR-10 or -100 through torchvision, downloaded into the folder data on first use: 50,000 images to train on
-    and 10,000 to test on. Raises ConnectionError where it is not there and cannot be downloaded."""
+    """CIFAR-10 or -100 through torchvision: 50,000 images to train on and 10,000 to test on.
+
+    Downloaded on first use, beside what PyTorch keeps for its user (TORCH_HOME names another place), unless it lies in
+    the folder data. Raises ConnectionError where it is not there and cannot be downloaded.
+    """
     from torchvision import datasets
 
     made_by, root = getattr(datasets, name.upper()), Path("data")
+    if not (root / made_by.base_folder).is_dir():
+        root = Path(torch.hub.get_dir()).parent / "paper_nets"
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / "download.lock"):  # one of several processes downloads, the others wait
             train, test = (made_by(root, train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError, HTTPException) as error:
-        with suppress(OSError):  # a folder that it has made in vain
-            if [file.name for file in root.iterdir()] == ["download.lock"]:
-                (root / "download.lock").unlink()
-                root.rmdir()
         raise ConnectionError(
-            f"{CIFAR[name]} is not in the folder {root} and could not be downloaded ({_first_line(error)}); "
+            f"{CIFAR[name]} is not in {root} and could not be downloaded "
+            f"({(str(error).strip() or type(error).__name__).splitlines()[0].rstrip('.')}); "
             f"try again with a network, or give a folder of images."
         ) from error
     parts = [
@@ -155,10 +162,6 @@ def cifar(name: str) -> Data:
         for part in (train, test)
     ]
     return Data(name, tuple(train.classes), *parts[0], *parts[1])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def folder(path: str | Path, side: int = 32) -> Data:
@@ -178,11 +181,11 @@ def folder(path: str | Path, side: int = 32) -> Data:
     tested = _classes(path / "test")
     if classes != tested:
         differ = ", ".join(sorted(set(classes) ^ set(tested)))
-        raise ValueError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
+        raise InputError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
     parts = [part for split in ("train", "test") for part in _in_order(*_read(path / split, classes, side))]
     data = Data(path.resolve().name, classes, *parts)
     if data.name in DATA_SETS and not (data.name == "cifar10" and data.fingerprint == CIFAR10_FINGERPRINT):
-        raise ValueError(
+        raise InputError(
             f"{path} is named as another data set is; rename it, so that its runs are not taken for those."
         )
     return data
@@ -199,7 +202,7 @@ def _classes(path: Path) -> tuple[str, ...]:
     names = tuple(sorted(child.name for child in _seen(path) if child.is_dir())) if path.is_dir() else ()
     if len(names) < 2:
         found = f"only the class {names[0]}" if names else "no folder of images"
-        raise ValueError(f"{path} holds {found}; it must hold at least two folders of images, one for each class.")
+        raise InputError(f"{path} holds {found}; it must hold at least two folders of images, one for each class.")
     return names
 
 
@@ -214,15 +217,15 @@ def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tens
     for label, name in enumerate(classes):
         files = sorted(file for file in _seen(path / name) if file.suffix.lower() in known | FOREIGN)
         if foreign := [file for file in files if file.suffix.lower() not in known]:
-            raise ValueError(f"{foreign[0]} is a picture of a kind that cannot be read; convert it to PNG or JPEG.")
+            raise InputError(f"{foreign[0]} is a picture of a kind that cannot be read; convert it to PNG or JPEG.")
         if not files:
-            raise ValueError(f"{path / name} holds no images; each class needs at least one, as PNG, JPEG or the like.")
+            raise InputError(f"{path / name} holds no images; each class needs at least one, as PNG, JPEG or the like.")
         for file in files:
             try:
                 with Image.open(file) as image:
                     images.append(numpy.asarray(_in_colour(image).resize((side, side))))
             except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-                raise ValueError(f"{file} cannot be read as an image; remove or replace it.") from error
+                raise InputError(f"{file} cannot be read as an image; remove or replace it.") from error
         labels += [label] * len(files)
     return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
 
@@ -243,16 +246,16 @@ def _in_colour(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def crop_and_flip(images: Tensor, chance: Tensor, padding: int = 4) -> Tensor:
+def crop_and_flip(images: Tensor, crops: Tensor, padding: int = 4) -> Tensor:
     """The papers' augmentation of (N, C, H, W): pad with zeros, crop at a random offset, mirror half of the images.
 
-    chance: (N, 3), drawn evenly from [0, 1): an image's offset down and right, and whether to mirror it.
+    crops: (N, 3), drawn evenly from [0, 1): an image's offset down and right, and whether to mirror it.
     """
     n, c, h, w = images.shape
     padded = functional.pad(images, (padding,) * 4)
     here = images.device
-    down, right = (chance[:, :2].T * (2 * padding + 1)).long().unsqueeze(-1)
+    down, right = (crops[:, :2].T * (2 * padding + 1)).long().unsqueeze(-1)
     rows, columns = down + torch.arange(h, device=here), right + torch.arange(w, device=here)
-    columns = torch.where(chance[:, 2:] < 0.5, columns.flip(1), columns)
+    columns = torch.where(crops[:, 2:] < 0.5, columns.flip(1), columns)
     picked = padded[torch.arange(n, device=here).view(n, 1, 1), :, rows.view(n, h, 1), columns.view(n, 1, w)]
     return picked.permute(0, 3, 1, 2)

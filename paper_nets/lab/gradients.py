@@ -12,7 +12,7 @@ from torch.func import jacrev
 from torch.nn import functional
 
 from paper_nets.lab.probes import block_inputs
-from paper_nets.nets import Block, DenseNet
+from paper_nets.nets import Block, DenseNet, InputError
 from paper_nets.nets.parts import check_whole, evaluating
 
 
@@ -32,10 +32,10 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
     Columns: layer (its name in the net), signal (Euclidean norm of the gradient by the layer's output), gradient (that
     of the gradient by its weights), weight (the weights' own norm).
     The net stays in the mode that it is in; its gradients and running statistics are left as they were.
-    Raises ValueError for a memory-efficient net in training mode, whose layers do not compute one by one.
+    Raises InputError for a memory-efficient net in training mode, whose layers do not compute one by one.
     """
     if isinstance(net, DenseNet) and net.plan.memory_efficient and net.training:
-        raise ValueError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
+        raise InputError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
     layers = {name: module for name, module in net.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
     outputs = {}
     with _left_as_it_was(net), ExitStack() as hooks:
@@ -109,10 +109,10 @@ def jacobian(function: nn.Module, x: Tensor) -> Tensor:
 def block_jacobians(net: nn.Module, image: Tensor) -> Iterator[Tensor]:
     """dy/dx of one block after the other of a plain or residual net, at one image (C, H, W), computed in float64.
 
-    The net is in evaluation mode; an untrained one is to be `calibrated` first. Raises ValueError for a dense net.
+    The net is in evaluation mode; an untrained one is to be `calibrated` first. Raises InputError for a dense net.
     """
     if isinstance(net, DenseNet):
-        raise ValueError("This net is dense, its layers read many inputs; dy/dx is that of a plain or residual block.")
+        raise InputError("This net is dense, its layers read many inputs; dy/dx is that of a plain or residual block.")
     for _, block, given in block_inputs(copy.deepcopy(net).double(), image.double().unsqueeze(0)):
         yield jacobian(block, given[0])
 
@@ -128,13 +128,13 @@ class Paths:
     Multiplied out, the product of the blocks' (W_s + ∂F/∂x) has 2ⁿ terms, and the gradient is their sum (Veit et al.,
     arXiv 1605.06431). `gradient` gives the part that takes F where told and W_s elsewhere; on the way forward nothing
     changes. The net is in evaluation mode, so that every image goes its way alone.
-    Raises ValueError for a net without shortcuts.
+    Raises InputError for a net without shortcuts.
     """
 
     def __init__(self, net: nn.Module, x: Tensor, labels: Tensor):
         blocks = [module for module in net.modules() if isinstance(module, Block)]
         if not blocks or not all(block.residual for block in blocks):
-            raise ValueError("Paths are those of a residual net; this net has no residual blocks.")
+            raise InputError("Paths are those of a residual net; this net has no residual blocks.")
         self.blocks = len(blocks)
         self._through_F = [True] * self.blocks
         with evaluating(net), ExitStack() as hooks:
@@ -155,10 +155,10 @@ class Paths:
     def gradient(self, through: Sequence[int]) -> Tensor:
         """The part of ∂loss/∂x that takes F in the blocks `through` (0, 1, …) and W_s in the others.
 
-        x, (N, c, H, W), is what the first block reads. Raises ValueError for a number that no block has.
+        x, (N, c, H, W), is what the first block reads. Raises InputError for a number that no block has.
         """
         if wrong := [i for i in through if i not in range(self.blocks)]:
-            raise ValueError(f"There is no block {wrong[0]!r} in this net; its blocks are 0 to {self.blocks - 1}.")
+            raise InputError(f"There is no block {wrong[0]!r} in this net; its blocks are 0 to {self.blocks - 1}.")
         self._through_F[:] = [i in through for i in range(self.blocks)]
         return torch.autograd.grad(self._loss, self._start, retain_graph=True)[0]
 
@@ -169,7 +169,7 @@ def path_lengths(net: nn.Module, x: Tensor, labels: Tensor, samples: int) -> pan
     Columns: length (blocks passed through F), paths (how many there are), gradient (norm of one path's part, mean over
     `samples` paths drawn by chance), share (paths · gradient, of its sum over all lengths). Norms are added up, so the
     shares say which paths are strong; in the gradient itself the parts may cancel.
-    Raises ValueError for a net without shortcuts and for no samples.
+    Raises InputError for a net without shortcuts and for no samples.
     """
     check_whole(samples=samples)
     paths, chance = Paths(net, x, labels), torch.Generator().manual_seed(0)

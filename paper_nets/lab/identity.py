@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paper_nets.lab.train import in_steps
-from paper_nets.nets import Block, ResNetPlan
+from paper_nets.nets import Block, InputError, ResNetPlan
 from paper_nets.nets.parts import check_choice, check_whole, initialise
 
 FROM_ZERO = "residual, F = 0 at first"  # the last batch norm's γ = 0, as Goyal et al., arXiv 1706.02677, Section 5.1
@@ -24,12 +24,12 @@ def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: in
     stack of blocks that end in ReLUs can give: the inputs x (64 of 8 × 4 × 4 numbers) are not negative.
     Columns: kind, seed, step, error = ‖y − target‖ / ‖target‖, and residual = ‖F(x)‖ / ‖x‖, a mean over the blocks; of
     a plain block, which adds nothing, ‖y − x‖ / ‖x‖: how far its output is from its input.
-    Raises ValueError for another kind, for no blocks or steps, and for a distance that is negative or not finite.
+    Raises InputError for another kind, for no blocks or steps, and for a distance that is negative or not finite.
     """
     check_choice("kind", kind, KINDS)
     check_whole(blocks=blocks, steps=steps)
     if not (isfinite(distance) and distance >= 0):
-        raise ValueError(f"distance is {distance!r}; it must be a number of at least 0, 0 for the identity itself.")
+        raise InputError(f"distance is {distance!r}; it must be a number of at least 0, 0 for the identity itself.")
     learning = _learn(_stack(kind, blocks, seed), *task(distance, seed), steps, {"kind": kind, "seed": seed})
     yield from in_steps(learning, "digits")  # maps as small as theirs
 

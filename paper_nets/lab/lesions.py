@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from paper_nets.lab.data import Data
-from paper_nets.nets import Block
+from paper_nets.nets import Block, InputError
 from paper_nets.nets.parts import ZeroPad, evaluating
 
 
@@ -18,12 +18,12 @@ def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
 
     The numbers count the blocks that the net has, so of a net that has lost some already, those that are left.
     Where the dimensions change, W_s of a plain net is that of option A.
-    Raises ValueError for a number that no block has, and for a net without such blocks.
+    Raises InputError for a number that no block has, and for a net without such blocks.
     """
     net = copy.deepcopy(net)
     places = _places(net)
     if wrong := [i for i in blocks if i not in range(1, len(places) + 1)]:
-        raise ValueError(f"There is no block {wrong[0]!r} in this net; its blocks are 1 to {len(places)}.")
+        raise InputError(f"There is no block {wrong[0]!r} in this net; its blocks are 1 to {len(places)}.")
     for i in set(blocks):
         stage, place = places[i - 1]
         block = stage[place]
@@ -43,12 +43,12 @@ def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:
     """A copy of a plain or residual net where `swaps` pairs of blocks, no pair twice, have changed places.
 
     The two are of one stage, and neither is its first, since that one may change the dimensions.
-    Raises ValueError for more swaps than there are such pairs, and for a net without such blocks.
+    Raises InputError for more swaps than there are such pairs, and for a net without such blocks.
     """
     net, chance = copy.deepcopy(net), torch.Generator().manual_seed(seed)
     pairs = [(stage, i, j) for (stage, i), (other, j) in combinations(_places(net), 2) if stage is other and 0 < i < j]
     if not 0 <= swaps <= len(pairs):
-        raise ValueError(f"swaps is {swaps!r}; this net has {len(pairs)} pairs of blocks that can change places.")
+        raise InputError(f"swaps is {swaps!r}; this net has {len(pairs)} pairs of blocks that can change places.")
     for k in torch.randperm(len(pairs), generator=chance)[:swaps].tolist():
         stage, i, j = pairs[k]
         stage[i], stage[j] = stage[j], stage[i]
@@ -58,7 +58,7 @@ def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:
 def _places(net: nn.Module) -> list[tuple[nn.Sequential, int]]:
     """Where each block stands: its stage, and its place there."""
     if not any(isinstance(module, Block) for module in net.modules()):
-        raise ValueError("This net has no plain or residual blocks.")
+        raise InputError("This net has no plain or residual blocks.")
     return [(stage, i) for stage in net.stages for i, block in enumerate(stage) if isinstance(block, Block)]
 
 

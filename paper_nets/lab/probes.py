@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
 from paper_nets.lab.data import Data
-from paper_nets.nets import Block, DenseLayer, DenseNet
+from paper_nets.nets import Block, DenseLayer, DenseNet, InputError
 from paper_nets.nets.parts import check_whole, evaluating
 
 
@@ -21,17 +21,17 @@ def layer_responses(net: nn.Module) -> pandas.DataFrame:
     It is in the weights: over the images trained on, a batch norm gives its channel c the mean β_c and the standard
     deviation |γ_c|, so all channels together have the variance mean(γ²) + var(β).
     Columns: layer (the name of its batch norm), response. Projections on shortcuts are layers too.
-    Raises ValueError for a net without batch norm, and for a pre-activation or dense net, where it comes before the
+    Raises InputError for a net without batch norm, and for a pre-activation or dense net, where it comes before the
     convolution.
     """
     if isinstance(net, DenseNet) or getattr(getattr(net, "plan", None), "preact", False):
-        raise ValueError(
+        raise InputError(
             "In a pre-activation or dense net batch norm comes before the convolution, and tells nothing of it; take a "
             "plain or residual net."
         )
     norms = {name: module for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d)}
     if not norms:
-        raise ValueError("This net has no batch norm; the responses of the paper's Figure 7 are those after it.")
+        raise InputError("This net has no batch norm; the responses of the paper's Figure 7 are those after it.")
     rows = [
         {"layer": name, "response": (norm.weight.square().mean() + norm.bias.var(correction=0)).sqrt().item()}
         for name, norm in norms.items()
@@ -89,7 +89,7 @@ def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.
 
     It is a ridge regression, trained on the training images and tested on the test images. numbers: give it at most so
     many, random sums of all that has arrived, so that nets which pass on more and less can be compared.
-    Raises ValueError unless that is at least 1.
+    Raises InputError unless that is at least 1.
 
     Columns: block (how many blocks the images have passed), accuracy (per cent), and similarity, the mean cosine
     between the maps of two different test images: 1 where all images look alike. Batch statistics are those of

@@ -9,7 +9,8 @@ import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,15 +23,25 @@ from torch import Tensor, nn
 
 from paper_nets.lab import parallel
 from paper_nets.lab.data import DATA_SETS, Data
-from paper_nets.lab.train import Epoch, Recipe, Training, Watch, iterations_per_epoch, usual, with_dropout
-from paper_nets.nets import build, cost
+from paper_nets.lab.train import (
+    Epoch,
+    Recipe,
+    Training,
+    Watch,
+    default_recipe,
+    iterations_per_epoch,
+    present_names,
+    with_dropout,
+)
+from paper_nets.nets import build, cost, plan
+from paper_nets.nets.parts import InputError
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 FORMAT = "paper_nets run 1"
 FILES = ("settings.json", "environment.json", "curve.csv")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A run as recorded: what was asked for, what came of each epoch, and where it ran.
 
@@ -51,7 +62,7 @@ class Run:
         return Recipe(**self.settings["recipe"])
 
     @property
-    def whole(self) -> bool:
+    def finished(self) -> bool:
         """Whether it went to its end."""
         return self.curve.iteration.iloc[-1] >= self.settings["iterations"]
 
@@ -63,7 +74,8 @@ class Run:
         """
         net, part = self.net, self.settings["part"]
         data = self.settings["data"].removesuffix(f"_{part}")
-        ordinary = asdict(usual(net, data, self.recipe.augment)) | {"augment": usual(net, data).augment}
+        ordinary = asdict(default_recipe(net, data, self.recipe.augment))
+        ordinary["augment"] = default_recipe(net, data).augment
         # The precision would else be the machine's.
         always = ("epochs", "iterations", "precision", "seed")
         chosen = {k: v for k, v in asdict(self.recipe).items() if k in always or v != ordinary[k]}
@@ -76,20 +88,21 @@ class Run:
     def weights(self) -> nn.Module:
         """The trained net, in evaluation mode.
 
-        Raises FileNotFoundError where the run was kept without its weights, ValueError where they are damaged.
+        Raises: FileNotFoundError where the run was kept without its weights, InputError where they are damaged.
         """
         kept, checkpoint = self.folder / "weights.safetensors", self.folder / "checkpoint.safetensors"
         channels, classes = self.settings["image"][0], self.settings["classes"]
         net = build(self.net, in_channels=channels, num_classes=classes, **with_dropout(self.net, self.recipe))
         if kept.exists():
             try:
-                net.load_state_dict(safetensors.torch.load_file(kept))
+                net.load_state_dict(present_names(net, safetensors.torch.load_file(kept)))
             except (SafetensorError, RuntimeError) as error:
-                raise ValueError(
+                raise InputError(
                     f"{kept} is damaged; put a good copy in its place, or remove {self.folder}."
                 ) from error
         elif checkpoint.exists():
-            net.load_state_dict(_weights(read_checkpoint(checkpoint, self.settings)[0]))
+            state = present_names(net, read_checkpoint(checkpoint, self.settings)[0])
+            net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
         else:
             raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
         return net.eval()
@@ -110,6 +123,7 @@ def as_options(values: dict) -> list[str]:
 def settings_of(net: str, data: Data, recipe: Recipe) -> dict:
     """All that fixes a run: what a run that goes on must have in common with its beginning."""
     images = len(data.train_images) - recipe.validation
+    recipe = replace(recipe, init=recipe.init or plan(net).init)
     return {
         "net": net,
         "data": data.name,
@@ -133,9 +147,9 @@ def make(training: Training, folder: Path, settings: dict, watch: Watch = lambda
     """Train to the end, each epoch on disk, whole, before it is given.
 
     Where the folder holds the beginning of this very run, go on from its last whole epoch; the outcome is then the
-    same, bit for bit, as without the break, on the same machine with as many threads and processes. Raises ValueError
-    for a folder with another run, without a checkpoint or with a damaged one, and RuntimeError while another process
-    is at work in it, all of them before anything is written; OSError when the disk is full, which loses no epoch.
+    same, bit for bit, as without the break, on the same machine with as many threads and processes. Raises InputError
+    for a folder with another run, without a checkpoint or with a damaged one, and while another process is at work in
+    it, all of them before anything is written; OSError when the disk is full, which loses no epoch.
     """
     with ExitStack() as stack:
         found = parallel.first(lambda: _open(folder, settings, stack))
@@ -152,18 +166,18 @@ def _open(folder: Path, settings: dict, stack: ExitStack) -> tuple[dict[str, Ten
     """Take the folder for this process, as long as `stack` lasts; what its checkpoint holds, if it has one."""
     path = folder / "checkpoint.safetensors"
     if (folder / "settings.json").exists():
-        differing = _differences(_json(folder / "settings.json", dict), settings)
+        differing = _differences(_with_init(_json(folder / "settings.json", dict)), settings)
         if differing:
-            raise ValueError(f"{folder} holds a run with other settings ({differing}); choose another folder.")
+            raise InputError(f"{folder} holds a run with other settings ({differing}); choose another folder.")
         if (folder / "curve.csv").exists() and not path.exists():
-            raise ValueError(f"{folder} holds a run without the checkpoint to go on from; choose another folder.")
+            raise InputError(f"{folder} holds a run without the checkpoint to go on from; choose another folder.")
     elif folder.exists() and any(file.name not in ("run.lock", "settings.json.part") for file in folder.iterdir()):
-        raise ValueError(f"{folder} holds something that is not a run; choose another folder.")
+        raise InputError(f"{folder} holds something that is not a run; choose another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         stack.enter_context(FileLock(folder / "run.lock", timeout=0))
     except Timeout:
-        raise RuntimeError(
+        raise InputError(
             f"Another process is at work in {folder}; wait for its end, or choose another folder."
         ) from None
     return read_checkpoint(path, settings) if path.exists() else None
@@ -196,7 +210,7 @@ def _save(folder: Path, settings: dict, state: dict[str, Tensor], rows: list[Epo
 
 
 def read_checkpoint(path: Path, settings: dict) -> tuple[dict[str, Tensor], list[Epoch]]:
-    """The state and the epochs so far. Raises ValueError for a damaged file, or one of another run."""
+    """The state and the epochs so far. Raises InputError for a damaged file, or one of another run."""
     try:
         with safe_open(path, "pt") as file:
             facts = file.metadata() or {}
@@ -204,15 +218,15 @@ def read_checkpoint(path: Path, settings: dict) -> tuple[dict[str, Tensor], list
             state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
         if facts.get("format") == FORMAT:
             if facts.pop("sha256") != _digest(state, facts):
-                raise ValueError("the digest differs")
+                raise InputError("the digest differs")
             rows = [Epoch(**row) for row in json.loads(facts["rows"])]
-            there = json.loads(facts["settings"])
+            there = _with_init(json.loads(facts["settings"]))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
+        raise InputError(
             f"{path} is damaged; put a good copy in its place, or remove {path.parent} to begin again."
         ) from error
     if facts.get("format") != FORMAT or _differences(there, settings):
-        raise ValueError(f"{path} belongs to another run; put this run's own in its place, or remove {path.parent}.")
+        raise InputError(f"{path} belongs to another run; put this run's own in its place, or remove {path.parent}.")
     return state, rows
 
 
@@ -221,6 +235,12 @@ def _digest(state: dict[str, Tensor], facts: dict[str, str]) -> str:
     for name in sorted(state):
         digest.update(name.encode() + state[name].contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _with_init(settings: dict) -> dict:
+    """Settings that say how the weights began: until version 0.2 all of them by fan-in, and nothing was said."""
+    recipe = settings.get("recipe")
+    return {**settings, "recipe": {"init": "fan_in", **recipe}} if isinstance(recipe, dict) else settings
 
 
 def _differences(there: dict, asked: dict) -> str:
@@ -241,31 +261,38 @@ def _csv(rows: Sequence[Epoch]) -> str:
 def read(folder: Path) -> Run:
     """The run in a folder.
 
-    Raises FileNotFoundError where there is none, or none of its epochs is finished, and ValueError for a damaged one.
+    Raises: FileNotFoundError where there is none, or none of its epochs is finished; InputError for a damaged one.
     """
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(f"{folder} holds no run with a finished epoch: {', '.join(missing)} missing.")
-    settings, legs = _json(folder / "settings.json", dict), _json(folder / "environment.json", list)
+    run = _read(folder, *((folder / name).stat().st_mtime_ns for name in FILES))
+    return replace(run, curve=run.curve.copy())
+
+
+@lru_cache(maxsize=1000)
+def _read(folder: Path, *times: int) -> Run:
+    """The run in a folder whose files were written at these times."""
+    settings, legs = _with_init(_json(folder / "settings.json", dict)), _json(folder / "environment.json", list)
     try:
         curve = pandas.read_csv(folder / "curve.csv")[[field.name for field in fields(Epoch)]].astype(float)
         run = Run(folder, settings, legs, curve.astype({"epoch": int, "iteration": int}))
         cost(run.net, tuple(settings["image"]), in_channels=settings["image"][0], num_classes=settings["classes"])
-        _ = run.whole, run.command  # what they need is there
+        _ = run.finished, run.command  # what they need is there
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds a damaged run, or one of another version; remove it, or name others."
         ) from error
     return run
 
 
-def is_whole(folder: Path, settings: dict) -> bool:
+def is_finished(folder: Path, settings: dict) -> bool:
     """Whether the folder holds this very run, gone to its end."""
     if not all((folder / name).is_file() for name in FILES):
         return False
-    settings_there = _json(folder / "settings.json", dict)
+    settings_there = _with_init(_json(folder / "settings.json", dict))
     try:
-        return not _differences(settings_there, settings) and read(folder).whole
+        return not _differences(settings_there, settings) and read(folder).finished
     except (ValueError, AttributeError, LookupError):  # a damaged curve; the checkpoint has all of it
         return False
 
@@ -287,7 +314,7 @@ def runs_in(root: Path) -> list[Run]:
 def recorded(data: str, epochs: int | None = None, root: Path = RECORDED) -> list[Run]:
     """The runs on one data set that went to their end, of any length or of one; an empty list where none of those under
     `root` is. Raises FileNotFoundError where no run is there at all."""
-    whole = [run for run in runs_in(root) if run.settings["data"] == data and run.whole]
+    whole = [run for run in runs_in(root) if run.settings["data"] == data and run.finished]
     return [run for run in whole if epochs in (None, len(run.curve))]
 
 
@@ -295,7 +322,7 @@ def keep(run: Run, root: Path, weights: bool = False) -> Path:
     """Copy a finished run without its checkpoint, its weights in half precision if asked; the new folder.
 
     The running statistics of batch norm stay as they are: in a deep plain net they leave half precision's range.
-    Raises ValueError for a run that is not finished, FileExistsError where there is one of its name, FileNotFoundError
+    Raises InputError for a run that is not finished, FileExistsError where there is one of its name, FileNotFoundError
     for one that has no weights though they are asked for.
     """
     target = may_keep(run, root, weights)
@@ -320,23 +347,23 @@ def may_keep(run: Run, root: Path, weights: bool = False) -> Path:
     """Where `keep` would copy a run to; refuses as it does."""
     if weights:
         run.weights()
-    if not run.whole:
-        raise ValueError(f"{run.folder} is not finished: epoch {len(run.curve)} is its last; let it go on first.")
+    if not run.finished:
+        raise InputError(f"{run.folder} is not finished: epoch {len(run.curve)} is its last; let it go on first.")
     target = root / run.folder.name
     if target.exists():
         raise FileExistsError(f"{target} is there already; remove it first if it is to be replaced.")
     if target.resolve().is_relative_to(run.folder.resolve()):
-        raise ValueError(f"{root} lies in the run {run.folder} itself; name a folder outside of it.")
+        raise InputError(f"{root} lies in the run {run.folder} itself; name a folder outside of it.")
     return target
 
 
 def table(runs: list[Run]) -> pandas.DataFrame:
     """The curves of runs in one table: net, seed, run (its folder) and the fields of `Epoch`; shallow nets first.
 
-    Raises ValueError for no runs.
+    Raises InputError for no runs.
     """
     if not runs:
-        raise ValueError("There are no runs to put into a table; choose others, or make some first.")
+        raise InputError("There are no runs to put into a table; choose others, or make some first.")
     runs = sorted(runs, key=lambda run: (len(run.net), run.net, run.recipe.seed))
     named = [run.curve.assign(net=run.net, seed=run.recipe.seed, run=str(run.folder)) for run in runs]
     return pandas.concat(named, ignore_index=True)
@@ -375,10 +402,6 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
-
-
 def _json(path: Path, kind: type[dict] | type[list]) -> dict | list:
     try:
         content = json.loads(path.read_text())
@@ -386,7 +409,7 @@ def _json(path: Path, kind: type[dict] | type[list]) -> dict | list:
         content = None
     entries = content if kind is list else [content]
     if not isinstance(content, kind) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError(f"{path} is damaged; put a good copy in its place, or remove {path.parent}.")
+        raise InputError(f"{path} is damaged; put a good copy in its place, or remove {path.parent}.")
     return content
 
 
@@ -401,7 +424,7 @@ def _write(path: Path, content: str | bytes) -> None:
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        remedy = "make room" if error.errno == errno.ENOSPC else "mend that"
+        remedy = "make room" if error.errno == errno.ENOSPC else "see to that"
         raise OSError(
             f"{path} could not be written ({error.strerror}); the epochs before are safe, so {remedy} and start the "
             f"same command again."

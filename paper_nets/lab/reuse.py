@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paper_nets.lab.data import Data
-from paper_nets.nets import DenseNet
+from paper_nets.nets import DenseNet, InputError
 from paper_nets.nets.parts import evaluating
 
 
@@ -24,7 +24,7 @@ def connection_weights(net: DenseNet) -> pandas.DataFrame:
 
     Columns: block, source, target, weight. A weight is counted as it stands in the first convolution of a layer or a
     transition, or in the classifier; the scale of the batch norm before it is left out, as in the paper.
-    Raises ValueError for a net that is not dense.
+    Raises InputError for a net that is not dense.
     """
     return pandas.DataFrame([{**where, "weight": weights.abs().mean().item()} for where, weights in _connections(net)])
 
@@ -32,7 +32,7 @@ def connection_weights(net: DenseNet) -> pandas.DataFrame:
 def cut(net: DenseNet, block: int, source: int, target: int) -> DenseNet:
     """A copy of a dense net in which this target does not see this source: its weights on it are 0.
 
-    Raises ValueError for a connection that there is not, and for a net that is not dense.
+    Raises InputError for a connection that there is not, and for a net that is not dense.
     """
     net, wanted = copy.deepcopy(net), {"block": block, "source": source, "target": target}
     for where, weights in _connections(net):
@@ -41,7 +41,7 @@ def cut(net: DenseNet, block: int, source: int, target: int) -> DenseNet:
                 weights.zero_()
             return net
     counts = ", ".join(map(str, net.plan.blocks))
-    raise ValueError(
+    raise InputError(
         f"There is no connection from {source!r} to {target!r} in block {block!r}; the blocks have {counts} layers, "
         f"a source lies before its target, and the last target of a block comes after its layers."
     )
@@ -53,7 +53,7 @@ def cut_effects(net: DenseNet, data: Data) -> pandas.DataFrame:
 
     Columns: block, source, target, test_error (per cent) and loss (mean cross-entropy), the first row, with block 0,
     being the whole net. The net is measured in evaluation mode, and left as it was.
-    Raises ValueError for a net that is not dense.
+    Raises InputError for a net that is not dense.
     """
     images, rows = data.normalise(data.test_images), []
 
@@ -79,12 +79,12 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
 
     For images (N, C, H, W). Columns: block, layer, total (the norm of the gradient of the mean cross-entropy by the
     layer's maps), direct (the norm of the part that no other layer of the block has touched).
-    The net stays in the mode that it is in; running statistics may move. Raises ValueError for a net that is not dense,
+    The net stays in the mode that it is in; running statistics may move. Raises InputError for a net that is not dense,
     and for a memory-efficient one, whose layers do not compute one by one in training.
     """
     _check(net)
     if net.plan.memory_efficient:
-        raise ValueError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
+        raise InputError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
     made, ends = [], []
     with ExitStack() as hooks:
         for block, stage in enumerate(net.blocks, 1):
@@ -105,7 +105,7 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
 
 def _check(net: nn.Module) -> None:
     if not isinstance(net, DenseNet):
-        raise ValueError(f"This net is a {type(net).__name__}; only a DenseNet has connections to read.")
+        raise InputError(f"This net is a {type(net).__name__}; only a DenseNet has connections to read.")
 
 
 def _connections(net: nn.Module) -> Iterator[tuple[dict, Tensor]]:

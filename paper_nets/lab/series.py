@@ -9,21 +9,21 @@ from statistics import median
 import torch
 
 from paper_nets.lab.data import Data
-from paper_nets.lab.record import Run, folder_of, is_whole, make, read, settings_of, table
+from paper_nets.lab.record import Run, folder_of, is_finished, make, read, settings_of, table
 from paper_nets.lab.train import (
     Progress,
     Recipe,
     Training,
     Watch,
     batches_of,
+    build_for_training,
+    default_recipe,
     fast_precision,
     in_steps,
     threads_for,
-    trainee,
-    usual,
 )
 from paper_nets.nets import cost, plan
-from paper_nets.nets.parts import check_image
+from paper_nets.nets.parts import InputError, check_image
 
 
 class Series:
@@ -32,7 +32,7 @@ class Series:
     images: so many of the training images, as many of each class; all of them if not given.
 
     They are those of `python -m paper_nets train NET --epochs …` on a processor (where there is a GPU, with --device
-    cpu), in the same folders under the same root: what one has begun, the other goes on with. Raises ValueError for no
+    cpu), in the same folders under the same root: what one has begun, the other goes on with. Raises InputError for no
     net, a wrong name, and images that a net does not take.
     """
 
@@ -46,10 +46,10 @@ class Series:
         root: str | Path = "runs",
     ):
         if not nets:
-            raise ValueError("No net is chosen; choose at least one.")
+            raise InputError("No net is chosen; choose at least one.")
         self.root, self.data = Path(root), data if images is None else data.subset(images)
         length = {"epochs": epochs, "iterations": None, "seed": seed, "precision": fast_precision("cpu")}
-        self.recipes = {net: replace(usual(net, data.source), **length) for net in nets}
+        self.recipes = {net: replace(default_recipe(net, data.source), **length) for net in nets}
         for net in nets:
             check_image(plan(net, in_channels=data.shape[0]), data.shape)
 
@@ -96,9 +96,9 @@ class Series:
         """
         for net, recipe in self.recipes.items():
             settings = self._settings(net)
-            if is_whole(self.folder(net), settings):
+            if is_finished(self.folder(net), settings):
                 continue
-            training = Training(trainee(net, self.data, recipe, "cpu"), self.data, recipe)
+            training = Training(build_for_training(net, self.data, recipe, "cpu"), self.data, recipe)
             for _ in in_steps(make(training, self.folder(net), settings, watch), self.data.source):
                 if not (training.finished and net == list(self.recipes)[-1]):
                     yield self._progress(net)
@@ -119,7 +119,7 @@ def pace(net: str, data: Data, recipe: Recipe) -> tuple[float, float]:
     images = data.train_images[: 3 * recipe.batch], data.train_labels[: 3 * recipe.batch]
     seen = data.test_images[:500], data.test_labels[:500]
     few = replace(data, train_images=images[0], train_labels=images[1], test_images=seen[0], test_labels=seen[1])
-    training = Training(trainee(net, data, recipe, "cpu"), few, replace(recipe, validation=0))
+    training = Training(build_for_training(net, data, recipe, "cpu"), few, replace(recipe, validation=0))
     batches = batches_of(torch.arange(len(images[1])), recipe.batch)
     times = [_seconds(lambda batch=batch: training.step(batch, recipe.learning_rate)) for batch in batches]
     # The second look, since the first also sets up what is set up once.

@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
 from paper_nets.lab.data import Data
-from paper_nets.lab.train import Recipe, Training, seeded, trainee, usual
+from paper_nets.lab.train import Recipe, Training, build_for_training, default_recipe, seeded
 
 RESET = Path("/proc/self/clear_refs")
 NETS = ("resnet20", "resnet56", "densenet40_k12", "densenet_bc100_k12")
@@ -27,9 +27,9 @@ NETS = ("resnet20", "resnet56", "densenet40_k12", "densenet_bc100_k12")
 class Speed:
     """Images per second in training, and the peak of memory above the idle process's, in 10⁹ bytes.
 
-    plain: float32 as PyTorch does it unasked, on one batch over and over, without an input pipeline. written: our loop
-    around a dense net as it is written, where it trains in its memory-efficient form; else None. Memory is None where
-    the system does not tell it. shares: of the time of one of our steps, in per cent, by kind of work.
+    plain: float32, PyTorch's defaults, on one batch over and over, without an input pipeline. written: our loop around
+    a dense net as it is written, where it trains in its memory-efficient form; else None. Memory is None where the
+    system does not tell it. shares: of the time of one of our steps, in per cent, by kind of work.
     """
 
     net: str
@@ -50,10 +50,10 @@ class Speed:
 def speeds(nets: Sequence[str], recipe: dict, device: str, compiled: bool, seconds: float = 10) -> Iterator[Speed]:
     """Measure nets one after the other, each in a process of its own, on random images of CIFAR's size.
 
-    recipe: what to change in each net's usual recipe. seconds: for each of the two or three loops. Raises ValueError
+    recipe: what to change in each net's own recipe. seconds: for each of the two or three loops. Raises InputError
     for a name of no net.
     """
-    chosen = [replace(usual(name, "cifar10"), **recipe) for name in nets]
+    chosen = [replace(default_recipe(name, "cifar10"), **recipe) for name in nets]
     threads = torch.get_num_threads()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         tasks = [
@@ -67,7 +67,7 @@ def speeds(nets: Sequence[str], recipe: dict, device: str, compiled: bool, secon
 def _measured(name: str, recipe: Recipe, device: str, compiled: bool, seconds: float, threads: int) -> Speed:
     torch.set_num_threads(threads)
     # One step of a small net loads all that training needs of PyTorch, which is not the measured net's memory.
-    _loops("resnet8", replace(usual("resnet8", "cifar10"), batch=2), device, compiled)["ours"]()
+    _loops("resnet8", replace(default_recipe("resnet8", "cifar10"), batch=2), device, compiled)["ours"]()
     idle = _held(device)
     loops = _loops(name, recipe, device, compiled)
     memory = {kind: _peak(step, device, idle) for kind, step in loops.items()}
@@ -79,7 +79,7 @@ def _measured(name: str, recipe: Recipe, device: str, compiled: bool, seconds: f
 
 def _loops(name: str, recipe: Recipe, device: str, compiled: bool) -> dict[str, Callable[[], float]]:
     data = _noise(4 * recipe.batch)
-    net = trainee(name, data, recipe, device, compiled)
+    net = build_for_training(name, data, recipe, device, compiled)
     loops = {"ours": _ours(net, data, recipe, device, compiled), "plain": _plain(name, data, recipe, device)}
     if getattr(net.plan, "memory_efficient", False):
         loops["written"] = _ours(seeded(name, data, recipe.seed), data, recipe, device, compiled)
@@ -109,9 +109,9 @@ def _plain(name: str, data: Data, recipe: Recipe, device: str) -> Callable[[], f
 
 
 def _noise(images: int) -> Data:
-    chance = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (images, 3, 32, 32), dtype=torch.uint8, generator=chance)
-    labels = torch.randint(10, (images,), generator=chance)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (images, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(10, (images,), generator=generator)
     return Data("noise", tuple("0123456789"), pixels, labels, pixels[:10], labels[:10])
 
 
@@ -124,12 +124,20 @@ def _rate(step: Callable[[], float], seconds: float) -> float:
     return steps / (time.perf_counter() - start)
 
 
-# What the names of PyTorch's operations and kernels have in them.
+# Words in the names of PyTorch's operators, as aten::native_batch_norm, by kind of work. A name is taken apart at its
+# underscores: addmm, the classifier, is no sum.
 KINDS = {
-    "convolution": ("conv",),
-    "batch norm": ("batch_norm",),
-    "copies, sums and ReLU": ("copy", "add", "cat", "relu", "clamp", "threshold", "fill", "zero"),
+    "convolution": {"convolution", "conv2d"},
+    "batch norm": {"batchnorm"},
+    "copies, sums and ReLU": {"copy", "add", "cat", "relu", "clamp", "threshold", "fill", "zero"},
 }
+
+
+def kind_of(operator: str) -> str:
+    """The kind of work that an operator of PyTorch's profiler does, one of `KINDS` or "the rest"."""
+    words = operator.removeprefix("aten::").replace("batch_norm", "batchnorm").split("_")
+    known = KINDS.items() if operator.startswith("aten::") else ()  # not Optimizer.zero_grad, for one
+    return next((kind for kind, names in known if names.intersection(words)), "the rest")
 
 
 def _shares(step: Callable[[], float], device: str) -> dict[str, float]:
@@ -142,8 +150,7 @@ def _shares(step: Callable[[], float], device: str) -> dict[str, float]:
             step()
     spent = dict.fromkeys([*KINDS, "the rest"], 0.0)
     for entry in seen.key_averages():
-        kind = next((kind for kind, parts in KINDS.items() if any(p in entry.key for p in parts)), "the rest")
-        spent[kind] += entry.self_cpu_time_total
+        spent[kind_of(entry.key)] += entry.self_cpu_time_total
     return {kind: 100 * time / sum(spent.values()) for kind, time in spent.items()}
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import cos, isfinite, nan, pi
 
 import pandas
@@ -14,72 +14,93 @@ from torch.nn import functional
 from paper_nets.lab import parallel
 from paper_nets.lab.data import CIFAR, Data, crop_and_flip
 from paper_nets.nets import DenseNetPlan, build, cost, plan
-from paper_nets.nets.parts import check_choice, check_dropout, check_switch, check_whole
+from paper_nets.nets.parts import (
+    InputError,
+    check_choice,
+    check_dropout,
+    check_switch,
+    check_whole,
+    is_count,
+    numbered_names,
+)
 
 PRECISIONS = ("float32", "bfloat16")
 # Steps between two looks at the loss: on a GPU each look waits for all the work under way.
 LOOK = 16
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and isfinite(value)
+
+
+def option(default, help: str, choices: Sequence[str] | None = None):
+    """A field of `Recipe`, with what the command line says of it (`train --help`)."""
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How to train. The defaults are those of the ResNet paper for CIFAR-10 (Section 4.2).
 
-    epochs or iterations: the length, one of the two; in passes over the training images, or in steps.
-    batch: images per step, over all processes together.
-    learning_rate, schedule: "step", the rate divided by 10 after half and three quarters of all iterations, as in
-        both papers; or "one-cycle", up to `learning_rate` and down to nearly 0, for runs of a few hundred iterations.
-    augment: crop and flip the training images (`crop_and_flip`); not for digits, of which it can make others.
-    dropout: share of a dense net's convolution outputs dropped in training, as `trainee` builds it.
-    warm_up: whole epochs at a tenth of the rate, until one has a training error below 80 %, as the paper's 110 layers.
-    validation: training images held out, to be measured as the test images are; 5,000 in the paper.
-    precision: "float32", or "bfloat16" for what loses nothing by it (torch.autocast).
-    seed: fixes the initial weights, the order of the images and their augmentation.
+    Args:
+        epochs, iterations: the length, one of the two; in passes over the training images, or in steps.
+        schedule: "step", the rate divided by 10 after half and three quarters of all iterations, as in both papers; or
+            "one-cycle", up to `learning_rate` and down to nearly 0, for runs of a few hundred iterations.
+        augment: `crop_and_flip` the training images; not for digits, of which it can make others.
+        dropout: share of a dense net's convolution outputs dropped in training, as `build_for_training` builds it.
+        warm_up: whole epochs at a tenth of the rate, until one has a training error below 80 %, as the paper's 110
+            layers.
+        precision: "float32", or "bfloat16" for what loses nothing by it (torch.autocast).
+        init: "fan_in" or "fan_out" (`nets.parts.initialise`), None for the family's own.
+        seed: fixes the initial weights, the order of the images and their augmentation.
 
-    Raises ValueError, in one sentence, for values that make no training.
+    Raises: InputError, in one sentence, for values that cannot be trained with.
     """
 
-    epochs: int | None = None
-    iterations: int | None = None
-    batch: int = 128
-    learning_rate: float = 0.1
-    schedule: str = "step"
-    augment: bool = True
-    dropout: float = 0.0
-    warm_up: bool = False
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 1e-4
-    validation: int = 0
-    precision: str = "float32"
-    seed: int = 0
+    epochs: int | None = option(
+        None, "passes over the images (digits: 15; dense nets: 300; others, but for CIFAR: 164)"
+    )
+    iterations: int | None = option(None, "the length in steps instead (plain and residual nets on CIFAR: 64000)")
+    batch: int = option(128, "images per step, over all processes together (128; dense nets and digits: 64)")
+    learning_rate: float = option(0.1, "the highest (0.1)")
+    schedule: str = option("step", "step; on the digits one-cycle", ("step", "one-cycle"))
+    augment: bool = option(True, "crop and flip the training images (all but the digits)")
+    dropout: float = option(0.0, "in dense nets (0.2 with --no-augment, else and on digits 0)")
+    warm_up: bool = option(False, "start at a tenth of the rate (from 110 layers on)")
+    momentum: float = option(0.9, "of SGD (0.9)")
+    nesterov: bool = option(False, "Nesterov's momentum (dense nets)")
+    weight_decay: float = option(1e-4, "(0.0001)")
+    validation: int = option(0, "training images held out and measured too; 5,000 in the ResNet paper (0)")
+    precision: str = option("float32", "bfloat16 where the hardware has it", PRECISIONS)
+    init: str | None = option(None, "initial weights (dense nets: fan_out, others: fan_in)", ("fan_in", "fan_out"))
+    seed: int = option(0, "of weights, order and augmentation (0)")
 
     def __post_init__(self):
         if (self.epochs is None) == (self.iterations is None):
-            raise ValueError("A recipe has either epochs or iterations; give one of them, and not both.")
+            raise InputError("A recipe has either epochs or iterations; give one of them, and not both.")
         check_whole(**{"iterations": self.iterations} if self.epochs is None else {"epochs": self.epochs})
-        check_whole(batch=self.batch)
-        if self.batch > 10**6:
-            raise ValueError(f"batch is {self.batch}; it must be at most 1,000,000 images.")
-        check_choice("schedule", self.schedule, ("step", "one-cycle"))
-        check_choice("precision", self.precision, PRECISIONS)
         check_switch(augment=self.augment, warm_up=self.warm_up, nesterov=self.nesterov)
         check_dropout(self.dropout)
-        for name in ("learning_rate", "momentum", "weight_decay"):
-            if not isinstance(getattr(self, name), int | float):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be a number.")
-        if not (isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate is {self.learning_rate!r}; it must be a number above 0.")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum is {self.momentum!r}; it must lie in [0, 1), 0 for none.")
+        check_choice("schedule", self.schedule, ("step", "one-cycle"))
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("init", self.init, ("fan_in", "fan_out", None))
+        rate, momentum, decay = self.learning_rate, self.momentum, self.weight_decay
+        rules = {
+            "batch": (
+                is_count(self.batch) and self.batch <= 10**6,
+                "be a whole number, at least 1 and at most 1,000,000",
+            ),
+            "learning_rate": (_is_number(rate) and rate > 0, "be a number above 0"),
+            "momentum": (_is_number(momentum) and 0 <= momentum < 1, "lie in [0, 1), 0 for none"),
+            "weight_decay": (_is_number(decay) and decay >= 0, "be a number of at least 0"),
+            "validation": (self.validation == 0 or is_count(self.validation), "be a number of images, 0 for none"),
+            "seed": (self.seed == 0 or is_count(self.seed) and self.seed < 2**63, "be a whole number below 2**63"),
+        }
+        for name, (is_right, must) in rules.items():
+            if not is_right:
+                raise InputError(f"{name} is {getattr(self, name)!r}; it must {must}.")
         if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov is True and momentum 0; Nesterov's method needs a momentum above 0.")
-        if not (isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ValueError(f"weight_decay is {self.weight_decay!r}; it must be a number of at least 0.")
-        if not (isinstance(self.validation, int) and self.validation >= 0):
-            raise ValueError(f"validation is {self.validation!r}; it must be a whole number of images, 0 for none.")
-        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**63):
-            raise ValueError(f"seed is {self.seed!r}; it must be a whole number from 0 to 2**63 - 1.")
+            raise InputError("nesterov is True and momentum 0; Nesterov's method needs a momentum above 0.")
 
     @property
     def length(self) -> str:
@@ -108,24 +129,26 @@ DENSENET = Recipe(epochs=300, batch=64, nesterov=True)
 DIGITS = Recipe(epochs=15, batch=64, schedule="one-cycle", augment=False)
 
 
-def usual(net: str, data: str, augment: bool = True, part: int | None = None) -> Recipe:
+def default_recipe(net: str, data: str, augment: bool = True, part: int | None = None) -> Recipe:
     """The recipe that a net's own paper has for CIFAR, with or without augmentation, and `DIGITS` for the digits.
 
     Without augmentation the DenseNet paper drops 0.2 of every convolution's outputs (Section 4.2). Where there are not
     CIFAR's 50,000 images, but those of a folder or only `part` of them, the ResNet paper's 64,000 steps are as many
-    passes over them as over CIFAR. Raises ValueError for no net.
+    passes over them as over CIFAR.
+
+    Raises: InputError for a name of no net.
     """
     made = plan(net)
     if data == "digits":
-        return DIGITS
+        return replace(DIGITS, init=made.init)
     if isinstance(made, DenseNetPlan):
-        return DENSENET if augment else replace(DENSENET, augment=False, dropout=0.2)
+        return replace(DENSENET, augment=augment, dropout=0.0 if augment else 0.2, init=made.init)
     length = {} if data in CIFAR and part is None else {"iterations": None, "epochs": 164}
-    return replace(RESNET, augment=augment, warm_up=made.depth >= 110, **length)
+    return replace(RESNET, augment=augment, warm_up=made.depth >= 110, init=made.init, **length)
 
 
 def only_decay(recipe: Recipe, steps: int) -> float:
-    """What so many steps of SGD make of a weight of 1 that no gradient but weight decay's ever touches.
+    """What is left, after so many steps of SGD, of a weight of 1 that no gradient but weight decay's ever reaches.
 
     Momentum m hands every push on to the steps after it, so decay counts 1 / (1 − m) times: tenfold with the papers'
     0.9.
@@ -143,7 +166,8 @@ def fast_precision(device: str) -> str:
     """bfloat16 where the hardware computes in it (of processors, x86 with AVX-512 BF16), else float32."""
     if device == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch before 2.12 does not tell
+    return "bfloat16" if capabilities.get("avx512_bf16") else "float32"
 
 
 @dataclass(frozen=True)
@@ -172,28 +196,28 @@ Watch = Callable[[int, float, float], None]
 class Training:
     """A training under way, alone or as one of several processes (`paper_nets.lab.parallel`).
 
-    All that its next epoch depends on is in `state()` and `rows`. Raises ValueError for more images held out than
-    there are, for a batch smaller than the number of processes, and for a dropout that the net has not or that
-    several processes would each draw for themselves.
+    All that its next epoch depends on is in `state()` and `rows`.
+
+    Raises: InputError for more images held out than there are, for a batch smaller than the number of processes, and
+        for a dropout that is not the net's own, or that several processes would each draw for themselves.
     """
 
     def __init__(self, net: nn.Module, data: Data, recipe: Recipe, device: str = "cpu", compiled: bool = False):
-        if recipe.batch < parallel.processes():
-            raise ValueError(
-                f"batch is {recipe.batch}; it must be at least {parallel.processes()}, the number of processes."
-            )
-        made = getattr(net, "plan", None)
-        if recipe.dropout and recipe.dropout != getattr(made, "dropout", 0):
-            raise ValueError(f"dropout is {recipe.dropout}; the net must be a dense one that was built with as much.")
-        if recipe.dropout and parallel.processes() > 1:
-            raise ValueError(
+        processes, made = parallel.processes(), getattr(net, "plan", None)
+        if recipe.batch < processes:
+            raise InputError(f"batch is {recipe.batch}; it must be at least {processes}, the number of processes.")
+        dropout = max((module.p for module in net.modules() if isinstance(module, nn.Dropout)), default=0)
+        if recipe.dropout != dropout:
+            raise InputError(f"dropout is {recipe.dropout}; the net was built with {dropout}, and both must agree.")
+        if recipe.dropout and processes > 1:
+            raise InputError(
                 f"dropout is {recipe.dropout}; with several processes it must be 0, since each would draw its own."
             )
         # The maps that enter the head are the smallest that batch norm gets.
         if recipe.batch == 1 and getattr(made, "norm", False) and cost(made, data.shape).stages[-2].shape[1:] == (1, 1):
-            raise ValueError(
-                "batch is 1, and the net shrinks these images to one pixel, of which batch norm can tell no spread; "
-                "take at least 2."
+            raise InputError(
+                "batch is 1, and the net shrinks these images to one pixel, which has no spread for batch norm; "
+                "it must be at least 2."
             )
         self.recipe, self.device, self.compiled, self.rows = recipe, torch.device(device), compiled, []
         if self.device.type == "cuda":
@@ -211,12 +235,16 @@ class Training:
             nesterov=recipe.nesterov,
             fused=on_gpu or None,
         )
-        self._recorded = {} if on_gpu and not parallel.started() else None  # a step for each size of batch
+        self._recorded = {} if on_gpu and processes == 1 else None  # a step for each size of batch
         self._mean, self._std = (statistic.to(self.device) for statistic in data.mean_and_std)
         self._train, self._validation = data.hold_out(recipe.validation, self.device)
         self._test = data.test_images.to(self.device), data.test_labels.to(self.device)
         self.steps = recipe.steps(len(self._train[1]))
-        self._chance = torch.Generator().manual_seed(recipe.seed)
+        self._generator = torch.Generator().manual_seed(recipe.seed)
+        # Dropout draws from PyTorch's own generator; it is lent to each epoch, and given back as it was.
+        self._dropout = {"dropout": torch.Generator().manual_seed(recipe.seed).get_state()}
+        if on_gpu:
+            self._dropout["dropout.cuda"] = torch.Generator(self.device).manual_seed(recipe.seed).get_state()
         # The same arithmetic at other shapes: the compiled net and the processes' share the weights of `net`.
         # Not dynamic: a graph of symbolic size, made when the last and smaller batch comes, would give other bits.
         self._net = parallel.together(torch.compile(self.net, dynamic=False) if compiled else self.net)
@@ -232,28 +260,31 @@ class Training:
     def epoch(self, watch: Watch = lambda *_: None) -> Epoch:
         """Train for one epoch, or for what is left of the iterations, and measure.
 
-        Raises FloatingPointError when the loss is no longer finite.
+        Raises: FloatingPointError when the loss is no longer finite, InputError after the last iteration.
         """
+        if self.finished:
+            raise InputError(f"All {self.steps} iterations are done; a longer training needs a longer recipe.")
         start, step = time.perf_counter(), self.iteration
-        order = torch.randperm(len(self._train[1]), generator=self._chance)
+        order = torch.randperm(len(self._train[1]), generator=self._generator)
         batches = batches_of(order, self.recipe.batch)[: self.steps - step]
         warming = self.recipe.warm_up and min([row.training_error for row in self.rows], default=100) >= 80
-        seen = torch.zeros(2, dtype=torch.float64, device=self.device)  # the sum of the losses, and the mistakes
-        met = 0
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # of the losses, and of the mistakes
+        count = 0
         self.net.train()
-        for batch in batches:
-            rate = self.recipe.rate(step, self.steps) * (0.1 if warming else 1)
-            seen += self.step(batch, rate)
-            step, met = step + 1, met + len(batch)
-            if step % LOOK == 0 or batch is batches[-1]:
-                loss_sum, wrong = parallel.total(seen).tolist()
-                self._check(loss_sum, step)
-                watch(step, loss_sum / met, 100 * wrong / met)
+        with self._lent_generators():
+            for batch in batches:
+                rate = self.recipe.rate(step, self.steps) * (0.1 if warming else 1)
+                sums += self.step(batch, rate)
+                step, count = step + 1, count + len(batch)
+                if step % LOOK == 0 or batch is batches[-1]:
+                    loss_sum, wrong = parallel.total(sums).tolist()
+                    self._check(loss_sum, step)
+                    watch(step, loss_sum / count, 100 * wrong / count)
         row = Epoch(
             len(self.rows) + 1,
             step,
-            loss_sum / met,
-            100 * wrong / met,
+            loss_sum / count,
+            100 * wrong / count,
             self.error(*self._validation) if self.recipe.validation else nan,
             self.error(*self._test),
             rate,
@@ -271,8 +302,8 @@ class Training:
             else:
                 group["lr"] = rate
         # Every process draws for the whole batch and keeps its share, so that all see what one alone would see.
-        chance = torch.rand(len(batch), 3, generator=self._chance)
-        drawn = parallel.share(batch).to(self.device), parallel.share(chance).to(self.device)
+        crops = torch.rand(len(batch), 3, generator=self._generator)
+        drawn = parallel.share(batch).to(self.device), parallel.share(crops).to(self.device)
         if self._recorded is None:
             return self._step(*drawn, len(batch))
         if len(batch) not in self._recorded:
@@ -299,12 +330,28 @@ class Training:
         self.restore(before, self.rows)
         return graph, drawn, result
 
-    def _step(self, mine: Tensor, chance: Tensor, total: int) -> Tensor:
+    @contextmanager
+    def _lent_generators(self) -> Iterator[None]:
+        """PyTorch's own generators in the state that this training has reached, for dropout."""
+        if not self.recipe.dropout:
+            yield
+            return
+        on_gpu = self.device.type == "cuda"
+        with torch.random.fork_rng([self.device] if on_gpu else []):
+            torch.set_rng_state(self._dropout["dropout"])
+            if on_gpu:
+                torch.cuda.set_rng_state(self._dropout["dropout.cuda"], self.device)
+            yield
+            self._dropout["dropout"] = torch.get_rng_state()
+            if on_gpu:
+                self._dropout["dropout.cuda"] = torch.cuda.get_rng_state(self.device)
+
+    def _step(self, mine: Tensor, crops: Tensor, total: int) -> Tensor:
         """`step` on this process's share, (n) and (n, 3), of `total` images."""
         images, labels = self._train
         x, y = self._normalise(images[mine]), labels[mine]
         if self.recipe.augment:
-            x = crop_and_flip(x, chance)
+            x = crop_and_flip(x, crops)
         with self._autocast():
             logits = self._net(x)
         loss = functional.cross_entropy(logits.float(), y, reduction="sum")
@@ -317,10 +364,10 @@ class Training:
     def _check(self, loss: float, step: int) -> None:
         if isfinite(loss):
             return
-        seen = "no epoch was finished"
+        last = "no epoch was finished"
         if self.rows:
-            seen = f"epoch {len(self.rows)} ended at {self.rows[-1].training_loss:.4f}"
-        raise FloatingPointError(f"The loss became {loss} by iteration {step} ({seen}); try a lower learning rate.")
+            last = f"epoch {len(self.rows)} ended at {self.rows[-1].training_loss:.4f}"
+        raise FloatingPointError(f"The loss became {loss} by iteration {step} ({last}); try a lower learning rate.")
 
     def _normalise(self, images: Tensor) -> Tensor:
         return ((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
@@ -342,21 +389,20 @@ class Training:
 
     def state(self) -> dict[str, Tensor]:
         """Weights, momentum and random numbers, by name, on the CPU."""
-        chance = {"order": self._chance.get_state(), "dropout": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            chance["dropout.cuda"] = torch.cuda.get_rng_state(self.device)
         tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
         for name, parameter in self.net.named_parameters():
             momentum = self.optimiser.state[parameter].get("momentum_buffer")
             if momentum is not None:
                 tensors[f"momentum.{name}"] = momentum
-        tensors |= {f"chance.{name}": tensor for name, tensor in chance.items()}
+        generators = {"order": self._generator.get_state(), **self._dropout}
+        tensors |= {f"chance.{name}": tensor for name, tensor in generators.items()}
         return {
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
         }
 
     def restore(self, state: dict[str, Tensor], rows: Sequence[Epoch]) -> None:
         """Go on from a `state()`, and the epochs that led to it."""
+        state = present_names(self.net, state)
         self.net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
         for name, parameter in self.net.named_parameters():
             momentum = self.optimiser.state[parameter].get("momentum_buffer")
@@ -364,17 +410,15 @@ class Training:
                 momentum = self.optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter)
             if momentum is not None:  # in place, where a recorded step looks for it; without any, 0 is the beginning
                 momentum.copy_(state.get(f"momentum.{name}", torch.zeros(())))
-        self._chance.set_state(state["chance.order"])
-        torch.set_rng_state(state["chance.dropout"])
-        if self.device.type == "cuda" and "chance.dropout.cuda" in state:
-            torch.cuda.set_rng_state(state["chance.dropout.cuda"], self.device)
+        self._generator.set_state(state["chance.order"])
+        self._dropout = {name: state.get(f"chance.{name}", there) for name, there in self._dropout.items()}
         self.rows = list(rows)
 
 
 def train(net: nn.Module, data: Data, recipe: Recipe) -> Iterator[Epoch]:
     """Train `net` in place, giving a row after each epoch; the initial weights are the caller's.
 
-    Raises ValueError for images that the net does not take, FloatingPointError when the loss is no longer finite.
+    Raises: InputError for images that the net does not take, FloatingPointError when the loss is no longer finite.
     """
     training = Training(net, data, recipe)
     while not training.finished:
@@ -400,7 +444,7 @@ def train_each(names: Sequence[str], data: Data, recipe: Recipe) -> Iterator[Pro
     work = {name: cost(name, data.shape, in_channels=data.shape[0]).multiply_adds for name in names}
     rows, worked = [], 0
     for name in names:
-        training = Training(seeded(name, data, recipe.seed), data, recipe)
+        training = Training(seeded(name, data, recipe.seed, init=recipe.init), data, recipe)
         while not training.finished:
             before = training.iteration
             rows.append({"net": name, "seed": recipe.seed, **asdict(training.epoch())})
@@ -410,35 +454,60 @@ def train_each(names: Sequence[str], data: Data, recipe: Recipe) -> Iterator[Pro
 
 
 def seeded(name: str, data: Data, seed: int, **changes) -> nn.Module:
-    """A net by name for these images and classes, its initial weights fixed by the seed."""
-    torch.manual_seed(seed)
-    return build(name, in_channels=data.shape[0], num_classes=len(data.classes), **changes)
+    """A net by name for these images and classes, its initial weights fixed by the seed, and by nothing else.
+
+    changes: to the arguments of the net's plan; None leaves one as it is.
+    """
+    changes = {name: value for name, value in changes.items() if value is not None}
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been drawn
+        torch.manual_seed(seed)
+        return build(name, in_channels=data.shape[0], num_classes=len(data.classes), **changes)
 
 
-def trainee(name: str, data: Data, recipe: Recipe, device: str, compiled: bool = False) -> nn.Module:
-    """`seeded`, for training by the command: on a CPU a dense net in its memory-efficient form, where that goes.
+def build_for_training(name: str, data: Data, recipe: Recipe, device: str, compiled: bool = False) -> nn.Module:
+    """`seeded`, as the recipe asks; on a CPU a dense net in its memory-efficient form, where that goes.
 
-    Raises ValueError for a dropout in a net that takes none.
+    Raises: InputError for a dropout in a net that takes none.
     """
     changes = with_dropout(name, recipe)
     goes = device == "cpu" and parallel.processes() == 1 and not compiled and not recipe.dropout
     if goes and isinstance(plan(name), DenseNetPlan):
         changes["memory_efficient"] = True
-    return seeded(name, data, recipe.seed, **changes)
+    return seeded(name, data, recipe.seed, init=recipe.init, **changes)
 
 
 def with_dropout(name: str, recipe: Recipe) -> dict:
-    """The change to a net by name that this recipe asks for. Raises ValueError for a net that takes no dropout."""
+    """The change to a net by name that this recipe asks for. Raises InputError for a net that takes no dropout."""
     if recipe.dropout and not isinstance(plan(name), DenseNetPlan):
-        raise ValueError(f"dropout is {recipe.dropout}; {name} takes none, it must be 0 but for dense nets.")
+        raise InputError(f"dropout is {recipe.dropout}; {name} takes none, it must be 0 but for dense nets.")
     return {"dropout": recipe.dropout} if recipe.dropout else {}
 
 
-def in_a_sentence(error: Exception) -> str:
-    """What went wrong in a training, without the system's numbers and PyTorch's paragraphs."""
+def present_names(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state, of weights or of a checkpoint, with the names that its tensors have now; version 0.1 numbered layers."""
+    now = numbered_names(net)
+    renamed = {}
+    for name, tensor in state.items():
+        prefix = next((prefix for prefix in ("net.", "momentum.") if name.startswith(prefix)), "")
+        renamed[prefix + now.get(name[len(prefix) :], name[len(prefix) :])] = tensor
+    return renamed
+
+
+# What a reader can do something about. Any other exception is a fault of ours, and is shown with its traceback.
+EXPECTED = (InputError, OSError, FloatingPointError, MemoryError)
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether an error is one of `EXPECTED`, or PyTorch's for want of memory."""
+    memory = "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)
+    return isinstance(error, EXPECTED) or (isinstance(error, RuntimeError) and memory)
+
+
+def in_a_sentence(error: BaseException) -> str:
+    """An expected error in one sentence, without the system's numbers and PyTorch's paragraphs."""
     if isinstance(error, OSError) and error.errno is not None:  # its own words are "[Errno 20] …"
         return f"{error.filename or 'This'} cannot be used: {error.strerror.lower()}."
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error) or "out of memory" in str(error):
+    if isinstance(error, MemoryError | RuntimeError):
         return "There is not enough memory for this; take a smaller net, smaller images or a smaller batch."
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from paper_nets.nets import DenseNetPlan, cost
+from paper_nets.nets import DenseNetPlan, InputError, cost
 from paper_nets.nets.cost import NetCost
 from paper_nets.nets.densenet import compressed
 from paper_nets.nets.parts import check_whole
@@ -28,7 +28,7 @@ def _index(i: int) -> str:
 def two_equations(channels: int = 16, growth_rate: int = 16, layers: int = 3) -> Picture:
     """Figure 9 of the review: addition against concatenation, and the maps that stand after each layer.
 
-    Both start with `channels` maps. Raises ValueError for what is not a whole number of at least 1.
+    Both start with `channels` maps. Raises InputError for what is not a whole number of at least 1.
     """
     check_whole(channels=channels, growth_rate=growth_rate, layers=layers)
     picture = Picture(900, 120 + 42 * (layers + 1))
@@ -91,7 +91,7 @@ def dense_block(layers: int = 5, growth_rate: int = 4, channels_in: int = 6) -> 
     """Figure 8 of the review (DenseNet paper, Figure 1): a dense block, every layer joined to all later ones.
 
     The block gets `channels_in` maps, and each of its layers adds `growth_rate` to what all later ones read.
-    Raises ValueError for what is not a whole number of at least 1.
+    Raises InputError for what is not a whole number of at least 1.
     """
     check_whole(layers=layers, growth_rate=growth_rate, channels_in=channels_in)
     picture = Picture(860, 320)
@@ -216,7 +216,7 @@ def _staircase(axes: Axes, plan: DenseNetPlan, strip: tuple[float, float], brief
 def staircase(plan: DenseNetPlan) -> Picture:
     """Figure 10 of the review for any dense net: its parts, and below them the channels that stand before each layer.
 
-    A short block is drawn wider than its layers, so that its name fits. Raises ValueError for more blocks than the
+    A short block is drawn wider than its layers, so that its name fits. Raises InputError for more blocks than the
     net's images can be halved.
     """
     made = f"k = {plan.growth_rate}, {'bottlenecks, ' if plan.bottleneck else ''}θ = {plan.compression:g}"
@@ -304,7 +304,7 @@ def transition(channels: int, compression: float, table: pandas.DataFrame, net: 
     """
     out = compressed(channels, compression)
     if out == 0:
-        raise ValueError(f"θ is {compression:g}; of {channels} maps so small a θ leaves none.")
+        raise InputError(f"θ is {compression:g}; of {channels} maps so small a θ leaves none.")
     picture = Picture(860, 300)
     left, right = picture.add_axes((0.02, 0.04, 0.38, 0.82)), picture.add_axes((0.48, 0.16, 0.26, 0.7))
     across = max(1, round(channels**0.5))

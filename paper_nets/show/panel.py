@@ -11,6 +11,7 @@ from itertools import chain, repeat, zip_longest
 
 import ipywidgets
 
+from paper_nets.nets import InputError
 from paper_nets.show.picture import DRAWING, Picture
 
 # Seconds until the likeliest move is drawn ahead: earlier, it would slow the picture on its way to the page. What takes
@@ -215,10 +216,10 @@ class Panel(ipywidgets.VBox):
 
         The second is its first menu or switch, else its second slider, with a fifth as many values; the others stay as
         they are. Returns names, values (what a reader sees of them), at (where the controls stand), and pictures (HTML
-        or what is wrong, a list for each value of the first). Raises ValueError for a panel that trains.
+        or what is wrong, a list for each value of the first). Raises InputError for a panel that trains.
         """
         if self.button:
-            raise ValueError("This panel trains when its button is pressed; it has no frames to draw ahead.")
+            raise InputError("This panel trains when its button is pressed; it has no frames to draw ahead.")
         names = sorted(self._controls, key=lambda name: not hasattr(self._controls[name], "readout"))
         others = sorted(names[1:], key=lambda name: hasattr(self._controls[name], "readout"))
         names = [names[0], *others[:1]]

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from paper_nets.nets import InputError
+
 FORMS = ("holds if", "holds", "does not hold as stated", "open")
 
 
@@ -14,7 +16,7 @@ class Verdict:
     """What came of one claim: its id, the claim in short, what was measured, and the verdict.
 
     The verdict is "holds", "holds if …", "does not hold as stated …", or "open …" where another notebook settles it.
-    Raises ValueError for any other.
+    Raises InputError for any other.
     """
 
     claim_id: str
@@ -24,7 +26,7 @@ class Verdict:
 
     def __post_init__(self):
         if not self.verdict.startswith(FORMS):
-            raise ValueError(f"The verdict on {self.claim_id} is {self.verdict!r}; it must start with one of {FORMS}.")
+            raise InputError(f"The verdict on {self.claim_id} is {self.verdict!r}; it must start with one of {FORMS}.")
 
     @property
     def form(self) -> str:
@@ -100,7 +102,7 @@ def all_verdicts(folder: str | Path = ".") -> AllVerdicts:
     """What the notebooks in `folder` say of all claims, read from their outputs, in the order of the claims.
 
     A claim that two notebooks look at in different ways has two rows; one that a notebook leaves open has none of it.
-    Raises ValueError where there are no notebooks with verdicts.
+    Raises InputError where there are no notebooks with verdicts.
     """
     found, unfinished = [], []
     for path in sorted(Path(folder).glob("[0-9][0-9]-*.ipynb")):
@@ -111,7 +113,7 @@ def all_verdicts(folder: str | Path = ".") -> AllVerdicts:
                 unfinished.append(path.name)
             found += [Settled(*row, path.name, _section(cells, row[0])) for row in rows if row[3][:4] != "open"]
     if not found:
-        raise ValueError(f"There are no notebooks with verdicts in {Path(folder).resolve()}; give the folder of ours.")
+        raise InputError(f"There are no notebooks with verdicts in {Path(folder).resolve()}; give the folder of ours.")
     verdicts = AllVerdicts(sorted(found, key=lambda verdict: (int(verdict.claim_id[1:]), verdict.notebook)))
     verdicts.unfinished = tuple(unfinished)
     return verdicts

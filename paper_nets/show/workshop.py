@@ -2,6 +2,7 @@
 
 import html
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ipywidgets import BoundedIntText, Button, Combobox, FloatProgress, HBox, Se
 from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import DATA_SETS, Data, load
 from paper_nets.lab.series import Series
-from paper_nets.lab.train import in_a_sentence
+from paper_nets.lab.train import in_a_sentence, is_expected
 from paper_nets.nets import catalog
 from paper_nets.show.figures import run_curves
 from paper_nets.show.panel import image
@@ -72,8 +73,12 @@ class Workshop(ipywidgets.VBox):
                 work(Series(*choice, self.root))
             except Stopped:
                 self._say("Stopped. Start goes on after the last whole epoch.")
-            except (ValueError, ArithmeticError, OSError, RuntimeError, MemoryError) as error:
-                self._say(in_a_sentence(error))
+            except Exception as error:
+                if is_expected(error):
+                    self._say(in_a_sentence(error))
+                else:  # a fault of ours; the thread has nobody else to tell
+                    self._say(f"A fault of paper_nets: {traceback.format_exc().strip().splitlines()[-1]}")
+                    raise
             finally:
                 self.bar.layout.visibility = "hidden"
                 self._busy(False)
