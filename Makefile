@@ -13,6 +13,8 @@
 export OMP_WAIT_POLICY ?= passive
 
 PYTHON ?= python3
+# The tests in as many processes as there are cores, but at most two: each notebook that runs in them takes a gigabyte.
+WORKERS := $(shell $(PYTHON) -c "import os; print(min(2, os.cpu_count() or 1))")
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -30,13 +32,13 @@ lab: $(READY)
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 bench: $(READY)
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tools.bench
 
 notebooks: $(READY)
-	$(BIN)/python -m tests.execute notebooks/*.ipynb
+	$(BIN)/python -m tools.execute notebooks/*.ipynb
 
 figures: $(READY)
 	$(BIN)/python -m paper_nets figures
@@ -47,10 +49,10 @@ badge:
 	sed -i.old "s#OWNER/NAME#$$name#g" README.md && rm README.md.old
 
 book: $(READY)
-	$(BIN)/python -m tests.book
+	$(BIN)/python -m tools.book
 
 measure: $(READY)
-	$(BIN)/python -m tests.measure
+	$(BIN)/python -m tools.measure
 
 speed: $(READY)
 	$(BIN)/python -m paper_nets speed > notebooks/speed.new

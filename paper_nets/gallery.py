@@ -276,7 +276,8 @@ def _reuse() -> Drawn:
         f"trained for 300 epochs, this one for {run.recipe.epochs}, one seed. Relative to the target's mean; the paper "
         "prints no numbers."
     )
-    return Drawn(show.connections({"CIFAR-10,\nrelative": weights.assign(value=weights.weight / means)}), note=note)
+    relative = {"CIFAR-10,\nrelative": weights.assign(value=weights.weight / means)}
+    return Drawn(show.connections(relative, limits=(0, 2)), note=note)
 
 
 def live(data: Data, epochs: int = DIGITS.epochs, watch: Callable[[float, str], None] = lambda *_: None) -> Figure:

@@ -10,9 +10,9 @@ import nbformat
 import pytest
 
 from paper_nets import gallery
-from tests.book import NOTEBOOKS, TRAINS, main
-from tests.jupyter import OFFLINE, browser
 from tests.test_browser import pytestmark  # noqa: F401  it needs the same browser
+from tools.book import NOTEBOOKS, TRAINS, main
+from tools.jupyter import OFFLINE, browser
 
 
 @pytest.fixture(scope="module")

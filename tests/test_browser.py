@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from paper_nets import catalog, cost, published
-from tests.jupyter import begin, browser, chromium, finish, lab, new_page
+from tools.jupyter import begin, browser, chromium, finish, lab, new_page
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SHOTS = os.environ.get("SCREENSHOTS")

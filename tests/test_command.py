@@ -63,7 +63,8 @@ def run_folder(tmp_path_factory):
 def test_a_run_is_a_folder(run_folder):
     run = read(run_folder)
     assert (run.net, run.recipe.seed, len(run.curve), run.finished) == ("plain8", 3, 2, True)
-    assert run.settings["recipe"] == {**asdict(DIGITS), "epochs": 2, "seed": 3, "precision": run.recipe.precision}
+    recipe = {**asdict(DIGITS), "epochs": 2, "seed": 3, "precision": run.recipe.precision, "init": "fan_in"}
+    assert run.settings["recipe"] == recipe
     (leg,) = run.environment
     assert leg["from_epoch"] == 1 and {"torch", "processor", "threads", "processes"} <= set(leg)
     assert list(table([run]).iteration) == [23, 46]

@@ -77,7 +77,7 @@ def test_the_ends_of_the_recorded_runs_stand_under_the_published_ones(drawn):
 
 
 def test_connections_are_relative_to_their_targets_mean(drawn):
-    squares = drawn["densenet-figure-5"].picture.axes[0].images[0]
+    squares = drawn["densenet-figure-5"].picture.axes[0].collections[0]
     means = numpy.ma.masked_invalid(squares.get_array().astype(float)).mean(axis=0).compressed()
     assert means == pytest.approx(numpy.ones(3 * 13))  # the targets of three blocks of 12 layers
 

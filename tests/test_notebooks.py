@@ -13,10 +13,10 @@ import pandas
 import pytest
 
 from paper_nets.show import all_verdicts
-from tests.execute import README, WIDGET, execute, with_verdicts
-from tests.execute import main as write
-from tests.jupyter import OFFLINE
 from tests.test_browser import RAN
+from tools.execute import README, WIDGET, execute, with_verdicts
+from tools.execute import main as write
+from tools.jupyter import OFFLINE
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 OVERVIEW = FOLDER / "00-start-here.ipynb"

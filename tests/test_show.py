@@ -7,12 +7,15 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from dataclasses import replace
 
+import nbformat
 import pandas
 import pytest
 import torch
 from ipywidgets import Dropdown, FloatSlider, IntSlider, ToggleButton
+from matplotlib.collections import QuadMesh
 from PIL import Image
 from torchvision import models
 
@@ -119,6 +122,28 @@ def test_a_picture_shows_itself_with_its_words():
 def test_nothing_needs_pyplot():
     check = "import sys, paper_nets.show; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+def test_the_package_does_not_wait_for_seaborn_and_seaborn_warns_nobody():
+    check = "import sys, paper_nets.show, paper_nets.lab; sys.exit('seaborn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+    table = pandas.DataFrame({"block": [1, 1], "source": [0, 0], "target": [1, 2], "value": [1.0, 2.0]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        show.connections({"weight": table}, limits=(0, 2)).png()
+        show.connections({"weight": table.assign(value=[0.1, 1])}, log=["weight"]).png()
+        show.mean_curves(runs_of("plain8", seeds=(0, 1))).png()
+        show.imagenet_errors(published("ilsvrc_top5")).png()
+
+
+def test_lines_draw_every_run_and_say_how_it_ends(runs):
+    columns = {"training_error": "training error (%)", "test_error": "test error (%)"}
+    picture = show.lines(runs, "epoch", columns, "epoch", "two errors", log=["test_error"], mark=2)
+    training, test = picture.axes
+    assert ([1, 2, 3], [51, 26, 17.666667]) in lines_of(training) and ([2, 2], [0, 1]) in lines_of(test)
+    assert (training.get_yscale(), test.get_yscale()) == ("linear", "log")
+    assert [text.get_text() for text in test.get_legend().get_texts()] == list(dict.fromkeys(runs.net))
+    assert picture.alt.startswith("two errors. training error (%), test error (%) at the last epoch: plain20 16.7, 20")
 
 
 def test_a_panel_redraws_says_what_is_wrong_and_goes_on():
@@ -318,9 +343,25 @@ def test_figures_drawn_from_many_threads_are_the_same(runs):
 def test_verdicts_take_only_the_houses_forms():
     good = show.Verdict("C2", "deeper is worse", "40 %", "holds")
     assert "**C2**: deeper is worse" in good._repr_markdown_()
-    assert show.Verdicts([good])._repr_markdown_().splitlines()[-1] == "| C2 | deeper is worse | 40 % | **holds** |"
+    table = show.Verdicts([good])._repr_mimebundle_()[0]["text/markdown"]
+    assert table.splitlines()[-1] == "| C2 | deeper is worse | 40 % | **holds** |"
     with pytest.raises(ValueError, match="must start with one of"):
         show.Verdict("C2", "deeper is worse", "40 %", "probably")
+
+
+def test_verdicts_are_read_from_data_whatever_is_in_their_words(tmp_path):
+    """Through a notebook file, as JupyterLab writes it; a | is part of a cell."""
+    verdict = show.Verdict("C2", "a | b", "40 | 50 %", "holds if x | y")
+    data, metadata = show.Verdicts([verdict])._repr_mimebundle_()
+    assert data["text/markdown"].splitlines()[-1] == r"| C2 | a \| b | 40 \| 50 % | **holds if x \| y** |"
+    output = nbformat.v4.new_output("execute_result", data, metadata=metadata, execution_count=1)
+    cell = nbformat.v4.new_code_cell("", outputs=[output], metadata={"tags": ["verdicts"]}, execution_count=1)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## C2: x"), cell])
+    nbformat.validate(book)
+    nbformat.write(book, tmp_path / "01-a.ipynb")
+    (found,) = show.all_verdicts(tmp_path)
+    assert (found.claim, found.measured, found.verdict) == (verdict.claim, verdict.measured, verdict.verdict)
+    assert found.link == f"01-a.ipynb#cell-id={book.cells[0].id}"
 
 
 def by_layer(**columns):
@@ -346,8 +387,8 @@ def test_gradients_by_layer_are_drawn_as_given():
 def test_zero_units_are_drawn_in_per_cent():
     table = pandas.DataFrame(
         [
-            {"net": net, "seed": 0, "relu": i, "zero": 0.5, "dead": i / 10}
-            for net in ("plain8", "plain8 bare")
+            {"net": "plain8", "label": label, "seed": 0, "relu": i, "zero": 0.5, "dead": i / 10}
+            for label in ("plain8", "plain8 without batch norm")
             for i in (1, 2)
         ]
     )
@@ -655,13 +696,17 @@ def test_costs_come_in_order(priced):
 def test_connections_stand_in_their_places():
     rows = [(1, 0, 1, 0.5), (1, 0, 2, 1.0), (1, 1, 2, 2.0), (2, 0, 1, 3.0)]
     table = pandas.DataFrame(rows, columns=["block", "source", "target", "value"])
-    picture = show.connections({"weight (log)": table}, mark=(1, 1, 2))
+    picture = show.connections({"weight": table}, mark=(1, 1, 2), log=["weight"])
     squares = picture.axes[0].images[0].get_array()
     assert squares[0, :2].tolist() == [0.5, 1.0] and squares[1, 1] == 2.0 and squares[0, 4] == 3.0
     assert squares.mask.sum() == squares.size - 4
-    assert picture.alt == "Block 1, source 1 to target 2. weight (log): 2"
+    assert picture.alt == "Block 1, source 1 to target 2. weight: 2"
     assert "no such connection" in show.connections({"weight": table}, mark=(2, 0, 2)).alt
     told = show.connections({"weight": table.assign(points=[0.25] * len(table))}, (1, 1, 2), limits=(0, 50))
+    static = show.connections({"weight": table}, limits=(0, 4))
+    (mesh,) = [c for c in static.axes[0].collections if isinstance(c, QuadMesh)]
+    assert mesh.get_array()[1, 1] == 2.0 and mesh.get_clim() == (0, 4)
+    assert [text.get_text() for text in static.axes[0].texts[:4]] == ["0.5", "1", "3", "2"]  # in the squares
     assert told.axes[0].images[0].get_clim() == (0, 50) and told.texts[-1].get_text() == told.alt
     assert told.alt.endswith(", test error +0.2 points")
 
@@ -783,6 +828,6 @@ def test_level_responses_fill_the_picture():
 
 
 def test_more_sizes_of_maps_than_shades():
-    layers = tuple(Layer("conv", 3, 1, 8, 8, 2**i, 0) for i in range(9))
+    layers = tuple(Layer("conv", 3, 1, 8, 8, (2**i, 2**i), 0) for i in range(9))
     picture = show.side_by_side({"deep": Trace(layers, (), (), 1)})
     assert "deep, 9 weighted layers" in picture.alt

@@ -167,15 +167,15 @@ def path_lengths(net: nn.Module, x: Tensor, labels: Tensor, samples: int) -> pan
     """How many paths of which length there are, and how large their parts of the gradient are.
 
     Columns: length (blocks passed through F), paths (how many there are), gradient (norm of one path's part, mean over
-    `samples` paths drawn by chance), share (paths · gradient, of its sum over all lengths). Norms are added up, so the
+    `samples` paths drawn at random), share (paths · gradient, of its sum over all lengths). Norms are added up, so the
     shares say which paths are strong; in the gradient itself the parts may cancel.
     Raises InputError for a net without shortcuts and for no samples.
     """
     check_whole(samples=samples)
-    paths, chance = Paths(net, x, labels), torch.Generator().manual_seed(0)
+    paths, generator = Paths(net, x, labels), torch.Generator().manual_seed(0)
     rows = []
     for length in range(paths.blocks + 1):
-        drawn = [torch.randperm(paths.blocks, generator=chance)[:length].tolist() for _ in range(samples)]
+        drawn = [torch.randperm(paths.blocks, generator=generator)[:length].tolist() for _ in range(samples)]
         norm = sum(paths.gradient(through).norm().item() for through in drawn) / samples
         rows.append({"length": length, "paths": comb(paths.blocks, length), "gradient": norm})
     table = pandas.DataFrame(rows)

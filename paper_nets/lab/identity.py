@@ -12,8 +12,8 @@ from paper_nets.lab.train import in_steps
 from paper_nets.nets import Block, InputError, ResNetPlan
 from paper_nets.nets.parts import check_choice, check_whole, initialise
 
-FROM_ZERO = "residual, F = 0 at first"  # the last batch norm's γ = 0, as Goyal et al., arXiv 1706.02677, Section 5.1
-KINDS = ("plain", "residual", FROM_ZERO)
+# zero_init: residual, with γ = 0 in the last batch norm of each block (Goyal et al., arXiv 1706.02677, Section 5.1).
+KINDS = {"plain": "plain", "residual": "residual", "zero_init": "residual, F = 0 at first"}  # with their labels
 WIDTH, SIDE, IMAGES = 8, 4, 64
 
 
@@ -54,9 +54,9 @@ def _learn(stack: nn.Sequential, given: Tensor, target: Tensor, steps: int, fact
 
 def task(distance: float, seed: int) -> tuple[Tensor, Tensor]:
     """Inputs and targets, (64, 8, 4, 4) each."""
-    chance = torch.Generator().manual_seed(seed)
-    x = torch.randn(IMAGES, WIDTH, SIDE, SIDE, generator=chance).relu()
-    kernel = torch.randn(WIDTH, WIDTH, 3, 3, generator=chance) * (2 / (9 * WIDTH)) ** 0.5
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(IMAGES, WIDTH, SIDE, SIDE, generator=generator).relu()
+    kernel = torch.randn(WIDTH, WIDTH, 3, 3, generator=generator) * (2 / (9 * WIDTH)) ** 0.5
     return x, (x + distance * functional.conv2d(x, kernel, padding=1)).relu()
 
 
@@ -65,7 +65,7 @@ def _stack(kind: str, blocks: int, seed: int) -> nn.Sequential:
     plan = ResNetPlan(residual=kind != "plain")
     stack = nn.Sequential(*(Block(plan, WIDTH, WIDTH) for _ in range(blocks)))
     initialise(stack)
-    if kind == FROM_ZERO:
+    if kind == "zero_init":
         for block in stack:
             nn.init.zeros_(block.F[-1].weight)
     return stack

@@ -45,11 +45,11 @@ def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:
     The two are of one stage, and neither is its first, since that one may change the dimensions.
     Raises InputError for more swaps than there are such pairs, and for a net without such blocks.
     """
-    net, chance = copy.deepcopy(net), torch.Generator().manual_seed(seed)
+    net, generator = copy.deepcopy(net), torch.Generator().manual_seed(seed)
     pairs = [(stage, i, j) for (stage, i), (other, j) in combinations(_places(net), 2) if stage is other and 0 < i < j]
     if not 0 <= swaps <= len(pairs):
         raise InputError(f"swaps is {swaps!r}; this net has {len(pairs)} pairs of blocks that can change places.")
-    for k in torch.randperm(len(pairs), generator=chance)[:swaps].tolist():
+    for k in torch.randperm(len(pairs), generator=generator)[:swaps].tolist():
         stage, i, j = pairs[k]
         stage[i], stage[j] = stage[j], stage[i]
     return net

@@ -98,6 +98,7 @@ def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.
     if numbers is not None:
         check_whole(numbers=numbers)
     from sklearn.linear_model import RidgeClassifier  # 60 MB that most of the notebooks do not need
+    from threadpoolctl import threadpool_limits
 
     train, test = (data.normalise(images) for images in (data.train_images, data.test_images))
     net = calibrated(net, train)
@@ -108,7 +109,8 @@ def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.
         if numbers and numbers < a.shape[1]:
             sums = torch.randn(a.shape[1], numbers, generator=torch.Generator().manual_seed(0)) / a.shape[1] ** 0.5
             a, b = a @ sums, b @ sums
-        probe = RidgeClassifier().fit(a, data.train_labels)
+        with threadpool_limits(torch.get_num_threads()):  # else ten times as slow beside any other program
+            probe = RidgeClassifier().fit(a, data.train_labels)
         cosines, pairs = unit @ unit.T, len(unit) * (len(unit) - 1)
         rows.append(
             {

@@ -1,5 +1,6 @@
 """Figures of what nets cost, in three currencies, and what their errors are for it."""
 
+import re
 from collections.abc import Sequence
 from math import log10
 
@@ -7,8 +8,8 @@ import pandas
 from matplotlib.axes import Axes
 
 from paper_nets.nets import plan
-from paper_nets.show.figures import depth_of, plain_log, tidy
 from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
+from paper_nets.show.style import plain_log, tidy
 
 # A currency's column, its axis, and its unit.
 CURRENCIES = {
@@ -77,7 +78,7 @@ def _dense_is_cheaper(table: pandas.DataFrame, currency: str) -> bool:
 def _short(net: str) -> str:
     """The depth in a net's name, and where there is one its growth rate, as in "BC-100/12"."""
     k = net.rpartition("_k")[2] if "_k" in net else ""
-    return ("BC-" if "_bc" in net else "") + str(depth_of(net)) + (f"/{k}" if k else "")
+    return ("BC-" if "_bc" in net else "") + re.search(r"\d+", net)[0] + (f"/{k}" if k else "")
 
 
 def _money(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
@@ -188,4 +189,25 @@ def costs_in_order(table: pandas.DataFrame, by: str) -> Picture:
     axes.grid(visible=False)
     axes.legend(loc="lower right", frameon=False)
     picture.alt = f"{words}: " + ", ".join(f"{net} {value:.3g}" for net, value in zip(table.net, values, strict=True))
+    return picture
+
+
+@figure
+def block_costs(table: pandas.DataFrame, title: str = "") -> Picture:
+    """Bars of what blocks cost; `table` has block (its name), parameters, and multiply_adds (per image)."""
+    picture = Picture(860, 260)
+    left, right = picture.subplots(1, 2, sharey=True)
+    picture.subplots_adjust(left=0.27, right=0.96, bottom=0.19, top=0.78, wspace=0.2)
+    scales = {"parameters": (1e3, "thousand parameters"), "multiply_adds": (1e6, "million multiply–adds")}
+    for axes, (column, (scale, words)) in zip((left, right), scales.items(), strict=True):
+        bars = axes.barh(table.block, table[column] / scale, color=COLOURS["residual"], height=0.6)
+        axes.bar_label(bars, [f"{value / scale:,.0f}" for value in table[column]], padding=4)
+        axes.set_xlim(0, 1.25 * table[column].max() / scale)
+        tidy(axes, words, "")
+        axes.grid(visible=False)
+    left.invert_yaxis()
+    picture.suptitle(title, fontsize=11)
+    picture.alt = f"{title}. " + "; ".join(
+        f"{row.block}: {row.parameters:,} parameters, {row.multiply_adds:,} multiply–adds" for row in table.itertuples()
+    )
     return picture

@@ -16,8 +16,8 @@ from paper_nets.nets import DenseNetPlan, InputError, cost
 from paper_nets.nets.cost import NetCost
 from paper_nets.nets.densenet import compressed
 from paper_nets.nets.parts import check_whole
-from paper_nets.show.figures import plain_log, tidy
 from paper_nets.show.picture import COLOURS, Picture, figure
+from paper_nets.show.style import plain_log, tidy
 
 
 def _index(i: int) -> str:

@@ -1,115 +1,40 @@
-"""One function per figure: data in, a `Picture` out. None of them trains, reads a file, or holds data of its own."""
+"""Pictures of architectures, data and tables. None of them trains, reads a file, or holds data of its own."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import cycle, product
-from math import log10
+from collections.abc import Mapping
+from itertools import cycle
 
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.colors import to_rgb
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.trace import Layer, Trace
-from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
-
-LINES = ((0, (4, 1, 1, 1, 1, 1)), "-", "--", "-.", ":")
-
-
-def depth_of(net: str) -> int:
-    """The depth in a net's name: 56 of "plain56"."""
-    return int(re.search(r"\d+", net)[0])
-
-
-def tidy(axes: Axes, x: str, y: str, title: str = "") -> None:
-    """Labels and title at fixed places, so that nothing jumps from one picture to the next.
-
-    It also spares matplotlib measuring every tick label to find those places, a third of the time of a drawing.
-    """
-    width, height = axes.get_window_extent().size
-    axes.set_title(title, y=1.02, fontsize=11)
-    axes.set_xlabel(x)
-    axes.xaxis.set_label_coords(0.5, -26 / height)
-    axes.set_ylabel(y)
-    axes.yaxis.set_label_coords(-38 / width, 0.5)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", linewidth=0.5, alpha=0.4)
-
-
-def plain_log(axis: Axis, ticks: Sequence[float] = ()) -> None:
-    """A logarithmic axis with a few plain numbers, or with powers of ten, which is also the quickest to draw."""
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_locator(FixedLocator(ticks) if ticks else LogLocator())
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(StrMethodFormatter("{x:g}") if ticks else FuncFormatter(_power_of_ten))
-
-
-def _power_of_ten(value: float, _: int) -> str:
-    return "10" + str(round(log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def at_least_decades(axes: Axes, decades: float) -> None:
-    """Widen a logarithmic y axis to so many decades, so that data which are level look level."""
-    low, high = axes.get_ylim()
-    room = max(1, (10**decades * low / high) ** 0.5)
-    axes.set_ylim(low / room, high * room)
-
-
-def style_of(net: str) -> dict:
-    """The colour and the marker of the net's family, the colour the darker the deeper, and a line that goes with the
-    depth.
-
-    So a net looks the same whatever stands beside it; `styles_of` tells nets apart that look alike.
-    """
-    depth = depth_of(net)
-    lighter = 0.5 * (1 - min(depth, 56) / 56)
-    colour = [c + (1 - c) * lighter for c in to_rgb(COLOURS[family(net)])]
-    line = LINES[depth // 12 % len(LINES)]  # 8, 20, 32, 44 and 56 layers differ
-    return {"color": colour, "linestyle": line, "marker": MARKERS[family(net)]}
-
-
-def styles_of(nets: Iterable[str]) -> dict[str, dict]:
-    """A style for each net: its own, or where one of its family has that line, the first that is free, at last with
-    hollow markers."""
-    styles, taken = {}, set()
-    for net in dict.fromkeys(nets):
-        style = style_of(net)
-        looks = [(style["color"], style["linestyle"]), *product((style["color"], "white"), LINES)]
-        face, line = next((look for look in looks if (family(net), look[0] == "white", look[1]) not in taken), looks[0])
-        taken.add((family(net), face == "white", line))
-        styles[net] = {**style, "linestyle": line, "markerfacecolor": face}
-    return styles
+from paper_nets.show.picture import COLOURS, Picture, figure
+from paper_nets.show.style import tidy
 
 
 @figure
 def imagenet_errors(table: pandas.DataFrame) -> Picture:
     """Figure 1 of the review: ImageNet top-5 error by year, from `published("ilsvrc_top5")`, lowest bar last."""
+    import seaborn  # here, since it takes most of a second to import
+
     table = table.sort_values("top5_error_pct", ascending=False)
+    families = {"Human": "human", "ResNet": "residual"}
+    palette = {entry: COLOURS[families.get(entry, "other")] for entry in table.entry}
     picture = Picture(760, 380)
     axes = picture.add_axes((0.09, 0.2, 0.89, 0.72))
-    colours = [
-        COLOURS["human" if row.entry == "Human" else "residual" if row.entry == "ResNet" else "other"]
-        for row in table.itertuples()
-    ]
-    bars = axes.bar(range(len(table)), table.top5_error_pct, color=colours, width=0.7)
-    bars[list(table.entry).index("Human")].set_hatch("//")
-    for i, row in enumerate(table.itertuples()):
-        axes.annotate(
-            f"{row.top5_error_pct:g} %", (i, row.top5_error_pct), (0, 3), textcoords="offset points", ha="center"
-        )
-    names = [
-        f"{row.entry}\n{'' if pandas.isna(row.year) else int(row.year)}\n{_layers(row.note)}"
-        for row in table.itertuples()
-    ]
-    axes.set_xticks(range(len(table)), names, fontsize=9)
+    look = {"hue": "entry", "palette": palette, "saturation": 1, "width": 0.7, "legend": False, "errorbar": None}
+    seaborn.barplot(table, x="entry", y="top5_error_pct", ax=axes, **look)
+    for bars in axes.containers:
+        axes.bar_label(bars, fmt="{:g} %", padding=3)
+    axes.patches[list(table.entry).index("Human")].set_hatch("//")
+    years = ["" if pandas.isna(year) else f"{year:.0f}" for year in table.year]
+    names = map("\n".join, zip(table.entry, years, map(_layers, table.note), strict=True))
+    axes.set_xticks(range(len(table)), list(names), fontsize=9)
     tidy(axes, "", "ImageNet top-5 error (%)")
-    picture.alt = "Bars of ImageNet top-5 error: " + ", ".join(
-        f"{row.entry} {'' if pandas.isna(row.year) else f'({int(row.year)}) '}{row.top5_error_pct:g} %"
-        for row in table.itertuples()
-    )
+    entries = zip(table.entry, years, table.top5_error_pct, strict=True)
+    bars = (f"{entry} {f'({year}) ' if year else ''}{error:g} %" for entry, year, error in entries)
+    picture.alt = f"Bars of ImageNet top-5 error: {', '.join(bars)}"
     return picture
 
 
@@ -120,125 +45,55 @@ def _layers(note: str) -> str:
 
 
 @figure
-def learning_curves(
-    table: pandas.DataFrame, epochs: int, title: str = "", beside: pandas.DataFrame | None = None
-) -> Picture:
-    """Training and test error over the epochs, a line for each net and seed.
-
-    `table` has the columns net, seed, epoch, training_error and test_error (per cent); `epochs` is the full length,
-    so that the axes stay while a curve grows. `beside` is a table of other runs, drawn pale.
-    """
-    picture = Picture(900, 370)
-    pair = picture.subplots(1, 2, sharey=True)
-    picture.subplots_adjust(left=0.07, right=0.81, bottom=0.14, top=0.84, wspace=0.06)
-    tables = [table.assign(pale=False)] if beside is None else [table.assign(pale=False), beside.assign(pale=True)]
-    rows = pandas.concat(tables)
-    styles = styles_of(rows.net)
-    for axes, error in zip(pair, ("training", "test"), strict=True):
-        labelled = set()
-        for (net, _, is_pale), run in rows.groupby(["net", "seed", "pale"], sort=False):
-            style = {**styles[net], "markevery": max(1, epochs // 15)}
-            strength = {"alpha": 0.3, "markersize": 3} if is_pale else {"linewidth": 2, "markersize": 5, "zorder": 3}
-            label = None if net in labelled else net
-            labelled.add(net)
-            axes.plot(run.epoch, run[f"{error}_error"], label=label, **style, **strength)
-        axes.set(xlim=(0.5, epochs + 0.5), ylim=(-2, 100))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        tidy(axes, "epoch", "error (%)" if error == "training" else "", f"{error} error")
-    pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
-    picture.suptitle(title, fontsize=11)
-    last = table.groupby(["net", "seed"], sort=False).tail(1)
-    picture.alt = "Training and test error over the epochs. Last: " + "; ".join(
-        f"{row.net} training {row.training_error:.1f} %, test {row.test_error:.1f} %" for row in last.itertuples()
+def two_blocks() -> Picture:
+    """Figure 5 of the review: a plain and a residual block side by side."""
+    picture = Picture(760, 400)
+    ring = {"boxstyle": "circle,pad=0.12", "facecolor": "white"}
+    for left, kind in ((0.02, "plain"), (0.5, "residual")):
+        axes = picture.add_axes((left, 0, 0.48, 1), xlim=(0, 10), ylim=(0, 10))
+        axes.axis("off")
+        colour = COLOURS[kind]
+        axes.text(4, 9.6, f"{kind} block", ha="center", va="center", fontsize=13, color=colour)
+        for y, words in ((6.9, "weight layer W₁"), (4.6, "weight layer W₂")):
+            box = FancyBboxPatch((2.2, y - 0.45), 3.6, 0.9, "round,pad=0.1", facecolor="white", edgecolor=colour)
+            axes.add_patch(box)
+            axes.text(4, y, words, ha="center", va="center")
+        ends = (
+            [(8.9, 7.5), (6.3, 5.2), (4.0, 2.95), (2.25, 0.9)]
+            if kind == "residual"
+            else [(8.9, 7.5), (6.3, 5.2), (4.0, 0.9)]
+        )
+        for top, bottom in ends:
+            axes.add_patch(FancyArrowPatch((4, top), (4, bottom), arrowstyle="-|>", mutation_scale=14, color="black"))
+        axes.text(4.2, 8.75, "x", fontsize=14, style="italic")
+        axes.text(4.25, 5.65, "σ (ReLU)")
+        if kind == "plain":
+            axes.text(4.25, 2.1, "σ (ReLU)")
+            axes.text(3.75, 2.6, "H(x)", ha="right", va="center", fontsize=13, style="italic")
+            axes.text(4, 0.4, "y = σ(H(x))", ha="center", fontsize=13, style="italic")
+            continue
+        axes.text(1.9, 5.75, "F(x)", ha="right", fontsize=13, style="italic")
+        axes.add_patch(
+            FancyArrowPatch(
+                (4, 8.3),
+                (4.4, 2.6),
+                connectionstyle="arc3,rad=-1.2",
+                arrowstyle="-|>",
+                mutation_scale=14,
+                color=colour,
+                linewidth=2,
+            )  # fmt: skip
+        )
+        axes.text(8.15, 5.4, "x\nidentity", ha="left", va="center", color=colour, fontsize=12)
+        axes.text(4, 2.6, "+", ha="center", va="center", fontsize=15, bbox={**ring, "edgecolor": colour})
+        axes.text(3.45, 2.6, "H(x) = F(x) + x", ha="right", va="center", fontsize=13, style="italic")
+        axes.text(4.25, 1.4, "σ (ReLU)")
+        axes.text(4, 0.4, "y = σ(F(x) + x)", ha="center", fontsize=13, style="italic")
+    picture.alt = (
+        "Two blocks of two weight layers with a ReLU between them. In the plain block their output is H(x), which is "
+        "rectified. In the residual block it is F(x); an arrow carries x past both layers and is added to it, and the "
+        "sum, H(x) = F(x) + x, is rectified."
     )
-    return picture
-
-
-@figure
-def mean_curves(table: pandas.DataFrame) -> Picture:
-    """Training and test error over the epochs: the mean of each net's seeds on a band from the least to the greatest.
-
-    `table` is that of `learning_curves`.
-    """
-    picture = Picture(900, 370)
-    pair = picture.subplots(1, 2, sharey=True)
-    picture.subplots_adjust(left=0.07, right=0.81, bottom=0.14, top=0.9, wspace=0.06)
-    words, styles = [], styles_of(table.net)
-    for axes, error in zip(pair, ("training", "test"), strict=True):
-        for net, runs in table.groupby("net", sort=False):
-            seeds, style = runs.groupby("epoch")[f"{error}_error"].agg(["min", "mean", "max"]), styles[net]
-            axes.fill_between(seeds.index, seeds["min"], seeds["max"], color=style["color"], alpha=0.2, linewidth=0)
-            axes.plot(seeds.index, seeds["mean"], label=net, markersize=5, markevery=max(1, len(seeds) // 15), **style)
-            low, high = seeds.iloc[-1][["min", "max"]]
-            words.append(f"{net} {error} {low:.1f} to {high:.1f} %")
-        axes.set(xlim=(0.5, table.epoch.max() + 0.5), ylim=(-2, 100))
-        tidy(axes, "epoch", "error (%)" if error == "training" else "", f"{error} error")
-    title = "mean of the seeds\non their range"
-    pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, title=title)
-    picture.alt = "Errors over the epochs. Last: " + "; ".join(words)
-    return picture
-
-
-@figure
-def error_against_depth(table: pandas.DataFrame, epoch: int, error: str = "training") -> Picture:
-    """The error after one epoch against the depth, plain and residual; a dot for each seed, a line through the means.
-
-    `table` is that of `learning_curves`; `error` is "training" or "test".
-    """
-    rows = table[table.epoch == epoch].assign(depth=lambda t: t.net.map(depth_of), family=lambda t: t.net.map(family))
-    column = f"{error}_error"
-    picture = Picture(560, 340)
-    axes = picture.add_axes((0.12, 0.15, 0.85, 0.75))
-    words = []
-    for kind, line in (("plain", "-"), ("residual", "--")):
-        own = rows[rows.family == kind]
-        means = own.groupby("depth")[column].mean()
-        axes.plot(own.depth, own[column], MARKERS[kind], color=COLOURS[kind], alpha=0.45, markersize=6)
-        axes.plot(means.index, means, line, color=COLOURS[kind], label=f"{kind}, mean", linewidth=2)
-        words.append(f"{kind}: " + ", ".join(f"{depth} layers {mean:.1f} %" for depth, mean in means.items()))
-    depths = sorted(set(map(depth_of, table.net)))
-    axes.set(ylim=(-3, 116), xlim=(min(depths) - 3, max(depths) + 3), xticks=depths, yticks=range(0, 101, 20))
-    axes.legend(loc="upper left", ncols=2, frameon=False)
-    tidy(axes, "depth (layers)", f"{error} error (%)", f"{error} error after epoch {epoch} of {table.epoch.max()}")
-    picture.alt = f"{error.capitalize()} error against depth after epoch {epoch}. " + "; ".join(words)
-    return picture
-
-
-@figure
-def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
-    """Figure 2 of the review, and of any runs: errors over iterations, a row for each family of nets.
-
-    `table` is that of `learning_curves` with the column iteration; `ends` has the papers' errors at the end of their
-    schedules: net, training_error_pct, test_error_pct, NaN where they print none. Runs of one net are told apart by
-    their seed and, where `table` has that column, their folder ("run").
-    """
-    kinds = [kind for kind in ("plain", "residual", "preact", "dense") if kind in set(table.net.map(family))]
-    one_run, styles = [name for name in ("seed", "run") if name in table], styles_of(table.net)
-    picture = Picture(900, 280 * len(kinds))
-    rows = picture.subplots(len(kinds), 2, sharex=True, sharey=True, squeeze=False)
-    edge = 0.18 / len(kinds)
-    picture.subplots_adjust(left=0.065, right=0.79, bottom=edge, top=1 - 0.7 * edge, wspace=0.1, hspace=0.2)
-    words = []
-    for kind, pair in zip(kinds, rows, strict=True):
-        own = table[table.net.map(family) == kind]
-        for axes, error in zip(pair, ("training", "test"), strict=True):
-            for net in dict.fromkeys(own.net):
-                style = styles[net]
-                for i, (_, run) in enumerate(own[own.net == net].groupby(one_run)):
-                    label = f"_{net}" if i else net  # one line of the legend for all seeds
-                    every = max(1, len(run) // 12)
-                    axes.plot(run.iteration, run[f"{error}_error"], label=label, markersize=5, markevery=every, **style)
-                for end in ends.loc[ends.net == net, f"{error}_error_pct"].dropna():
-                    line = {"color": "0.35", "linewidth": 1, "linestyle": style["linestyle"]}
-                    name = f"{net} in the paper" if len(net) < 10 else f"{net}\nin the paper"
-                    axes.axhline(end, label=name, **line)
-            axes.set(xlim=(0, None), ylim=(0, 92))
-            below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
-            tidy(axes, below, left, f"{kind} nets, {error} error")
-        pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
-        last = own.groupby(["net", *one_run], sort=False).tail(1)
-        words += [f"{r.net} training {r.training_error:.1f} %, test {r.test_error:.1f} %" for r in last.itertuples()]
-    picture.alt = "Errors over iterations. Last: " + "; ".join(words)
     return picture
 
 

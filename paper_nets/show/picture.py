@@ -3,11 +3,13 @@
 import io
 import threading
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from paper_nets.nets import DenseNetPlan, plan
 
 # Okabe and Ito's colour-blind-safe palette; a family has the same colour in every figure.
 COLOURS = {
@@ -69,6 +71,12 @@ def figure(function: Callable[..., Picture]) -> Callable[..., Picture]:
     return alone
 
 
+@cache
 def family(net: str) -> str:
-    """The family that decides a net's colour: "plain", "preact" (a residual net too), "dense", or "residual"."""
-    return next((name for name in ("plain", "preact", "dense") if net.startswith(name)), "residual")
+    """The family that decides a net's colour: "plain", "residual", "preact" or "dense"; or of these names, itself."""
+    if net in COLOURS:
+        return net
+    made = plan(net)
+    if isinstance(made, DenseNetPlan):
+        return "dense"
+    return "preact" if made.preact else "residual" if made.residual else "plain"

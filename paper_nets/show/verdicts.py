@@ -3,7 +3,8 @@
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from paper_nets.nets import InputError
@@ -38,18 +39,22 @@ class Verdict:
 
 
 class Verdicts(tuple):
-    """A notebook's verdicts as a table."""
+    """A notebook's verdicts as a table. The output keeps them as data, too, from which `all_verdicts` reads them."""
 
-    def _repr_markdown_(self) -> str:
-        rows = [f"| {v.claim_id} | {v.claim} | {v.measured} | **{v.verdict}** |" for v in self]
-        return "\n".join([HEADER, "| --- | --- | --- | --- |", *rows])
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        rows = [(v.claim_id, v.claim, v.measured, f"**{v.verdict}**") for v in self]
+        table = _table(("", "claim", "measured", "verdict"), rows)
+        data = {"text/markdown": {"verdicts": [asdict(verdict) for verdict in self]}}
+        return {"text/markdown": table, "text/plain": repr(self)}, data
 
     def __repr__(self) -> str:
         return "\n".join(f"{v.claim_id}: {v.verdict} ({v.measured})" for v in self)
 
 
-HEADER = "| | claim | measured | verdict |"
-ROW = re.compile(r"\| (C\d+) \| (.*) \| (.*) \| \*\*(.*)\*\* \|")
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, in which a | is no end of a cell."""
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("|  |", "| |")
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,13 @@ class AllVerdicts(tuple):
 
     def short(self, folder: str = "") -> str:
         """The table in Markdown without what was measured; `folder` is put before every link."""
-        rows = [
-            f"| {v.claim_id} | {v.claim} | {_first_words(v)} | [{v.notebook[:2]}]({folder}{v.notebook}) |" for v in self
-        ]
-        return "\n".join(["| | claim | verdict | where |", "| --- | --- | --- | --- |", *rows])
+        rows = [(v.claim_id, v.claim, _first_words(v), f"[{v.notebook[:2]}]({folder}{v.notebook})") for v in self]
+        return _table(("", "claim", "verdict", "where"), rows)
 
     def _repr_markdown_(self) -> str:
-        rows = [
-            f"| {v.claim_id} | {v.claim} | {v.measured} | **{v.verdict}** | [{v.notebook[:2]}]({v.link}) |"
-            for v in self
-        ]
+        rows = [(v.claim_id, v.claim, v.measured, f"**{v.verdict}**", f"[{v.notebook[:2]}]({v.link})") for v in self]
         missing = [f"\n{name} shows no verdicts now; run it to its end and save it." for name in self.unfinished]
-        return "\n".join([HEADER + " where |", "| --- | --- | --- | --- | --- |", *rows, *missing])
+        return "\n".join([_table(("", "claim", "measured", "verdict", "where"), rows), *missing])
 
     def __repr__(self) -> str:
         counts = Counter(verdict.form for verdict in self)
@@ -108,10 +108,12 @@ def all_verdicts(folder: str | Path = ".") -> AllVerdicts:
     for path in sorted(Path(folder).glob("[0-9][0-9]-*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         if any("verdicts" in cell["metadata"].get("tags", []) for cell in cells):
-            rows = _rows(cells)
-            if not rows:
+            verdicts = [Verdict(**fields) for fields in _last_verdicts(cells)]
+            if not verdicts:
                 unfinished.append(path.name)
-            found += [Settled(*row, path.name, _section(cells, row[0])) for row in rows if row[3][:4] != "open"]
+            for v in verdicts:
+                if v.form != "open":
+                    found.append(Settled(**asdict(v), notebook=path.name, cell=_section(cells, v.claim_id)))
     if not found:
         raise InputError(f"There are no notebooks with verdicts in {Path(folder).resolve()}; give the folder of ours.")
     verdicts = AllVerdicts(sorted(found, key=lambda verdict: (int(verdict.claim_id[1:]), verdict.notebook)))
@@ -119,13 +121,11 @@ def all_verdicts(folder: str | Path = ".") -> AllVerdicts:
     return verdicts
 
 
-def _rows(cells: list[dict]) -> list[tuple[str, ...]]:
-    """Id, claim, measured and verdict of each row of a notebook's last table of verdicts."""
-    shown = [
-        "".join(output.get("data", {}).get("text/markdown", "")) for cell in cells for output in cell.get("outputs", [])
-    ]
-    tables = [text for text in shown if text.startswith(HEADER)]
-    return [match.groups() for match in map(ROW.fullmatch, tables[-1].splitlines()) if match] if tables else []
+def _last_verdicts(cells: list[dict]) -> list[dict]:
+    """The fields of each verdict in a notebook's last table of them."""
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    tables = [output.get("metadata", {}).get("text/markdown", {}).get("verdicts") for output in outputs]
+    return next((table for table in reversed(tables) if table), [])
 
 
 def _section(cells: list[dict], claim_id: str) -> str:

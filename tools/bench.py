@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy
 from playwright.sync_api import Locator, Page
 
-from tests.jupyter import begin, browser, finish, lab, new_page
+from tools.jupyter import begin, browser, finish, lab, new_page
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 PRESSES = 60  # of the first slider of a panel; of every other control half as many

@@ -2,7 +2,7 @@
 
 Memory is what the kernel and the processes that it starts have to themselves, read five times a second. A build of
 PyTorch with CUDA takes more of it than one without, so what others have measured stays in the table beside it.
-`python -m tests.measure notebooks/03*.ipynb` measures some.
+`python -m tools.measure notebooks/03*.ipynb` measures some.
 """
 
 import os
@@ -16,7 +16,7 @@ import pandas
 import psutil
 import torch
 
-from tests.execute import execute
+from tools.execute import execute
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"

@@ -19,7 +19,7 @@ from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from paper_nets.gallery import REACH, WIDE
-from tests.execute import execute
+from tools.execute import execute
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 FRAMES = "application/x-paper-nets-frames+json"

@@ -1,0 +1,1 @@
+"""What keeps the notebooks, their pages and their figures of speed up to date; nothing that a reader imports."""
