@@ -115,3 +115,11 @@ def test_the_badge_gets_the_name_of_the_repository(origin, tmp_path):
         assert made.returncode != 0 and "origin is not on GitHub" in made.stderr and "OWNER/NAME" in text
     else:
         assert made.returncode == 0 and text == link.format("ada/nets")
+
+
+@pytest.mark.parametrize(("first", "policy"), [("paper_nets", "passive"), ("torch", "None")])
+def test_how_threads_wait_is_said_only_while_pytorch_can_still_hear_it(first, policy):
+    script = f"import os, {first}, paper_nets; print(os.environ.get('OMP_WAIT_POLICY'))"
+    surroundings = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=surroundings)
+    assert result.stdout.strip() == policy

@@ -139,15 +139,15 @@ def test_images_come_in_one_order_wherever_they_were_read_from(tmp_path):
 def test_cifar_without_a_network_says_so(name, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "user"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(ConnectionError, match=f"CIFAR-{name[5:]} is not in {tmp_path}/home/paper_nets") as error:
+    with pytest.raises(ConnectionError, match=f"CIFAR-{name[5:]} is not in {tmp_path}/user/paper_nets") as error:
         load(name)
     assert "\n" not in str(error.value)
     assert not list((tmp_path / "here").iterdir())
 
 
-@pytest.mark.parametrize("place", ["here/data", "home/paper_nets"])
+@pytest.mark.parametrize("place", ["here/data", "user/paper_nets"])
 def test_cifar_is_found_where_it_lies(place, tmp_path, monkeypatch):
     """In the folder data, as before, or in one place for all working folders of a user."""
     asked = []
@@ -161,7 +161,7 @@ def test_cifar_is_found_where_it_lies(place, tmp_path, monkeypatch):
     (tmp_path / place / cifar10.base_folder).mkdir(parents=True)
     (tmp_path / "here").mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "user"))
     monkeypatch.setattr(datasets, "CIFAR10", cifar10)
     assert load("cifar10").train_images.shape == (10, 3, 32, 32)
     assert asked == [tmp_path / place] * 2

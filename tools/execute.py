@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+import pandas
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -87,7 +88,8 @@ def main(paths: list[str], timeout: int = 600) -> int:
         return True
 
     begin = time.perf_counter()
-    found = sorted(map(Path, paths))
+    measured = pandas.read_csv(README.parent / "notebooks/measured.csv").groupby("notebook").seconds.max()
+    found = sorted(map(Path, paths), key=lambda path: measured.get(path.stem, 0), reverse=True)  # the longest first
     alone = [path for number in ALONE for path in found if path.name.startswith(number)]
     with ThreadPoolExecutor(2) as pool:
         kept = list(pool.map(keep, [path for path in found if path not in alone]))

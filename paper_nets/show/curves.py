@@ -288,6 +288,7 @@ def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal
         columns: two of its columns.
     """
     # On a logarithmic axis; a net without batch norm may have died.
+    table = _labelled(table)
     shown = table.assign(**{column: table[column].where(table[column] > 0) for column in columns})
     alive = [column for column in columns if shown[column].notna().any()]
     words = {column: BY_LAYER[column] for column in columns}
@@ -295,12 +296,12 @@ def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal
     picture = lines(shown, "layer", words, x_label, title, log=alive, decades=4)
     for axes in picture.axes:
         axes.set_xlim(0, table.layer.max() + 1)
-    column, runs = columns[0], table.groupby(["net", "seed"], sort=False)
+    column, runs = columns[0], table.groupby(["label", "seed"], sort=False)
     # The last layer is the classifier.
     ratio = runs[column].agg(lambda values: values.iloc[0] / values.iloc[-2] if values.iloc[-2] else 0.0)
     if (runs[column].median() == 0).any():
         picture.text(0.3, 0.5, "all or most of them are exactly 0", ha="center", color="0.35")
-    medians = _each(ratio.groupby("net", sort=False).median(), "{:.2g}")
+    medians = _each(ratio.groupby("label", sort=False).median(), "{:.2g}")
     picture.alt = f"{title}. {BY_LAYER[column]}, the first over the last convolution's: {medians}"
     return picture
 
@@ -421,10 +422,10 @@ def information(table: pandas.DataFrame, block: int | None = None, unit: str = "
         block: where given, marked by a line; the title says how things stand there.
         unit: what the column `block` counts, where that is something else.
     """
-    at = table.block.max() if block is None else block
+    table, at = _labelled(table), table.block.max() if block is None else block
     # A net whose table ends before stands there with its last row.
-    there = table[table.block <= at].groupby(["net", "seed"]).tail(1)
-    means = there.groupby("net", sort=False)[["accuracy", "similarity"]].mean()
+    there = table[table.block <= at].groupby(["label", "seed"]).tail(1)
+    means = there.groupby("label", sort=False)[["accuracy", "similarity"]].mean()
     ends = " or ".join(map(str, sorted(there.block.unique())))
     alt = f"After {ends} {unit}s, mean over the seeds: " + "; ".join(
         f"{net} {row.accuracy:.0f} % recognised, cosine {row.similarity:.2f}" for net, row in means.iterrows()
