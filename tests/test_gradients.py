@@ -213,3 +213,19 @@ def test_a_failure_leaves_the_net_as_it_was(images):
             probe(net, images, wrong)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert not any(module._forward_hooks for module in net.modules())
+
+
+@pytest.mark.parametrize("name", ["resnet20", "densenet22_k12"])
+def test_the_influence_before_a_batch_norm_is_the_same_at_any_scale_of_the_weights(name):
+    """The gradient is not: it falls as the weights grow. What makes nets with other initial weights comparable."""
+    x, labels = torch.randn(16, 1, 8, 8), torch.arange(16) % 10
+    net = build(name, in_channels=1)
+    before = gradient_norms(net, x, labels).set_index("layer")
+    scaled = [n for n, m in net.named_modules() if isinstance(m, nn.Conv2d) and n != "stem.conv1"][:-1]
+    with torch.no_grad():
+        for n in scaled:
+            net.get_submodule(n).weight.mul_(10)
+    after = gradient_norms(net, x, labels).set_index("layer")
+    ratios = after.loc[scaled] / before.loc[scaled]
+    assert ratios.influence.to_numpy() == pytest.approx(1, rel=0.02)
+    assert ratios.gradient.to_numpy() == pytest.approx(0.1, rel=0.02)

@@ -706,7 +706,7 @@ def test_connections_stand_in_their_places():
     static = show.connections({"weight": table}, limits=(0, 4))
     (mesh,) = [c for c in static.axes[0].collections if isinstance(c, QuadMesh)]
     assert mesh.get_array()[1, 1] == 2.0 and mesh.get_clim() == (0, 4)
-    assert [text.get_text() for text in static.axes[0].texts[:4]] == ["0.5", "1", "3", "2"]  # in the squares
+    assert [text.get_text() for text in static.axes[0].texts[:4]] == ["0.50", "1.00", "3.00", "2.00"]  # in the squares
     assert told.axes[0].images[0].get_clim() == (0, 50) and told.texts[-1].get_text() == told.alt
     assert told.alt.endswith(", test error +0.2 points")
 

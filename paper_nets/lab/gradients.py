@@ -30,7 +30,8 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
     """The gradient of the mean cross-entropy over images (N, C, H, W) at every weighted layer, input first.
 
     Columns: layer (its name in the net), signal (Euclidean norm of the gradient by the layer's output), gradient (that
-    of the gradient by its weights), weight (the weights' own norm).
+    of the gradient by its weights), weight (the weights' own norm), influence (gradient · weight: how much the loss can
+    change when the weights change by a share of their size; before a batch norm it is the same at any scale of them).
     The net stays in the mode that it is in; its gradients and running statistics are left as they were.
     Raises InputError for a memory-efficient net in training mode, whose layers do not compute one by one.
     """
@@ -45,7 +46,7 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
         loss = functional.cross_entropy(net(x), labels)
         wanted = [outputs[name] for name in layers] + [layer.weight for layer in layers.values()]
         norms = [gradient.norm().item() for gradient in torch.autograd.grad(loss, wanted)]
-    return pandas.DataFrame(
+    table = pandas.DataFrame(
         {
             "layer": list(layers),
             "signal": norms[: len(layers)],
@@ -53,6 +54,7 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
             "weight": [layer.weight.norm().item() for layer in layers.values()],
         }
     )
+    return table.assign(influence=table.gradient * table.weight)
 
 
 def gradient_similarity(net: nn.Module, start: Tensor, end: Tensor, shares: Sequence[float]) -> pandas.DataFrame:

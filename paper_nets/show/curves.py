@@ -276,6 +276,7 @@ BY_LAYER = {
     "signal": "‖∂loss/∂output‖ of the layer",
     "gradient": "‖∂loss/∂W‖ of the layer",
     "weight": "‖W‖ of the layer",
+    "influence": "‖∂loss/∂W‖ · ‖W‖ of the layer",
 }
 
 

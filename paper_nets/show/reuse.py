@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 import numpy
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
 
 from paper_nets.show.picture import Picture, figure
@@ -45,7 +45,10 @@ def connections(
             norm, colours = (LogNorm if name in log else Normalize)(low, high), "viridis"
         else:
             norm, colours = Normalize(*limits), "RdBu_r"
-        (_quick if mark else _heatmap)(axes, squares, norm, colours)
+        if mark:
+            _quick(axes, squares, norm, colours)
+        else:
+            _heatmap(axes, squares, norm, colours, numbers=squares.shape[1] <= ROOM and name not in log)
         for block, last in ends.items():
             axes.add_patch(Rectangle((first[block] + last - 1, 0), 1, last, fill=False, linewidth=1.5))
             if i == 0:
@@ -78,13 +81,13 @@ def connections(
     return picture
 
 
-def _heatmap(axes: Axes, squares: numpy.ndarray, norm: Normalize, colours: str | Colormap) -> None:
-    """Seaborn's, with numbers in the squares where there is room."""
+def _heatmap(axes: Axes, squares: numpy.ndarray, norm: Normalize, colours: str, numbers: bool) -> None:
+    """Seaborn's, with numbers in the squares where there is room for them."""
     import seaborn  # here, since it takes most of a second to import
 
     beside = axes.figure.add_axes((0.925, axes.get_position().y0, 0.016, axes.get_position().height))
-    how = {"annot": squares.shape[1] <= ROOM, "fmt": ".2g", "annot_kws": {"fontsize": 7}}
-    how["cbar_kws"] = {"ticks": list(norm.inverse(numpy.linspace(0, 1, 5))), "format": "%.2g"}
+    scale = {"ticks": list(norm.inverse(numpy.linspace(0, 1, 5))), "format": "%.2g" if numbers else "%.1g"}
+    how = {"annot": numbers, "fmt": ".2f", "annot_kws": {"fontsize": 7}, "cbar_kws": scale}
     with warnings.catch_warnings():  # seaborn 0.13.2 calls what matplotlib 3.11 will take away
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -93,7 +96,7 @@ def _heatmap(axes: Axes, squares: numpy.ndarray, norm: Normalize, colours: str |
     beside.minorticks_off()
 
 
-def _quick(axes: Axes, squares: numpy.ndarray, norm: Normalize, colours: str | Colormap) -> None:
+def _quick(axes: Axes, squares: numpy.ndarray, norm: Normalize, colours: str) -> None:
     """The same under a slider, in a quarter of the time: an image, and a scale with five values."""
     rows, columns = squares.shape
     axes.imshow(squares, cmap=colours, norm=norm, aspect="auto", interpolation="nearest", extent=(0, columns, rows, 0))
