@@ -44,16 +44,20 @@ def test_a_recorded_step_is_the_step_itself(name):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("compiled", [False, True])
-def test_a_run_goes_on_to_the_bit(precision, compiled):
+@pytest.mark.parametrize(
+    ("name", "dropout", "compiled"), [("resnet8", 0.0, False), ("resnet8", 0.0, True), ("densenet_bc10_k8", 0.2, False)]
+)
+def test_a_run_goes_on_to_the_bit(name, dropout, compiled, precision):
     data = load("digits")
-    recipe = replace(SHORT, precision=precision)
-    unbroken = Training(seeded("resnet8", data, 0), data, recipe, "cuda", compiled)
+    recipe = replace(SHORT, precision=precision, dropout=dropout)
+
+    def training(seed: int) -> Training:
+        return Training(seeded(name, data, seed, dropout=dropout or None), data, recipe, "cuda", compiled)
+
+    unbroken, begun, goes_on = training(0), training(0), training(5)
     for _ in range(3):
         unbroken.epoch()
-    begun = Training(seeded("resnet8", data, 0), data, recipe, "cuda", compiled)
     begun.epoch()
-    goes_on = Training(seeded("resnet8", data, 5), data, recipe, "cuda", compiled)
     goes_on.restore(begun.state(), begun.rows)
     for _ in range(2):
         goes_on.epoch()

@@ -1,6 +1,7 @@
 """Data, the training loop, and the recorded runs."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 from torchvision import datasets
 
-from paper_nets import published
+from paper_nets import build, published
 from paper_nets.__main__ import main
 from paper_nets.lab import (
     DIGITS,
@@ -407,8 +408,22 @@ def test_the_mean_is_that_of_all_pixels(digits):
 
 def test_what_is_read_again_has_not_been_changed_by_its_readers():
     first = recorded("digits")[0]
-    first.curve["training_error"] = 0.0
-    assert recorded("digits")[0].curve.training_error.max() > 0
+    first.curve["training_error"], first.settings["recipe"]["batch"], first.environment[0]["threads"] = 0.0, 1, 0
+    again = recorded("digits")[0]
+    assert again.curve.training_error.max() > 0 and again.recipe.batch > 1 and again.environment[0]["threads"] > 0
+
+
+def test_a_net_that_is_built_in_a_thread_and_a_cell_leave_each_others_random_numbers(digits):
+    torch.manual_seed(3)
+    wanted = build("resnet56", in_channels=1).state_dict()
+    cell = torch.rand(3000, generator=torch.Generator().manual_seed(4))
+    with ThreadPoolExecutor(1) as pool:
+        torch.manual_seed(4)
+        building = pool.submit(seeded, "resnet56", digits, 3)
+        drawn = torch.cat([torch.rand(1) for _ in cell])
+    for name, tensor in building.result().state_dict().items():
+        assert torch.equal(tensor, wanted[name]), name
+    assert torch.equal(drawn, cell)
 
 
 @pytest.mark.parametrize(

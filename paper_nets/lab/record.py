@@ -1,5 +1,6 @@
 """Recorded runs: a folder each, with settings, a row for each epoch, the machine, and a checkpoint to go on from."""
 
+import copy
 import errno
 import hashlib
 import json
@@ -266,13 +267,13 @@ def read(folder: Path) -> Run:
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(f"{folder} holds no run with a finished epoch: {', '.join(missing)} missing.")
-    run = _read(folder, *((folder / name).stat().st_mtime_ns for name in FILES))
-    return replace(run, curve=run.curve.copy())
+    stats = [(folder / name).stat() for name in FILES]
+    return copy.deepcopy(_read(folder, *((stat.st_mtime_ns, stat.st_size) for stat in stats)))
 
 
 @lru_cache(maxsize=1000)
-def _read(folder: Path, *times: int) -> Run:
-    """The run in a folder whose files were written at these times."""
+def _read(folder: Path, *versions: tuple[int, int]) -> Run:
+    """The run in a folder whose files were written at these times, and have these sizes."""
     settings, legs = _with_init(_json(folder / "settings.json", dict)), _json(folder / "environment.json", list)
     try:
         curve = pandas.read_csv(folder / "curve.csv")[[field.name for field in fields(Epoch)]].astype(float)

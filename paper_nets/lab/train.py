@@ -10,6 +10,7 @@ import pandas
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from paper_nets.lab import parallel
 from paper_nets.lab.data import CIFAR, Data, crop_and_flip
@@ -321,12 +322,13 @@ class Training:
         """
         before, side, graph = self.state(), torch.cuda.Stream(), torch.cuda.CUDAGraph()
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):  # PyTorch's own warm-up: what is set up once may not be part of the graph
-                self._step(*drawn, len(drawn[0]))
-        torch.cuda.current_stream().wait_stream(side)
-        with torch.cuda.graph(graph):
-            result = self._step(*drawn, len(drawn[0]))
+        with torch.random.fork_rng([self.device]):  # a run that goes on records again; dropout may not draw for it
+            with torch.cuda.stream(side):
+                for _ in range(3):  # PyTorch's own warm-up: what is set up once may not be part of the graph
+                    self._step(*drawn, len(drawn[0]))
+            torch.cuda.current_stream().wait_stream(side)
+            with torch.cuda.graph(graph):
+                result = self._step(*drawn, len(drawn[0]))
         self.restore(before, self.rows)
         return graph, drawn, result
 
@@ -453,14 +455,31 @@ def train_each(names: Sequence[str], data: Data, recipe: Recipe) -> Iterator[Pro
             yield Progress(pandas.DataFrame(rows), done, name)
 
 
-def seeded(name: str, data: Data, seed: int, **changes) -> nn.Module:
-    """A net by name for these images and classes, its initial weights fixed by the seed, and by nothing else.
+class _OwnNumbers(TorchFunctionMode):
+    """Within it `nn.init` draws from a generator of its own, in this thread only.
 
-    changes: to the arguments of the net's plan; None leaves one as it is.
+    PyTorch's is shared by all threads, and a cell may draw from it while the workshop builds a net in another.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        return function(*args, **(kwargs | {"generator": self.generator} if "generator" in kwargs else kwargs))
+
+
+def seeded(name: str, data: Data, seed: int, **changes) -> nn.Module:
+    """A net by name for these images and classes, with the weights that it has after `torch.manual_seed(seed)`.
+
+    They depend on nothing else, and PyTorch's own generator is left as it is.
+
+    Args:
+        changes: to the arguments of the net's plan; None leaves one as it is.
     """
     changes = {name: value for name, value in changes.items() if value is not None}
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been drawn
-        torch.manual_seed(seed)
+    with _OwnNumbers(seed):
         return build(name, in_channels=data.shape[0], num_classes=len(data.classes), **changes)
 
 
