@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import Field, fields, replace
@@ -90,44 +90,42 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--traceback", action="store_true", help="show where an error came from, not only what it is")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("train", help="train a net by name and record the run; again, to go on with it")
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(run=run)
+        return command
+
+    command = add("train", _train, "train a net by name and record the run; again, to go on with it")
     command.add_argument("net", help="a name from paper_nets.catalog(), as resnet56 or densenet40_k12")
     _add_recipe(command)
-    command.set_defaults(run=_train)
 
-    command = commands.add_parser("sweep", help="train several nets from several seeds, leaving out what is there")
+    command = add("sweep", _sweep, "train several nets from several seeds, leaving out what is there")
     command.add_argument("nets", nargs="+", metavar="net", help="names from paper_nets.catalog()")
     command.add_argument("--seeds", type=int, default=1, help="how many seeds, 0 being the first (default 1)")
     command.add_argument("--at-once", type=int, help="runs at the same time (default: cores ÷ threads; 1 on a GPU)")
     _add_recipe(command, leave_out=("seed",))
-    command.set_defaults(run=_sweep)
 
-    command = commands.add_parser("speed", help="images per second and memory in training, beside a plain loop")
+    command = add("speed", _speed, "images per second and memory in training, beside a plain loop")
     command.add_argument("nets", nargs="*", default=NETS, metavar="net", help=f"(default {' '.join(NETS)})")
     command.add_argument("--batch", type=int, help="images per step (default: as the net's paper)")
     command.add_argument("--seconds", type=float, default=10, help="for each loop of each net (default 10)")
     _add_machine(command)
-    command.set_defaults(run=_speed)
 
-    command = commands.add_parser("compare", help="a table of runs, beside what the papers published")
+    command = add("compare", _compare, "a table of runs, beside what the papers published")
     _add_runs(command, "those of the package")
-    command.set_defaults(run=_compare)
 
-    command = commands.add_parser("plot", help="the learning curves of runs, beside what the papers published")
+    command = add("plot", _plot, "the learning curves of runs, beside what the papers published")
     _add_runs(command, "the longest of the package on CIFAR-10")
     command.add_argument("--to", type=Path, default=Path("curves.png"), help="a PNG or SVG (default curves.png)")
-    command.set_defaults(run=_plot)
 
-    command = commands.add_parser("figures", help="all figures of the papers, drawn again, and a page that shows them")
+    command = add("figures", _figures, "all figures of the papers, drawn again, and a page that shows them")
     command.add_argument("--to", type=Path, default=Path("figures"), help="the folder (default figures)")
     command.add_argument("--live", action="store_true", help="train first what can be trained here in two minutes")
-    command.set_defaults(run=_figures)
 
-    command = commands.add_parser("keep", help="copy finished runs without their checkpoints, small enough to share")
+    command = add("keep", _keep, "copy finished runs without their checkpoints, small enough to share")
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run")
     command.add_argument("--to", type=Path, required=True, help="the folder to copy them into")
     command.add_argument("--weights", action="store_true", help="with their weights in half precision")
-    command.set_defaults(run=_keep)
     return parser
 
 

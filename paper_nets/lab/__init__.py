@@ -13,13 +13,13 @@ from paper_nets.lab.gradients import (
     singular_values,
 )
 from paper_nets.lab.identity import KINDS, learn_identity
-from paper_nets.lab.lesions import error_of, shuffled, without
+from paper_nets.lab.lesions import shuffled, without
 from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, recovered, relu_zeros
 from paper_nets.lab.record import Run, recorded, table
 from paper_nets.lab.reuse import connection_weights, cut, cut_effects, direct_gradients
 from paper_nets.lab.series import Series, pace
 from paper_nets.lab.trace import Trace, architecture, trace
-from paper_nets.lab.train import DIGITS, Epoch, Recipe, only_decay, seeded, train, train_each
+from paper_nets.lab.train import DIGITS, Epoch, Recipe, error_of, only_decay, seeded, train, train_each
 
 __all__ = [
     "DIGITS",

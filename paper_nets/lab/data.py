@@ -167,7 +167,7 @@ def cifar(name: str) -> Data:
 def folder(path: str | Path, side: int = 32) -> Data:
     """Pictures laid out as train/CLASS/… and test/CLASS/…, resized to `side` × `side` in colour.
 
-    Raises FileNotFoundError for no folder, ValueError for one that is laid out otherwise or a picture that cannot be
+    Raises FileNotFoundError for no folder, InputError for one that is laid out otherwise or a picture that cannot be
     read.
     """
     path = Path(path)

@@ -8,9 +8,8 @@ from itertools import combinations
 import torch
 from torch import nn
 
-from paper_nets.lab.data import Data
 from paper_nets.nets import Block, InputError
-from paper_nets.nets.parts import ZeroPad, evaluating
+from paper_nets.nets.parts import ZeroPad
 
 
 def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
@@ -60,11 +59,3 @@ def _places(net: nn.Module) -> list[tuple[nn.Sequential, int]]:
     if not any(isinstance(module, Block) for module in net.modules()):
         raise InputError("This net has no plain or residual blocks.")
     return [(stage, i) for stage in net.stages for i, block in enumerate(stage) if isinstance(block, Block)]
-
-
-@torch.no_grad()
-def error_of(net: nn.Module, data: Data) -> float:
-    """The share of test images that the net gets wrong in evaluation mode, in per cent."""
-    with evaluating(net):
-        logits = net(data.normalise(data.test_images))
-    return 100 * (logits.argmax(1) != data.test_labels).float().mean().item()

@@ -315,8 +315,8 @@ def runs_in(root: Path) -> list[Run]:
 def recorded(data: str, epochs: int | None = None, root: Path = RECORDED) -> list[Run]:
     """The runs on one data set that went to their end, of any length or of one; an empty list where none of those under
     `root` is. Raises FileNotFoundError where no run is there at all."""
-    whole = [run for run in runs_in(root) if run.settings["data"] == data and run.finished]
-    return [run for run in whole if epochs in (None, len(run.curve))]
+    runs = [run for run in runs_in(root) if run.settings["data"] == data and run.finished]
+    return [run for run in runs if epochs in (None, len(run.curve))]
 
 
 def keep(run: Run, root: Path, weights: bool = False) -> Path:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import cos, isfinite, nan, pi
 
 import pandas
@@ -21,6 +21,7 @@ from paper_nets.nets.parts import (
     check_dropout,
     check_switch,
     check_whole,
+    evaluating,
     is_count,
     numbered_names,
 )
@@ -82,9 +83,9 @@ class Recipe:
         check_whole(**{"iterations": self.iterations} if self.epochs is None else {"epochs": self.epochs})
         check_switch(augment=self.augment, warm_up=self.warm_up, nesterov=self.nesterov)
         check_dropout(self.dropout)
-        check_choice("schedule", self.schedule, ("step", "one-cycle"))
-        check_choice("precision", self.precision, PRECISIONS)
-        check_choice("init", self.init, ("fan_in", "fan_out", None))
+        for entry in fields(self):
+            if entry.metadata["choices"] and (value := getattr(self, entry.name)) != entry.default:
+                check_choice(entry.name, value, entry.metadata["choices"])
         rate, momentum, decay = self.learning_rate, self.momentum, self.weight_decay
         rules = {
             "batch": (
@@ -415,6 +416,16 @@ class Training:
         self._generator.set_state(state["chance.order"])
         self._dropout = {name: state.get(f"chance.{name}", there) for name, there in self._dropout.items()}
         self.rows = list(rows)
+
+
+@torch.no_grad()
+def error_of(net: nn.Module, data: Data) -> float:
+    """The share of test images that the net gets wrong in evaluation mode, in per cent."""
+    # Few at a time: all of CIFAR's at once would take a dense net gigabytes.
+    batches = zip(data.test_images.split(50), data.test_labels.split(50), strict=True)
+    with evaluating(net):
+        wrong = sum((net(data.normalise(x)).argmax(1) != y).sum().item() for x, y in batches)
+    return 100 * wrong / len(data.test_labels)
 
 
 def train(net: nn.Module, data: Data, recipe: Recipe) -> Iterator[Epoch]:
