@@ -1,18 +1,26 @@
 """Which tests stay together where several processes run them (pytest-xdist, `make test`)."""
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
-# What shares a browser and the notebooks that ran in it comes first, since it takes longest; then, by file, the rest.
-TOGETHER = {"test_browser": "browser", "test_notebooks": "browser"}
-FIRST = ("browser", "test_command", "test_book")
+BROWSER = ("tests/test_browser.py", "tests/test_notebooks.py")  # the one asks for what the other has run
+FIRST = (*BROWSER, "tests/test_command.py", "tests/test_book.py")  # the longest
+
+
+class Scheduling(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return BROWSER[0] if file in BROWSER else file
+
+
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist there is nothing to schedule
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=lambda item: FIRST.index(group_of(item)) if group_of(item) in FIRST else len(FIRST))
+    def place(item):
+        file = item.nodeid.split("::")[0]
+        return FIRST.index(file) if file in FIRST else len(FIRST)
 
-
-def group_of(item) -> str:
-    module = item.path.stem
-    return TOGETHER.get(module, module)
+    items.sort(key=place)
