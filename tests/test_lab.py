@@ -332,7 +332,7 @@ def test_bfloat16_learns_too(name, changes, digits):
     recipes = (SHORT, replace(SHORT, precision="bfloat16"))
     full, half = (list(train(net, digits, recipe)) for net, recipe in zip(nets, recipes, strict=True))
     assert full[0].training_loss != half[0].training_loss == pytest.approx(full[0].training_loss, rel=0.1)
-    assert half[-1].training_error == pytest.approx(full[-1].training_error, abs=3) and half[-1].training_error < 30
+    assert half[-1].training_error == pytest.approx(full[-1].training_error, abs=8) and half[-1].training_error < 35
 
 
 @pytest.mark.parametrize("images", [1, 2, 127, 128, 129, 130, 256, 257])
