@@ -26,6 +26,12 @@ def _left_as_it_was(net: nn.Module) -> Iterator[None]:
         net.load_state_dict(before)
 
 
+def check_layers_compute_apart(net: nn.Module) -> None:
+    """Refuse a memory-efficient dense net, whose layers do not compute one by one in training."""
+    if isinstance(net, DenseNet) and net.plan.memory_efficient:
+        raise InputError("This net is memory-efficient, its layers do not compute one by one; build it without that.")
+
+
 def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFrame:
     """The gradient of the mean cross-entropy over images (N, C, H, W) at every weighted layer, input first.
 
@@ -35,8 +41,8 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
     The net stays in the mode that it is in; its gradients and running statistics are left as they were.
     Raises InputError for a memory-efficient net in training mode, whose layers do not compute one by one.
     """
-    if isinstance(net, DenseNet) and net.plan.memory_efficient and net.training:
-        raise InputError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
+    if net.training:
+        check_layers_compute_apart(net)
     layers = {name: module for name, module in net.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
     outputs = {}
     with _left_as_it_was(net), ExitStack() as hooks:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paper_nets.lab.data import Data
+from paper_nets.lab.gradients import check_layers_compute_apart
 from paper_nets.nets import DenseNet, InputError
 from paper_nets.nets.parts import evaluating
 
@@ -83,8 +84,7 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
     and for a memory-efficient one, whose layers do not compute one by one in training.
     """
     _check(net)
-    if net.plan.memory_efficient:
-        raise InputError("This net is memory-efficient, its layers cannot be told apart; build it without that.")
+    check_layers_compute_apart(net)
     made, ends = [], []
     with ExitStack() as hooks:
         for block, stage in enumerate(net.blocks, 1):

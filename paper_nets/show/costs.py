@@ -152,13 +152,13 @@ def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: 
         if kind not in table.net.map(family).to_numpy():
             continue
         row = best.get(kind)
-        told = (
+        described = (
             f"{row.net}\n{row.error:g} %, {getattr(row, currency) / scale:.3g} {words.split(' per ')[0]}"
             if row
             else "none fits"
         )
-        picture.text(0.715, 0.8 - 0.2 * i, f"{kind}:\n{told}", color=COLOURS[kind], fontsize=10, va="top")
-        lines.append(f"{kind}: {told}".replace("\n", ", "))
+        picture.text(0.715, 0.8 - 0.2 * i, f"{kind}:\n{described}", color=COLOURS[kind], fontsize=10, va="top")
+        lines.append(f"{kind}: {described}".replace("\n", ", "))
     if best:
         winner = min(best.values(), key=lambda row: row.error)
         picture.text(0.715, 0.18, f"best: {winner.net}", fontsize=12, weight="bold")

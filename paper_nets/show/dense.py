@@ -208,8 +208,8 @@ def _staircase(axes: Axes, plan: DenseNetPlan, strip: tuple[float, float], brief
     tidy(axes, "a step for each layer; dotted: transition (1×1 conv, pool)", "channels")
     axes.yaxis.set_label_coords(-57 / width, 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    met = ", ".join(part.replace("\n", " ") for part, _ in parts)
-    return f"Channels: {'; '.join(words)}. The net: {met}"
+    passed = ", ".join(part.replace("\n", " ") for part, _ in parts)
+    return f"Channels: {'; '.join(words)}. The net: {passed}"
 
 
 @figure
@@ -318,15 +318,15 @@ def transition(channels: int, compression: float, table: pandas.DataFrame, net: 
     left.set_title(f"θ = {compression:g}: ⌊{compression:g} · {channels}⌋ = {out}", fontsize=11)
     values = table.drop(columns="compression")
     here = values.iloc[(table.compression - compression).abs().argmin()]
-    told = [f"{value:.3g} {column}" for column, value in here.items()]
-    for words, (_, run), line in zip(told, (values / values.iloc[-1]).items(), ("-", "--", ":"), strict=False):
+    described = [f"{value:.3g} {column}" for column, value in here.items()]
+    for words, (_, run), line in zip(described, (values / values.iloc[-1]).items(), ("-", "--", ":"), strict=False):
         right.plot(table.compression, 100 * run, line, color=COLOURS["dense"], label=words)
     right.axvline(compression, color="black", linewidth=0.8)
     right.set(xlim=(0, 1.02), ylim=(0, 105))
     title = f"with θ = {compression:g}"
     right.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9, title=title, alignment="left")
     tidy(right, "θ", "% of that with θ = 1", net)
-    picture.alt = f"θ = {compression:g}: of {channels} maps {out} are left. {net}: {', '.join(told)}"
+    picture.alt = f"θ = {compression:g}: of {channels} maps {out} are left. {net}: {', '.join(described)}"
     return picture
 
 
