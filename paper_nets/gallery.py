@@ -272,7 +272,7 @@ def _reuse() -> Drawn:
     weights = connection_weights(run.weights())
     means = weights.groupby(["block", "target"]).weight.transform("mean")
     note = (
-        "The top rows of blocks 2 and 3 are dark, and the classifier prefers the late layers. The paper's net was "
+        "The classifier reads the late layers more than the early ones; the layers have hardly moved. The paper's net was "
         f"trained for 300 epochs, this one for {run.recipe.epochs}, one seed. Relative to the target's mean; the paper "
         "prints no numbers."
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import jacrev
 from torch.nn import functional
 
-from paper_nets.lab.probes import block_inputs
+from paper_nets.lab.probes import block_inputs, recording
 from paper_nets.nets import Block, DenseNet, InputError
 from paper_nets.nets.parts import check_whole, evaluating
 
@@ -45,10 +45,11 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
         check_layers_compute_apart(net)
     layers = {name: module for name, module in net.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
     outputs = {}
-    with _left_as_it_was(net), ExitStack() as hooks:
-        for name, layer in layers.items():
-            note = lambda _, __, output, name=name: outputs.update({name: output})  # noqa: E731
-            hooks.enter_context(layer.register_forward_hook(note))
+
+    def note(name, _, __, output):
+        outputs[name] = output
+
+    with _left_as_it_was(net), recording(net, (nn.Conv2d, nn.Linear), note):
         loss = functional.cross_entropy(net(x), labels)
         wanted = [outputs[name] for name in layers] + [layer.weight for layer in layers.values()]
         norms = [gradient.norm().item() for gradient in torch.autograd.grad(loss, wanted)]

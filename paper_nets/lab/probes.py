@@ -1,7 +1,9 @@
 """Probes of what passes forward through a net: how strong it is, what is zero, what a linear layer can read."""
 
 import copy
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pandas
 import torch
@@ -12,6 +14,16 @@ from torch.optim.swa_utils import update_bn
 from paper_nets.lab.data import Data
 from paper_nets.nets import Block, DenseLayer, DenseNet, InputError
 from paper_nets.nets.parts import check_whole, evaluating
+
+
+@contextmanager
+def recording(net: nn.Module, kinds: type | tuple[type, ...], note: Callable[..., None]) -> Iterator[None]:
+    """While it lasts, `note(name, module, inputs, output)` is called whenever a module of these kinds has computed."""
+    with ExitStack() as hooks:
+        for name, module in net.named_modules():
+            if isinstance(module, kinds):
+                hooks.enter_context(module.register_forward_hook(partial(note, name)))
+        yield
 
 
 def layer_responses(net: nn.Module) -> pandas.DataFrame:
@@ -48,11 +60,11 @@ def block_inputs(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, Tensor
 def _read(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, list[Tensor]]]:
     """`block_inputs` before the concatenation, so that a map which many layers read takes its memory once."""
     found = []
-    with evaluating(net), torch.no_grad(), ExitStack() as hooks:
-        for name, module in net.named_modules():
-            if isinstance(module, Block | DenseLayer):
-                note = lambda block, given, _, name=name: found.append((name, block, _maps(given[0])))  # noqa: E731
-                hooks.enter_context(module.register_forward_hook(note))
+
+    def note(name, block, inputs, _):
+        found.append((name, block, _maps(inputs[0])))
+
+    with evaluating(net), torch.no_grad(), recording(net, (Block, DenseLayer), note):
         net(x)
     return found
 
@@ -70,15 +82,12 @@ def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
     """
     rows = []
 
-    def note(_, __, output):
+    def note(_, __, ___, output):
         zero = output == 0
         shares = {"zero": zero.float().mean().item(), "dead": zero.all(0).float().mean().item()}
         rows.append({"relu": len(rows) + 1, **shares})
 
-    with torch.no_grad(), ExitStack() as hooks:
-        for module in net.modules():
-            if isinstance(module, nn.ReLU):
-                hooks.enter_context(module.register_forward_hook(note))
+    with torch.no_grad(), recording(net, nn.ReLU, note):
         net(x)
     return pandas.DataFrame(rows)
 

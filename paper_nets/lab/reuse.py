@@ -7,7 +7,6 @@ the classifier.
 
 import copy
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pandas
 import torch
@@ -16,7 +15,8 @@ from torch.nn import functional
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.gradients import check_layers_compute_apart
-from paper_nets.nets import DenseNet, InputError
+from paper_nets.lab.probes import recording
+from paper_nets.nets import DenseBlock, DenseLayer, DenseNet, InputError
 from paper_nets.nets.parts import evaluating
 
 
@@ -85,18 +85,18 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
     """
     _check(net)
     check_layers_compute_apart(net)
-    made, ends = [], []
-    with ExitStack() as hooks:
-        for block, stage in enumerate(net.blocks, 1):
-            hooks.enter_context(stage.register_forward_hook(lambda _, __, output: ends.append(output)))
-            for layer, module in enumerate(stage, 1):
-                note = lambda _, __, output, where=(block, layer): made.append((where, output))  # noqa: E731
-                hooks.enter_context(module.register_forward_hook(note))
+    made, ends, rows = [], [], []
+
+    def note(_, module, __, output):
+        (made if isinstance(module, DenseLayer) else ends).append(output)
+
+    with recording(net, (DenseLayer, DenseBlock), note):
         loss = functional.cross_entropy(net(x), labels)
-    by_maps = torch.autograd.grad(loss, [maps for _, maps in made] + ends)
-    at_the_end, rows = by_maps[len(made) :], []
-    for ((block, layer), maps), gradient in zip(made, by_maps, strict=False):
-        k, layers = maps.shape[1], net.plan.blocks[block - 1]
+    by_maps = torch.autograd.grad(loss, made + ends)
+    at_the_end, k = by_maps[len(made) :], net.plan.growth_rate
+    places = ((block, layer) for block, layers in enumerate(net.plan.blocks, 1) for layer in range(1, layers + 1))
+    for (block, layer), gradient in zip(places, by_maps, strict=False):
+        layers = net.plan.blocks[block - 1]
         first = at_the_end[block - 1].shape[1] - (layers - layer + 1) * k
         direct = at_the_end[block - 1][:, first : first + k]
         rows.append({"block": block, "layer": layer, "total": gradient.norm().item(), "direct": direct.norm().item()})

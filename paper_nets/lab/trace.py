@@ -9,6 +9,7 @@ import pandas
 import torch
 from torch import nn
 
+from paper_nets.lab.probes import recording
 from paper_nets.nets import Block, DenseLayer
 from paper_nets.nets.parts import GlobalAveragePool, evaluating
 
@@ -70,7 +71,7 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     """
     layers, shortcuts, units, starts, multiply_adds = [], [], [], [], 0
 
-    def layer_done(module, inputs, output, is_shortcut):
+    def layer_done(name, module, inputs, output):
         nonlocal multiply_adds
         read, size = inputs[0].shape, (*output.shape[2:], 1, 1)[:2]
         if isinstance(module, POOLS):
@@ -79,7 +80,7 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
             return
         cost = module.weight.numel() * size[0] * size[1]
         multiply_adds += cost
-        if is_shortcut:
+        if SHORTCUTS.intersection(name.split(".")):
             return
         kind, kernel, stride = "linear", 0, 1
         if isinstance(module, nn.Conv2d):
@@ -89,20 +90,17 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     def unit_starts(module, inputs):
         starts.append(len(layers))
 
-    def unit_done(module, inputs, output):
+    def unit_done(_, module, inputs, output):
         units.append((starts.pop(), len(layers) - 1))
         if isinstance(module, Block) and module.residual:
             shortcuts.append(Shortcut(*units[-1], changes=inputs[0].shape != output.shape))
 
+    kinds, units_of = (nn.Conv2d, nn.Linear, *POOLS), (Block, DenseLayer)
     with evaluating(net), torch.no_grad(), ExitStack() as hooks:
-        for name, module in net.named_modules():
-            if isinstance(module, (nn.Conv2d, nn.Linear, *POOLS)):
-                is_shortcut = bool(SHORTCUTS.intersection(name.split(".")))
-                note = lambda *seen, s=is_shortcut: layer_done(*seen, s)  # noqa: E731
-                hooks.enter_context(module.register_forward_hook(note))
-            elif isinstance(module, Block | DenseLayer):
-                hooks.enter_context(module.register_forward_pre_hook(unit_starts))
-                hooks.enter_context(module.register_forward_hook(unit_done))
+        for unit in (module for module in net.modules() if isinstance(module, units_of)):
+            hooks.enter_context(unit.register_forward_pre_hook(unit_starts))
+        hooks.enter_context(recording(net, units_of, unit_done))
+        hooks.enter_context(recording(net, kinds, layer_done))
         net(torch.empty(1, *image, device=next(net.parameters()).device))
     return Trace(tuple(layers), tuple(shortcuts), tuple(units), multiply_adds)
 
