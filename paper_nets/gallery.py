@@ -273,8 +273,8 @@ def _reuse() -> Drawn:
     means = weights.groupby(["block", "target"]).weight.transform("mean")
     note = (
         "The classifier reads the late layers more than the early ones; the layers have hardly moved. The paper's net "
-        f"was trained for 300 epochs, this one for {run.recipe.epochs}, one seed. Relative to the target's mean; the paper "
-        "prints no numbers."
+        f"was trained for 300 epochs, this one for {run.recipe.epochs}, one seed. Relative to the target's mean; "
+        "the paper prints no numbers."
     )
     relative = {"CIFAR-10,\nrelative": weights.assign(value=weights.weight / means)}
     return Drawn(show.connections(relative, limits=(0, 2)), note=note)
