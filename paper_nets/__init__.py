@@ -10,15 +10,6 @@ import sys
 if "torch" not in sys.modules:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from paper_nets.nets import (  # noqa: E402
-    InputError,
-    build,
-    catalog,
-    cost,
-    from_torchvision,
-    plan,
-    pretrained,
-    published,
-)
+from paper_nets.nets import InputError, build, catalog, cost, from_torchvision, plan, pretrained, published  # noqa: E402
 
 __all__ = ["InputError", "build", "catalog", "cost", "from_torchvision", "plan", "pretrained", "published"]

@@ -18,7 +18,6 @@ from typing import get_args
 import torch
 from tqdm import tqdm
 
-from paper_nets import gallery
 from paper_nets.lab import parallel
 from paper_nets.lab.compare import comparison, longest, paper_ends
 from paper_nets.lab.data import DATA_SETS, Data, load
@@ -50,7 +49,6 @@ from paper_nets.lab.train import (
     with_dropout,
 )
 from paper_nets.nets.parts import InputError, check_image
-from paper_nets.show import run_curves
 
 WRONG, STOPPED = 2, 130
 
@@ -344,6 +342,8 @@ def _compare(asked: argparse.Namespace) -> int:
 
 
 def _plot(asked: argparse.Namespace) -> int:
+    from paper_nets.show import run_curves
+
     if asked.to.suffix not in (".png", ".svg"):
         raise InputError(f"{asked.to} is no name for a picture; it must end in .png or .svg.")
     runs = _runs(asked) if asked.runs else longest(recorded("cifar10"))
@@ -357,6 +357,8 @@ def _plot(asked: argparse.Namespace) -> int:
 
 
 def _figures(asked: argparse.Namespace) -> int:
+    from paper_nets import gallery  # matplotlib takes a quarter of the start of a command, and few of them draw
+
     gallery.check_folder(asked.to)  # before anything is trained or drawn
     figures = list(gallery.FIGURES)
     if asked.live:
