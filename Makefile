@@ -1,7 +1,7 @@
 # make lab    the notebooks in JupyterLab        make test   the whole test suite
 # make env    only the virtual environment that both of them use, .venv
 # make bench  how fast the sliders answer        make notebooks   run them all and keep their outputs
-# make figures   all figures of the papers, drawn again, with a page that shows them
+# make figures   all figures of the papers on one page, as the notebooks drew them
 # make measure   time and memory of every notebook with one thread
 # make speed    training speed and memory of four nets, with nothing else at work
 # make badge  the repository's name on GitHub into the README's Binder badge

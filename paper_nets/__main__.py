@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_runs(command, "the longest of the package on CIFAR-10")
     command.add_argument("--to", type=Path, default=Path("curves.png"), help="a PNG or SVG (default curves.png)")
 
-    command = add("figures", _figures, "all figures of the papers, drawn again, and a page that shows them")
+    command = add("figures", _figures, "all figures of the papers, as the notebooks drew them, on a page")
     command.add_argument("--to", type=Path, default=Path("figures"), help="the folder (default figures)")
     command.add_argument("--live", action="store_true", help="train first what can be trained here in two minutes")
 
@@ -359,8 +359,8 @@ def _plot(asked: argparse.Namespace) -> int:
 def _figures(asked: argparse.Namespace) -> int:
     from paper_nets import gallery  # matplotlib takes a quarter of the start of a command, and few of them draw
 
-    gallery.check_folder(asked.to)  # before anything is trained or drawn
-    figures = list(gallery.FIGURES)
+    gallery.check_folder(asked.to)  # before anything is trained
+    figures = gallery.figures()
     if asked.live:
         with tqdm(total=1, bar_format="{desc}: {percentage:3.0f} % |{bar}| {remaining} left") as bar:
 
@@ -369,9 +369,7 @@ def _figures(asked: argparse.Namespace) -> int:
                 bar.update(done - bar.n)
 
             figures = sorted([*figures, gallery.live(load("digits"), watch=watch)], key=lambda figure: figure.name)
-    with tqdm(total=len(figures), unit="figure") as bar:
-        page = gallery.write(asked.to, figures, lambda _: bar.update())
-    print(f"{len(figures)} figures, as PNG and SVG, are in {asked.to}; {page} shows them.")
+    print(f"{len(figures)} figures are in {asked.to}; {gallery.write(asked.to, figures)} shows them.")
     return 0
 
 

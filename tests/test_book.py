@@ -173,7 +173,7 @@ def test_the_map_and_the_verdicts_can_be_read_without_scrolling_sideways(page, b
 
 def test_the_page_of_the_figures_can_be_read_too(page, book, tmp_path):
     page, _ = page
-    page.goto(gallery.write(tmp_path, gallery.FIGURES[:3]).as_uri())
+    page.goto(gallery.write(tmp_path, gallery.figures()[:3]).as_uri())
     page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
     assert page.locator("details[open] table").count() > 0
     check_pictures(page)

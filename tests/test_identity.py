@@ -1,12 +1,11 @@
 """Stacks that are asked for the identity, what a probe recovers, and the questions' checks."""
 
-import pandas
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from paper_nets import questions, show
+from paper_nets import questions
 from paper_nets.lab import KINDS, calibrated, learn_identity, load, recovered, seeded
 from paper_nets.lab.data import Data
 from paper_nets.lab.identity import _stack, task
@@ -122,18 +121,3 @@ def test_an_answer_is_told_what_is_off_about_it():
     assert both.right  # the shift is 0 already, so only one tensor changes
     three = questions.make_identity(lambda block: [nn.init.zeros_(p) for p in block.F.parameters()] and None)
     assert "3 tensors" in three.message or "4 tensors" in three.message
-
-
-def test_figures_of_blocks_say_what_they_show():
-    picture = show.two_blocks()
-    assert "F(x) + x" in picture.alt and len(picture.axes) == 2
-    table = list(learn_identity("residual", 2, 0.3, seed=0, steps=20))[-1]
-    picture = show.identity_errors(table, "two blocks", 20)
-    (line,) = picture.axes[0].lines
-    assert list(line.get_ydata()) == table.error.tolist() and f"{table.error.iloc[-1]:.3f}" in picture.alt
-    answers = pandas.DataFrame({"net": "plain20", "layer": [1, 2, 3], "response": [3.0, 2.0, 1.0]})
-    picture = show.responses(answers, 0.5)
-    assert list(picture.axes[0].lines[0].get_ydata()) == [3.0, 2.0, 1.0] and "2.00 in the middle" in picture.alt
-    left = pandas.DataFrame({"net": "plain20", "seed": 0, "block": [0, 1], "accuracy": [99.0, 10.0], "similarity": 0.5})
-    assert "After 1 blocks" in show.information(left).alt and "10 %" in show.information(left).alt
-    assert "After 0 blocks" in show.information(left, 0).alt

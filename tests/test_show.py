@@ -24,6 +24,7 @@ from paper_nets.lab import load
 from paper_nets.lab.trace import Layer, Trace, trace
 from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, ResNetPlan
 from paper_nets.show.panel import neighbours
+from paper_nets.show.picture import family
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,14 @@ def test_imagenet_bars_are_the_published_errors():
     assert labels[1] == ["AlexNet", "2012", "8 layers"] and labels[-2] == ["ResNet", "2015", "152 layers"]
 
 
+def test_run_curves_stand_beside_the_papers_ends(runs):
+    ends = pandas.concat([published("resnet_figure1"), published("resnet_cifar10")])
+    plain_training, plain_test, res_training, res_test = show.run_curves(runs, ends).axes
+    assert ([10, 20, 30], [50, 25, 16.666667]) in lines_of(plain_training)
+    horizontal = [[y[0] for x, y in lines_of(axes) if x == [0, 1]] for axes in (plain_test, res_training, res_test)]
+    assert horizontal == [[9.6, 13], [], [8.75, 6.97]]
+
+
 def test_learning_curves_draw_every_run(runs):
     picture = show.learning_curves(runs, epochs=3)
     training, test = picture.axes
@@ -63,9 +72,50 @@ def test_learning_curves_draw_every_run(runs):
     assert ([1, 2, 3], [50, 25, 16.666667]) in lines_of(training)
     assert ([1, 2, 3], [60, 30, 20]) in lines_of(test)
     assert [text.get_text() for text in test.get_legend().get_texts()] == list(dict.fromkeys(runs.net))
-    assert "plain20 training 16.7 %, test 20.0 %" in picture.alt
+    assert training.get_xlim() == (0.5, 3.5) and training.get_ylim() == test.get_ylim() == (-2, 100)
     beside = show.learning_curves(runs[runs.net == "plain20"], 3, beside=runs[runs.net != "plain20"])
-    assert len(beside.axes[0].lines) == 8
+    assert [line.get_alpha() for line in beside.axes[0].lines] == [0.85] * 2 + [0.3] * 6
+
+
+def test_lines_draw_every_run_and_say_how_it_goes(runs):
+    columns = {"training_error": "training error (%)", "test_error": "test error (%)"}
+    picture = show.lines(runs, "epoch", columns, title="two errors", log=["test_error"], mark=2, level=7, decades=4)
+    training, test = picture.axes
+    assert ([1, 2, 3], [51, 26, 17.666667]) in lines_of(training) and ([2, 2], [0, 1]) in lines_of(test)
+    assert ([0, 1], [7, 7]) in lines_of(training) and ([0, 1], [7, 7]) not in lines_of(test)
+    assert (training.get_yscale(), test.get_yscale()) == ("linear", "log")
+    assert test.get_ylim()[1] / test.get_ylim()[0] > 9999  # level data look level
+    assert "epoch: 2, training error, test error: plain20 25.5, 30; plain56 25.5, 30" in picture.alt
+    assert picture.get_suptitle().replace("\n", " ") == picture.alt
+    assert "plain20 50.5 to 17.2, at most 50.5 and 60 to 20" in show.lines(runs, "epoch", columns).alt
+
+
+def test_lines_tell_labels_apart_and_end_where_a_net_ends():
+    rows = [("plain8", "a", 0, 99.0), ("plain8", "a", 1, 50.0), ("plain8", "b", 0, 98.0), ("plain8", "b", 2, None)]
+    table = pandas.DataFrame(rows, columns=["net", "label", "block", "read"]).assign(seed=0)
+    picture = show.lines(table, "block", {"read": "read (%)"}, "blocks passed", mark=1, ticks=[0, 1], log=["block"])
+    (axes,) = picture.axes
+    assert [list(line.get_xdata()) for line in axes.lines[:2]] == [[0, 1], [0]]
+    assert len({line.get_linestyle() for line in axes.lines[:2]}) == 2
+    assert "a 50; b 98" in picture.alt and list(axes.get_xticks()) == [0, 1]
+
+
+def test_the_band_of_mean_lines_holds_all_seeds():
+    picture = show.learning_curves(runs_of("plain8", seeds=(0, 1, 5)), 3, mean=True)
+    (line,) = picture.axes[0].lines
+    assert list(line.get_ydata()) == pytest.approx([52, 27, 50 / 3 + 2])
+    (band,) = picture.axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((50 / 3, 55))
+
+
+def test_spread_draws_every_run_and_the_means():
+    rows = [("resnet20", 50, 0, 40.0), ("resnet20", 50, 1, 20.0), ("resnet20", 100, 0, 10.0)]
+    table = pandas.DataFrame(rows, columns=["net", "images", "seed", "test_error"])
+    picture = show.spread(table, "images", {"test_error": "test error (%)"}, "few", log=True)
+    dots, means = picture.axes[0].lines
+    assert list(dots.get_ydata()) == [40, 20, 10] and list(means.get_ydata()) == [30, 10]
+    assert picture.alt.endswith("resnet20 30.0 at 50, 10.0 at 100") and picture.axes[0].get_xscale() == "log"
 
 
 def test_error_against_depth_draws_dots_and_means(runs):
@@ -73,16 +123,29 @@ def test_error_against_depth_draws_dots_and_means(runs):
     drawn = lines_of(picture.axes[0])
     assert ([20, 20, 56, 56], [25, 26, 25, 26]) in drawn
     assert ([20, 56], [25.5, 25.5]) in drawn
-    assert "plain: 20 layers 25.5 %, 56 layers 25.5 %" in picture.alt
-    assert "Test error" in show.error_against_depth(runs, 2, "test").alt
+    assert "plain 25.5 at 20, 25.5 at 56; residual" in picture.alt
+    assert "test error" in show.error_against_depth(runs, 2, "test").alt
 
 
-def test_run_curves_stand_beside_the_papers_ends(runs):
-    ends = pandas.concat([published("resnet_figure1"), published("resnet_cifar10")])
-    plain_training, plain_test, res_training, res_test = show.run_curves(runs, ends).axes
-    assert ([10, 20, 30], [50, 25, 16.666667]) in lines_of(plain_training)
-    horizontal = [[y[0] for x, y in lines_of(axes) if x == [0, 1]] for axes in (plain_test, res_training, res_test)]
-    assert horizontal == [[9.6, 13], [], [8.75, 6.97]]
+def test_growth_is_drawn_relative_to_the_first_row():
+    table = pandas.DataFrame({"layers": [4, 8], "memory": [10.0, 40.0]})
+    drawn = lines_of(show.growth(table, "t", doubling=4).axes[0])
+    assert drawn[:3] == [([4, 8], [1, 4]), ([4, 8], [1, 2]), ([4, 8], [1, 4])]
+    assert drawn[3][1][0] == 1 and drawn[3][1][-1] == 2
+
+
+def test_bars_are_what_nets_and_blocks_cost(priced):
+    table = pandas.DataFrame({"net": ["a", "b"], "parameters": [10**6, 3 * 10**6], "multiply_adds": [10**9, 2 * 10**9]})
+    picture = show.bars(table.assign(family="residual"), ["parameters", "multiply_adds"], "t")
+    left, right = picture.axes
+    assert [bar.get_width() for bar in left.patches] == [1, 3] and [bar.get_width() for bar in right.patches] == [1, 2]
+    assert picture.alt.endswith("a 1,000,000, 1,000,000,000; b 3,000,000, 2,000,000,000")
+    (axes,) = show.bars(priced, ["parameters"], log=True).axes
+    assert [round(bar.get_width() * 1e6) for bar in axes.patches] == priced.parameters.tolist()
+    assert (
+        axes.get_xscale() == "log"
+        and len({bar.get_facecolor() for bar in axes.patches}) == priced.net.map(family).nunique()
+    )
 
 
 def test_side_by_side_is_read_off_the_nets():
@@ -132,18 +195,8 @@ def test_the_package_does_not_wait_for_seaborn_and_seaborn_warns_nobody():
         warnings.simplefilter("error")
         show.connections({"weight": table}, limits=(0, 2)).png()
         show.connections({"weight": table.assign(value=[0.1, 1])}, log=["weight"]).png()
-        show.mean_curves(runs_of("plain8", seeds=(0, 1))).png()
+        show.learning_curves(runs_of("plain8", seeds=(0, 1)), 3, mean=True).png()
         show.imagenet_errors(published("ilsvrc_top5")).png()
-
-
-def test_lines_draw_every_run_and_say_how_it_ends(runs):
-    columns = {"training_error": "training error (%)", "test_error": "test error (%)"}
-    picture = show.lines(runs, "epoch", columns, "epoch", "two errors", log=["test_error"], mark=2)
-    training, test = picture.axes
-    assert ([1, 2, 3], [51, 26, 17.666667]) in lines_of(training) and ([2, 2], [0, 1]) in lines_of(test)
-    assert (training.get_yscale(), test.get_yscale()) == ("linear", "log")
-    assert [text.get_text() for text in test.get_legend().get_texts()] == list(dict.fromkeys(runs.net))
-    assert picture.alt.startswith("two errors. training error (%), test error (%) at the last epoch: plain20 16.7, 20")
 
 
 def test_a_panel_redraws_says_what_is_wrong_and_goes_on():
@@ -384,34 +437,6 @@ def test_gradients_by_layer_are_drawn_as_given():
     assert lines_of(weight)[0] == ([1, 2, 3], [3, 3, 3])
 
 
-def test_zero_units_are_drawn_in_per_cent():
-    table = pandas.DataFrame(
-        [
-            {"net": "plain8", "label": label, "seed": 0, "relu": i, "zero": 0.5, "dead": i / 10}
-            for label in ("plain8", "plain8 without batch norm")
-            for i in (1, 2)
-        ]
-    )
-    zero, dead = show.zero_units(table).axes
-    assert lines_of(zero) == [([1, 2], [50, 50])] * 2 and lines_of(dead) == [([1, 2], [10, 20])] * 2
-    assert len({line.get_linestyle() for line in zero.lines}) == 2
-
-
-def test_one_step_is_shown_against_what_was_promised():
-    table = pandas.DataFrame(
-        {"net": "plain20", "seed": 0, "rate": [0.1, 1.0], "change": [-0.5, 1.0], "promised": [-1.0, -10.0]}
-    )
-    change, kept = show.one_step(table).axes
-    assert lines_of(change)[0] == ([0.1, 1], [-0.5, 1]) and lines_of(kept)[0] == ([0.1, 1], [50, -10])
-    assert "plain20 0.50" in show.one_step(table).alt
-
-
-def test_similarity_is_drawn_over_the_way():
-    table = pandas.DataFrame({"net": "plain20", "seed": 0, "share": [0.001, 0.01, 1], "similarity": [1, 0.5, 0]})
-    picture = show.gradient_turns(table)
-    assert lines_of(picture.axes[0])[0] == ([0.001, 0.01, 1], [1, 0.5, 0]) and "plain20 0.50" in picture.alt
-
-
 def test_stretches_count_what_is_under_one():
     values = {False: [0.0, 0.5, 1.0, 1.0], True: [1.0, 1.0, 1.0, 2.0]}
     table = pandas.concat(
@@ -432,45 +457,6 @@ def test_products_span_all_values():
     assert lines_of(axes)[0] == ([1, 9], [1, 1])
     outer = axes.collections[0].get_paths()[0].vertices
     assert outer[:, 1].max() == 100 and outer[:, 1].min() == pytest.approx(1e-10)
-
-
-def test_path_lengths_are_drawn_and_averaged():
-    table = pandas.DataFrame(
-        {"net": "resnet8", "seed": 0, "length": [0, 1], "paths": [1, 10**6], "gradient": [3, 1], "share": [0.25, 0.75]}
-    )
-    picture = show.path_lengths(table)
-    paths, gradient, share = picture.axes
-    assert lines_of(paths)[0] == ([0, 1], [1e-6, 1]) and lines_of(share)[0] == ([0, 1], [25, 75])
-    assert "Of 1 blocks" in picture.alt and "resnet8 0.8" in picture.alt
-
-
-def test_block_costs_are_bars():
-    table = pandas.DataFrame({"block": ["a", "b"], "parameters": [1000, 3000], "multiply_adds": [10**6, 2 * 10**6]})
-    left, right = show.block_costs(table, "t").axes
-    assert [bar.get_width() for bar in left.patches] == [1, 3] and [bar.get_width() for bar in right.patches] == [1, 2]
-    assert "a: 1,000 parameters, 1,000,000 multiply–adds" in show.block_costs(table, "t").alt
-
-
-def test_published_errors_are_drawn_by_depth():
-    imagenet, cifar = published("resnet_imagenet"), published("resnet_cifar10")
-    imagenet = imagenet[(imagenet.test == "val 10-crop") & imagenet.net.isin(["plain18", "plain34"])]
-    scales = pandas.DataFrame({"net": ["resnet50", "resnet34"], "top1_error_pct": [20.74, 21.84]})
-    picture = show.published_depth(imagenet, cifar[cifar.net.str.startswith("resnet")], scales)
-    left, right = picture.axes
-    assert lines_of(left) == [([18, 34], [27.94, 28.54]), ([34, 50], [21.84, 20.74])]
-    assert lines_of(right) == [([20, 32, 44, 56, 110, 1202], [8.75, 7.51, 7.17, 6.97, 6.43, 7.93])]
-    assert "resnet1202 7.93 %" in picture.alt
-
-
-def test_lesions_are_drawn_block_by_block():
-    one = pandas.DataFrame({"net": "resnet8", "seed": 0, "block": [0, 1, 2, 3], "test_error": [1, 50, 4, 6]})
-    many = pandas.DataFrame({"net": "resnet8", "kind": "deleted", "number": [0, 1, 1], "test_error": [1, 10, 30]})
-    left, right = show.lesions(one, many).axes
-    assert lines_of(left) == [([1, 2, 3], [50, 4, 6])] and lines_of(right) == [([0, 1], [1, 20])]
-    assert show.lesions(one, many).alt.endswith("resnet8 20.0 % (whole: 1.0 %)")
-    marked = show.lesions(one, many, block=2)
-    assert len(marked.axes[0].lines) == 2 and marked.alt == "Test error without block 2: resnet8 4.0 % (whole: 1.0 %)"
-    assert marked.get_suptitle() == marked.alt
 
 
 def test_a_dense_block_joins_every_layer_to_all_later_ones():
@@ -628,23 +614,6 @@ def test_a_transition_without_maps_is_refused():
         show.transition(3, 0.05, table, "a net")
 
 
-def test_growth_is_drawn_relative_to_the_first_row():
-    table = pandas.DataFrame({"layers": [2, 4, 8], "parameters": [10.0, 40.0, 160.0]})
-    picture = show.growth(table, {"L²": 2}, doubling=3)
-    cost, guide, exponential = picture.axes[0].lines
-    assert list(cost.get_ydata()) == list(guide.get_ydata()) == [1, 4, 16]
-    assert exponential.get_ydata() == pytest.approx(2 ** ((exponential.get_xdata() - 2) / 3))
-    assert len(show.growth(table, {"L²": 2}).axes[0].lines) == 2
-    assert "From 2 to 8 layers: parameters 16.0 times" in picture.alt
-
-
-def test_the_two_equations_count_their_maps():
-    picture = show.two_equations(channels=8, growth_rate=4, layers=2)
-    words = [text.get_text() for axes in picture.axes for text in axes.texts]
-    assert [w for w in words if w[:1].isdigit() and w.endswith("maps")] == ["8 maps", "8 maps", "12 maps", "16 maps"]
-    assert "8 at first, 16 after 2 layers" in picture.alt
-
-
 def test_the_staircase_of_densenet_121_is_the_papers():
     picture = show.staircase(plan("densenet121"))
     blocks = [line.get_ydata() for line in picture.axes[0].lines if line.get_linestyle() == "-"]
@@ -686,13 +655,6 @@ def test_the_best_nets_within_a_budget(priced):
     assert "best" not in show.within_budget(priced, "parameters", 1e6, "error").alt
 
 
-def test_costs_come_in_order(priced):
-    picture = show.costs_in_order(priced, "multiply_adds")
-    names = [label.get_text() for label in picture.axes[0].get_yticklabels()]
-    assert names == ["resnet50", "resnet34", "densenet169", "densenet121"]
-    assert [bar.get_width() for bar in picture.axes[0].patches] == pytest.approx([3.8, 3.6, 3.4, 2.8])
-
-
 def test_connections_stand_in_their_places():
     rows = [(1, 0, 1, 0.5), (1, 0, 2, 1.0), (1, 1, 2, 2.0), (2, 0, 1, 3.0)]
     table = pandas.DataFrame(rows, columns=["block", "source", "target", "value"])
@@ -709,14 +671,6 @@ def test_connections_stand_in_their_places():
     assert [text.get_text() for text in static.axes[0].texts[:4]] == ["0.50", "1.00", "3.00", "2.00"]  # in the squares
     assert told.axes[0].images[0].get_clim() == (0, 50) and told.texts[-1].get_text() == told.alt
     assert told.alt.endswith(", test error +0.2 points")
-
-
-def test_spread_draws_every_run_and_the_means():
-    rows = [("resnet20", 50, 0, 40.0), ("resnet20", 50, 1, 20.0), ("resnet20", 100, 0, 10.0)]
-    table = pandas.DataFrame(rows, columns=["net", "images", "seed", "test_error"]).assign(training_error=0.0)
-    dots, means = show.spread(table, "images", "few").axes[1].lines
-    assert list(dots.get_ydata()) == [40, 20, 10] and list(means.get_ydata()) == [30, 10]
-    assert show.spread(table, "images", "few").alt.endswith("resnet20 30.0 at 50, 10.0 at 100")
 
 
 def runs_of(*nets, seeds=(0,), run="a", epochs=3):
@@ -757,37 +711,16 @@ def test_two_runs_of_one_net_are_two_lines():
 )
 def test_nets_in_one_picture_look_different(nets):
     table = runs_of(*nets)
-    for picture in (show.run_curves(table, NOTHING), show.learning_curves(table, 3), show.mean_curves(table)):
+    for picture in (
+        show.run_curves(table, NOTHING),
+        show.learning_curves(table, 3),
+        show.learning_curves(table, 3, mean=True),
+    ):
         looks = [
             (str(line._unscaled_dash_pattern), line.get_marker(), line.get_markerfacecolor() == "white")
             for line in picture.axes[0].lines
         ]
         assert len(looks) == len(nets) == len(set(looks))
-
-
-def test_the_band_of_mean_curves_holds_all_seeds():
-    picture = show.mean_curves(runs_of("plain8", seeds=(0, 1, 5)))
-    (line,) = picture.axes[0].lines
-    assert list(line.get_ydata()) == pytest.approx([52, 27, 50 / 3 + 2])
-    (band,) = picture.axes[0].collections
-    heights = band.get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == pytest.approx((50 / 3, 55))
-    assert "plain8 training 16.7 to 21.7 %" in picture.alt
-
-
-def test_what_a_probe_reads_is_told_at_the_block_that_is_marked():
-    """Of nets of unequal depth, too: the shorter stands there with its last row."""
-    rows = [
-        ("plain8", 0, 99.0),
-        ("plain8", 1, 50.0),
-        ("resnet14", 0, 98.0),
-        ("resnet14", 1, 97.0),
-        ("resnet14", 2, 3.0),
-    ]
-    table = pandas.DataFrame(rows, columns=["net", "block", "accuracy"]).assign(seed=0, similarity=0.5)
-    assert "plain8 50 % recognised" in show.information(table).alt and "resnet14 3 %" in show.information(table).alt
-    assert "After 1 blocks" in show.information(table, 1).alt and "resnet14 97 %" in show.information(table, 1).alt
-    assert "plain8 99 %" in show.information(table, 0).alt and "resnet14 98 %" in show.information(table, 0).alt
 
 
 def test_a_shortcut_changes_dimensions_where_only_the_side_does():
@@ -819,12 +752,6 @@ def test_names_stand_on_the_side_where_nothing_else_is():
         assert {text.get_text() for text in axes.texts if text.get_ha() == "right"} == left
         ticks = axes.get_xticks()
         assert 3 <= len(ticks) <= 8 and all(low < high for low, high in zip(ticks, ticks[1:], strict=False))
-
-
-def test_level_responses_fill_the_picture():
-    level = pandas.DataFrame({"net": "plain20", "layer": [1, 2, 3], "response": [1.0, 0.95, 1.05]})
-    low, high = show.responses(level, 0.99).axes[0].get_ylim()
-    assert high / low < 2
 
 
 def test_more_sizes_of_maps_than_shades():

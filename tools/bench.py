@@ -21,22 +21,7 @@ LIMIT = 80
 
 # Resolves with the milliseconds from the next key press until the picture that it caused has been painted, or the words
 # that say what is wrong; with null where it caused neither, at the end of a menu for one.
-MEASURE = """panel => new Promise(resolve => {
-    setTimeout(() => { seen.disconnect(); resolve(null); }, 2000);
-    const before = panel.querySelector('img').src;
-    const words = () => panel.querySelector('[role=status]').textContent;
-    const said = words();
-    let pressed;
-    for (const act of ['keydown', 'change'])  // of a menu, which takes no arrow keys in JupyterLab, the choice
-        document.addEventListener(act, () => { pressed = performance.now(); }, {capture: true, once: true});
-    const seen = new MutationObserver(() => {
-        const img = panel.querySelector('img');
-        if (!pressed || !img || (img.src === before && words() === said)) return;
-        seen.disconnect();
-        img.decode().then(() => requestAnimationFrame(() => resolve(performance.now() - pressed)));
-    });
-    seen.observe(panel, {childList: true, subtree: true, attributes: true, attributeFilter: ['src']});
-})"""
+MEASURE = (Path(__file__).parent / "bench.js").read_text(encoding="utf-8")
 
 STATE = "control => [control.ariaValueNow, control.value, control.className].join()"  # of a slider, menu, or switch
 

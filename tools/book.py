@@ -35,85 +35,9 @@ NOTE = (
 )
 TRAINS = '<p class="note">This panel trains nets: open the notebook to use it.</p>'
 
-STYLE = """
-:root { color-scheme: light; }
-body { margin: 0 auto; padding: 0 1rem 4rem; max-width: 58rem; font: 17px/1.6 system-ui, sans-serif; color: #1a1a1a; }
-input { font: inherit; }
-nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: .75rem 0; border-bottom: 1px solid #ccc; }
-nav a { font-size: .9rem; }
-nav [aria-current] { font-weight: bold; color: inherit; text-decoration: none; }
-a { color: #0b4f8a; } h1, h2, h3 { line-height: 1.25; } .anchor-link { display: none; }
-img { max-width: 100%; height: auto; }
-pre { overflow-x: auto; background: #f6f6f6; padding: .6rem .8rem; font-size: .85rem; line-height: 1.4; }
-.output pre { background: none; padding: .2rem 0; white-space: pre-wrap; }
-table { border: 0; border-collapse: collapse; font-size: .85rem; display: block; width: max-content; max-width: 100%; }
-table { overflow-x: auto; }
-td, th { padding: .25rem .6rem; border: 0; border-bottom: 1px solid #ddd; vertical-align: top; }
-td, th { text-align: left !important; }
-.frames { border: 1px solid #ccc; border-radius: 6px; padding: .6rem .8rem; margin: 1rem 0; }
-.frames label { display: flex; flex-wrap: wrap; align-items: center; gap: .2rem .8rem; }
-.frames output { flex: 0 0 3rem; } .frames input { flex: 1 1 7rem; min-width: 0; min-height: 2.2rem; }
-.note { color: #555; font-style: italic; } .frames .note { margin: .2rem 0; font-size: .9rem; }
-td img { min-width: 7rem; }
-@media (max-width: 600px) {  /* the verdicts: a row's cells one below the other */
-  .output_markdown thead { display: none; }
-  .output_markdown :is(tbody, tr, td) { display: block; }
-  .output_markdown tr { padding: .5rem 0; border-bottom: 1px solid #ddd; }
-  .output_markdown td { padding: 0; border: 0; }
-  .output_markdown td:nth-child(3)::before { content: "measured: "; }
-  .output_markdown td:nth-child(4)::before { content: "verdict: "; }
-  .output_markdown td:nth-child(5)::before { content: "notebook "; }
-}
-"""
-
-SCRIPT = """
-async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return JSON.parse(await new Response(stream).text());
-}
-for (const box of document.querySelectorAll('.frames')) {
-  const inputs = [...box.querySelectorAll('input')];
-  const all = unpacked(box.querySelector('script').textContent);
-  const picture = box.querySelector('.picture');
-  const show = async () => {
-    const {values, pictures} = await all;
-    const at = inputs.map(input => +input.value);
-    inputs.forEach((input, i) => {
-      input.setAttribute('aria-valuetext', values[i][at[i]]);
-      input.nextElementSibling.textContent = values[i][at[i]];
-    });
-    const [before, svg, after] = pictures[at[0]][at[1] ?? 0];
-    const left = picture.scrollLeft;
-    picture.innerHTML = before + encodeURIComponent(svg) + after;
-    picture.scrollLeft = left;
-  };
-  inputs.forEach(input => input.addEventListener('input', show));
-}
-"""
-
-SEARCH = """
-const sections = JSON.parse(document.getElementById('sections').textContent);
-const asked = document.querySelector('input'), list = document.querySelector('ol');
-function show() {
-  const words = asked.value.toLowerCase().split(/\\s+/).filter(Boolean);
-  const has = section => words.every(word => (section.heading + ' ' + section.text).toLowerCase().includes(word));
-  const found = words.length ? sections.filter(has) : [];
-  const count = found.length === 1 ? '1 section' : `${found.length} sections`;
-  document.querySelector('output').textContent = words.length ? count : '';
-  list.replaceChildren(...found.map(section => {
-    const item = document.createElement('li'), link = document.createElement('a'), text = document.createElement('p');
-    link.href = section.link;
-    link.textContent = section.heading;
-    const at = Math.max(section.text.toLowerCase().indexOf(words[0]) - 80, 0);
-    text.textContent = (at ? '… ' : '') + section.text.slice(at, at + 240) + ' …';
-    item.append(link, text);
-    return item;
-  }));
-}
-asked.addEventListener('input', show);
-show();
-"""
+STYLE, SCRIPT, SEARCH = (
+    (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("book.css", "book.js", "search.js")
+)
 
 
 def ask_for_frames(book: nbformat.NotebookNode) -> None:

@@ -35,7 +35,7 @@ def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: in
 
 
 def _learn(stack: nn.Sequential, given: Tensor, target: Tensor, steps: int, facts: dict) -> Iterator[pandas.DataFrame]:
-    optimiser = torch.optim.Adam(stack.parameters(), 1e-3)
+    optimiser = torch.optim.Adam(stack.parameters(), 1e-3, foreach=True)
     rows = []
     for step in range(steps + 1):
         y, ratios = given, []

@@ -19,18 +19,14 @@ CURRENCIES = {
 }
 
 
-def _families(axes: Axes, table: pandas.DataFrame, currency: str, names: bool = True, **look) -> None:
-    """A line for each family and the depths beside its points, against one currency, without the axes' words.
-
-    Dense nets with bottlenecks and compression, DenseNet-BC, have a line of their own.
-    """
-    _, scale = CURRENCIES[currency]
+def _families(axes: Axes, table: pandas.DataFrame, currency: str, **look) -> None:
+    """A line for each family against one currency; DenseNet-BC, with bottlenecks and compression, has its own."""
     for label, own in table.sort_values(currency).groupby(table.net.map(_line), sort=False):
         kind = family(own.net.iloc[0])
         style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, **look}
-        axes.plot(own[currency] / scale, own.error, "-" if label == kind else "--", label=label, **style)
-    if names:
-        _name(axes, table, currency)
+        axes.plot(
+            own[currency] / CURRENCIES[currency][1], own.error, "-" if label == kind else "--", label=label, **style
+        )
 
 
 def _line(net: str) -> str:
@@ -40,45 +36,16 @@ def _line(net: str) -> str:
 
 
 def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
-    """Each net's depth beside its point: left of the cheaper family's points, right of the others'."""
-    _, scale = CURRENCIES[currency]
-    cheap, taken = _dense_is_cheaper(table, currency), []
-    for row in table.sort_values("error", ascending=False).itertuples():
-        point = (getattr(row, currency) / scale, row.error)
-        if (family(row.net) == "dense") != cheap:
-            own = table[table.net.map(_line) == _line(row.net)].sort_values(currency)
-            dearer = own.error[own[currency] > getattr(row, currency)]
-            rises = len(dearer) and dearer.iloc[0] > row.error  # so the line runs where the name would stand
-            axes.annotate(_short(row.net), point, (7, -11 if rises else 3), textcoords="offset points", fontsize=8)
-            continue
-        if cheap and ((table[currency] < getattr(row, currency)) & (table.error < row.error)).any():
-            axes.annotate(_short(row.net), point, (0, 7), textcoords="offset points", ha="center", fontsize=8)
-            continue
-        x, y = axes.transData.transform(point)
-        at = y - 9
-        # Below the names that stand where this one would.
-        while any(abs(x - other) < 60 and abs(at - height) < 11 for other, height in taken):
-            at -= 2
-        taken.append((x, at))
-        place = {"xytext": (-6, (at - y) * 0.72), "ha": "right"}
-        axes.annotate(_short(row.net), point, **place, textcoords="offset points", fontsize=8)
-
-
-def _dense_is_cheaper(table: pandas.DataFrame, currency: str) -> bool:
-    """Whether most dense nets are not beaten, or nearly matched, by a cheaper net of another kind."""
+    """Each net's depth, and where its name has one its growth rate, beside its point: left of the points of the family
+    that is cheaper on the whole, right of the others'."""
     is_dense = table.net.map(family) == "dense"
-    others, slack = table[~is_dense], 0.02 * (table.error.max() - table.error.min())
-    beaten = [
-        ((others[currency] < getattr(row, currency)) & (others.error < row.error + slack)).any()
-        for row in table[is_dense].itertuples()
-    ]
-    return 2 * sum(beaten) <= len(beaten)
-
-
-def _short(net: str) -> str:
-    """The depth in a net's name, and where there is one its growth rate, as in "BC-100/12"."""
-    k = net.rpartition("_k")[2] if "_k" in net else ""
-    return ("BC-" if "_bc" in net else "") + re.search(r"\d+", net)[0] + (f"/{k}" if k else "")
+    left = is_dense if table[currency][is_dense].median() < table[currency][~is_dense].median() else ~is_dense
+    for row, on_the_left in zip(table.itertuples(), left, strict=True):
+        k = f"/{row.net.rpartition('_k')[2]}" if "_k" in row.net else ""
+        words = ("BC-" if "_bc" in row.net else "") + re.search(r"\d+", row.net)[0] + k
+        place = {"xytext": (-6, -9), "ha": "right"} if on_the_left else {"xytext": (7, 3)}
+        at = (getattr(row, currency) / CURRENCIES[currency][1], row.error)
+        axes.annotate(words, at, textcoords="offset points", fontsize=8, **place)
 
 
 def _money(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
@@ -114,6 +81,7 @@ def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], erro
     for one, currency in zip(axes, currencies, strict=True):
         _money(one, table, currency)
         _families(one, table, currency)
+        _name(one, table, currency)
         if currency == "multiply_adds":
             one.set_xlabel(f"{CURRENCIES[currency][0]}\n(FLOPs in the DenseNet paper: twice as many)")
     axes[0].set_ylabel(error)
@@ -134,7 +102,7 @@ def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: 
     picture = Picture(900, 400)
     axes = picture.add_axes((0.07, 0.13, 0.62, 0.75))
     words, scale = CURRENCIES[currency]
-    _families(axes, table, currency, names=False, alpha=0.3)
+    _families(axes, table, currency, alpha=0.3)
     axes.axvline(budget / scale, color="black", linewidth=1)
     within, best = table[table[currency] <= budget * 1.000001], {}
     for row in within.sort_values(["error", currency]).itertuples():
@@ -168,46 +136,32 @@ def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: 
 
 
 @figure
-def costs_in_order(table: pandas.DataFrame, by: str) -> Picture:
-    """Bars of what nets cost, the dearest first; `table` has net and the currencies, `by` is one of them."""
-    table = table.sort_values(by, ascending=False)
-    words, scale = CURRENCIES[by]
-    picture = Picture(900, 60 + 19 * len(table))
-    axes = picture.add_axes((0.19, 45 / picture.size[1], 0.68, 1 - 55 / picture.size[1]))
-    values = table[by] / scale
-    kinds = table.net.map(family)
-    for kind in kinds.unique():
-        own = [i for i, other in enumerate(kinds) if other == kind]
-        axes.barh(own, values.iloc[own], color=COLOURS[kind], height=0.75, label=kind)
-    for i, (value, exact) in enumerate(zip(values, table[by], strict=True)):
-        axes.text(value * 1.05, i, f"{exact:,.0f}", va="center", fontsize=9)
-    axes.set_yticks(range(len(table)), table.net, fontsize=9)
-    low, high = values.min() / 1.5, values.max() * 1.5
-    plain_log(axes.xaxis, _ticks(low, high))
-    axes.set(ylim=(len(table) - 0.5, -0.5), xlim=(low, high))
-    tidy(axes, f"{words} (logarithmic)", "")
-    axes.grid(visible=False)
-    axes.legend(loc="lower right", frameon=False)
-    picture.alt = f"{words}: " + ", ".join(f"{net} {value:.3g}" for net, value in zip(table.net, values, strict=True))
-    return picture
+def bars(table: pandas.DataFrame, columns: Sequence[str], title: str = "", log: bool = False) -> Picture:
+    """Horizontal bars of what nets or blocks cost, the exact number at the end of each.
 
-
-@figure
-def block_costs(table: pandas.DataFrame, title: str = "") -> Picture:
-    """Bars of what blocks cost; `table` has block (its name), parameters, and multiply_adds (per image)."""
-    picture = Picture(860, 260)
-    left, right = picture.subplots(1, 2, sharey=True)
-    picture.subplots_adjust(left=0.27, right=0.96, bottom=0.19, top=0.78, wspace=0.2)
-    scales = {"parameters": (1e3, "thousand parameters"), "multiply_adds": (1e6, "million multiply–adds")}
-    for axes, (column, (scale, words)) in zip((left, right), scales.items(), strict=True):
-        bars = axes.barh(table.block, table[column] / scale, color=COLOURS["residual"], height=0.6)
-        axes.bar_label(bars, [f"{value / scale:,.0f}" for value in table[column]], padding=4)
-        axes.set_xlim(0, 1.25 * table[column].max() / scale)
-        tidy(axes, words, "")
+    Args:
+        table: net (a name, or other words), the currencies, and family where `net` is no net's name.
+        columns: the currencies to draw, an axes for each.
+        log: logarithmic axes.
+    """
+    kinds = table.family if "family" in table else table.net.map(family)
+    picture = Picture(900, 110 + 19 * len(table))
+    row = picture.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    below, above = 50 / picture.size[1], 1 - 45 / picture.size[1]
+    picture.subplots_adjust(left=0.25, right=0.93, bottom=below, top=above, wspace=0.3)
+    for axes, column in zip(row, columns, strict=True):
+        words, scale = CURRENCIES[column]
+        drawn = axes.barh(table.net, table[column] / scale, color=kinds.map(COLOURS), height=0.7)
+        axes.bar_label(drawn, [f"{value:,.0f}" for value in table[column]], padding=4, fontsize=9)
+        low, high = table[column].min() / scale / 1.5, table[column].max() / scale * (1.5 if log else 1.3)
+        if log:
+            plain_log(axes.xaxis, _ticks(low, high))
+        axes.set_xlim(low if log else 0, high)
+        tidy(axes, f"{words} (logarithmic)" if log else words, "")
         axes.grid(visible=False)
-    left.invert_yaxis()
+    row[0].set_ylim(len(table) - 0.5, -0.5)
     picture.suptitle(title, fontsize=11)
-    picture.alt = f"{title}. " + "; ".join(
-        f"{row.block}: {row.parameters:,} parameters, {row.multiply_adds:,} multiply–adds" for row in table.itertuples()
-    )
+    values = table.set_index("net")[list(columns)].map("{:,.0f}".format)
+    words = (f"{net} " + ", ".join(own) for net, *own in values.itertuples())
+    picture.alt = f"{title}. {', '.join(columns)}: {'; '.join(words)}".replace("_", " ").removeprefix(". ")
     return picture

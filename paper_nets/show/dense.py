@@ -16,74 +16,13 @@ from paper_nets.nets import DenseNetPlan, InputError, cost
 from paper_nets.nets.cost import NetCost
 from paper_nets.nets.densenet import compressed
 from paper_nets.nets.parts import check_whole
+from paper_nets.show.curves import lines
 from paper_nets.show.picture import COLOURS, Picture, figure
 from paper_nets.show.style import plain_log, tidy
 
 
 def _index(i: int) -> str:
     return "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(i))
-
-
-@figure
-def two_equations(channels: int = 16, growth_rate: int = 16, layers: int = 3) -> Picture:
-    """Figure 9 of the review: addition against concatenation, and the maps that stand after each layer.
-
-    Both start with `channels` maps. Raises InputError for what is not a whole number of at least 1.
-    """
-    check_whole(channels=channels, growth_rate=growth_rate, layers=layers)
-    picture = Picture(900, 120 + 42 * (layers + 1))
-    most = channels + layers * growth_rate
-    # Each part of an equation with its place and what it is.
-    sides = {
-        "residual": (
-            "ResNet adds",
-            [(0.2, "$x_l =$", ""), (0.4, "$H_l(x_{l-1})$", "new maps"), (0.66, r"$+\;x_{l-1}$", "the identity")],
-        ),
-        "dense": (
-            "DenseNet concatenates",
-            [
-                (0.06, "$x_l =$", ""),
-                (0.2, "$H_l\\,($", "new maps"),
-                (0.52, r"$[x_0, x_1, \ldots, x_{l-1}]$", "all maps side by side"),
-                (0.78, "$)$", ""),
-            ],
-        ),
-    }
-    for left, (kind, (does, equation)) in zip((0.01, 0.51), sides.items(), strict=True):
-        axes = picture.add_axes((left, 0, 0.48, 1), xlim=(-0.17, 1.2), ylim=(-0.2, layers + 3.2))
-        axes.axis("off")
-        axes.text(0.42, layers + 2.8, does, ha="center", va="center", fontsize=12, color=COLOURS[kind])
-        for x, part, meaning in equation:
-            axes.text(x, layers + 2.05, part, ha="center", va="center", fontsize=14)
-            axes.text(x, layers + 1.5, meaning, ha="center", va="center", fontsize=8, color=COLOURS[kind])
-        for i in range(layers + 1):
-            y = layers - i
-            axes.text(-0.02, y + 0.3, f"after H{_index(i)}" if i else "input", ha="right", va="center", fontsize=9)
-            if kind == "residual":
-                colour = COLOURS[kind] if i else "white"
-                _maps(axes, 0, y, channels / most, colour, "x" + _index(i), COLOURS[kind])
-                words = f"{channels} maps" + (f": x{_index(i - 1)} is in the sum" if i else "")
-                axes.text(channels / most + 0.02, y + 0.3, words, va="center", fontsize=9)
-                continue
-            _maps(axes, 0, y, channels / most, "white", "x₀", COLOURS[kind])
-            for j in range(i):
-                at = (channels + j * growth_rate) / most
-                _maps(axes, at, y, growth_rate / most, COLOURS[kind], "x" + _index(j + 1), COLOURS[kind])
-            stand = channels + i * growth_rate
-            axes.text(stand / most + 0.02, y + 0.3, f"{stand} maps", va="center", fontsize=9)
-    picture.alt = (
-        "ResNet: x_l = H_l(x_(l−1)), new maps, + x_(l−1), the identity. DenseNet: x_l = H_l([x_0, …, x_(l−1)]), new "
-        f"maps made of all maps side by side. After each of {layers} layers a ResNet has {channels} maps, a sum; a "
-        f"DenseNet puts {growth_rate} beside those that are there, {channels} at first, {most} after {layers} layers."
-    )
-    return picture
-
-
-def _maps(axes: Axes, x: float, y: float, width: float, colour: str, words: str, edge: str) -> None:
-    """A bar that stands for maps, with their name in it."""
-    axes.add_patch(Rectangle((x, y), width, 0.6, facecolor=colour, edgecolor=edge, linewidth=1.5))
-    ink = "black" if colour == "white" else "white"
-    axes.text(x + width / 2, y + 0.3, words, ha="center", va="center", fontsize=9, color=ink)
 
 
 @figure
@@ -330,41 +269,25 @@ def transition(channels: int, compression: float, table: pandas.DataFrame, net: 
     return picture
 
 
-@figure
-def growth(
-    table: pandas.DataFrame,
-    guides: Mapping[str, float],
-    title: str = "",
-    doubling: float | None = None,
-    layers: str = "layers",
-) -> Picture:
-    """How costs grow with the layers of a block or a net: `table` has layers, and a column for each cost, log–log.
+def growth(table: pandas.DataFrame, title: str = "", x_label: str = "layers", doubling: float | None = None) -> Picture:
+    """How costs grow with the layers of a block or a net, beside the first and the second power of their number.
 
-    Each is drawn relative to its first row. guides: powers of the layers to draw as thin lines, with their names.
-    doubling: layers in which an exponential, drawn beside them, doubles. layers: the words under the axis.
+    Args:
+        table: layers, and a column for each cost, which is drawn relative to its first row.
+        doubling: layers in which an exponential, drawn beside them, doubles.
     """
-    picture = Picture(860, 380)
-    axes = picture.add_axes((0.075, 0.13, 0.62, 0.76))
-    first, costs = table.iloc[0], table.drop(columns="layers")
-    ratio = table.layers / first.layers
-    # Hollow and of several sizes, since some of them fall on one another.
-    look = {"color": COLOURS["dense"], "markerfacecolor": "none", "markeredgecolor": "black", "linewidth": 1}
-    for (column, values), (marker, size) in zip(costs.items(), (("^", 6), ("s", 11), ("o", 7), ("x", 5)), strict=False):
-        axes.plot(table.layers, values / values.iloc[0], marker=marker, markersize=size, label=column, **look)
-    for name, power in guides.items():
-        axes.plot(table.layers, ratio**power, color="black", linewidth=0.8, linestyle=":")
-        axes.annotate(name, (table.layers.iloc[-1], ratio.iloc[-1] ** power), (4, 0), textcoords="offset points")
+    layers, first = table.layers, table.layers.iloc[0]
+    drawn = {("dense", column): values / values.iloc[0] for column, values in table.set_index("layers").items()}
+    drawn |= {
+        ("other", name): pandas.Series((layers / first) ** p).set_axis(layers) for name, p in (("L", 1), ("L²", 2))
+    }
+    top = 2 * (layers.iloc[-1] / first) ** 2
     if doubling:
-        at = numpy.geomspace(first.layers, table.layers.iloc[-1], 200)
-        label = f"exponential: doubled each\n{doubling:g} layers"
-        axes.plot(at, 2 ** ((at - first.layers) / doubling), "--", color="black", linewidth=0.8, label=label)
-    plain_log(axes.xaxis, list(table.layers))
-    plain_log(axes.yaxis, [1, 10, 100, 1000])
-    axes.set_ylim(0.8, 2 * float(ratio.iloc[-1] ** max(guides.values())))
-    axes.legend(loc="upper left", bbox_to_anchor=(1.06, 1), frameon=False, fontsize=9)
-    tidy(axes, layers, f"times that of {first.layers:g} layers", title)
-    axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)
-    last = table.iloc[-1]
-    words = ", ".join(f"{column} {last[column] / first[column]:,.1f} times" for column in costs)
-    picture.alt = f"{title}. From {first.layers:g} to {last.layers:g} layers: {words}"
-    return picture
+        at = numpy.geomspace(first, layers.iloc[-1], 200)
+        drawn["other", f"doubled each\n{doubling:g} layers"] = pandas.Series(2 ** ((at - first) / doubling), at)
+    rows = [
+        pandas.DataFrame({"layers": values.index, "times": values.to_numpy(), "net": net, "label": label, "seed": 0})
+        for (net, label), values in drawn.items()
+    ]
+    columns, axes = {"times": f"times that of {first:g} layers"}, {"log": ["layers", "times"], "ticks": list(layers)}
+    return lines(pandas.concat(rows), "layers", columns, x_label, title, limits={"times": (0.8, top)}, **axes)

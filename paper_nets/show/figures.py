@@ -5,7 +5,7 @@ from itertools import cycle
 
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.trace import Layer, Trace
@@ -29,96 +29,13 @@ def imagenet_errors(table: pandas.DataFrame) -> Picture:
         axes.bar_label(bars, fmt="{:g} %", padding=3)
     axes.patches[list(table.entry).index("Human")].set_hatch("//")
     years = ["" if pandas.isna(year) else f"{year:.0f}" for year in table.year]
-    names = map("\n".join, zip(table.entry, years, map(_layers, table.note), strict=True))
+    depths = table.note.str.extract(r"^(\d+ layers)", expand=False).fillna("")
+    names = map("\n".join, zip(table.entry, years, depths, strict=True))
     axes.set_xticks(range(len(table)), list(names), fontsize=9)
     tidy(axes, "", "ImageNet top-5 error (%)")
     entries = zip(table.entry, years, table.top5_error_pct, strict=True)
     bars = (f"{entry} {f'({year}) ' if year else ''}{error:g} %" for entry, year, error in entries)
     picture.alt = f"Bars of ImageNet top-5 error: {', '.join(bars)}"
-    return picture
-
-
-def _layers(note: str) -> str:
-    """The part of a note that tells a depth, as "152 layers"."""
-    words = str(note).split(";")[0]
-    return words if words.endswith("layers") else ""
-
-
-@figure
-def two_blocks() -> Picture:
-    """Figure 5 of the review: a plain and a residual block side by side."""
-    picture = Picture(760, 400)
-    ring = {"boxstyle": "circle,pad=0.12", "facecolor": "white"}
-    for left, kind in ((0.02, "plain"), (0.5, "residual")):
-        axes = picture.add_axes((left, 0, 0.48, 1), xlim=(0, 10), ylim=(0, 10))
-        axes.axis("off")
-        colour = COLOURS[kind]
-        axes.text(4, 9.6, f"{kind} block", ha="center", va="center", fontsize=13, color=colour)
-        for y, words in ((6.9, "weight layer W₁"), (4.6, "weight layer W₂")):
-            box = FancyBboxPatch((2.2, y - 0.45), 3.6, 0.9, "round,pad=0.1", facecolor="white", edgecolor=colour)
-            axes.add_patch(box)
-            axes.text(4, y, words, ha="center", va="center")
-        ends = (
-            [(8.9, 7.5), (6.3, 5.2), (4.0, 2.95), (2.25, 0.9)]
-            if kind == "residual"
-            else [(8.9, 7.5), (6.3, 5.2), (4.0, 0.9)]
-        )
-        for top, bottom in ends:
-            axes.add_patch(FancyArrowPatch((4, top), (4, bottom), arrowstyle="-|>", mutation_scale=14, color="black"))
-        axes.text(4.2, 8.75, "x", fontsize=14, style="italic")
-        axes.text(4.25, 5.65, "σ (ReLU)")
-        if kind == "plain":
-            axes.text(4.25, 2.1, "σ (ReLU)")
-            axes.text(3.75, 2.6, "H(x)", ha="right", va="center", fontsize=13, style="italic")
-            axes.text(4, 0.4, "y = σ(H(x))", ha="center", fontsize=13, style="italic")
-            continue
-        axes.text(1.9, 5.75, "F(x)", ha="right", fontsize=13, style="italic")
-        axes.add_patch(
-            FancyArrowPatch(
-                (4, 8.3),
-                (4.4, 2.6),
-                connectionstyle="arc3,rad=-1.2",
-                arrowstyle="-|>",
-                mutation_scale=14,
-                color=colour,
-                linewidth=2,
-            )  # fmt: skip
-        )
-        axes.text(8.15, 5.4, "x\nidentity", ha="left", va="center", color=colour, fontsize=12)
-        axes.text(4, 2.6, "+", ha="center", va="center", fontsize=15, bbox={**ring, "edgecolor": colour})
-        axes.text(3.45, 2.6, "H(x) = F(x) + x", ha="right", va="center", fontsize=13, style="italic")
-        axes.text(4.25, 1.4, "σ (ReLU)")
-        axes.text(4, 0.4, "y = σ(F(x) + x)", ha="center", fontsize=13, style="italic")
-    picture.alt = (
-        "Two blocks of two weight layers with a ReLU between them. In the plain block their output is H(x), which is "
-        "rectified. In the residual block it is F(x); an arrow carries x past both layers and is added to it, and the "
-        "sum, H(x) = F(x) + x, is rectified."
-    )
-    return picture
-
-
-@figure
-def printed(table: pandas.DataFrame, title: str = "") -> Picture:
-    """A table as a picture, its index first; fractions with two places, and "; " begins a new line of a cell."""
-    words = table.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
-    rows = [["", *words.columns], *([name, *row] for name, *row in words.itertuples())]
-    rows = [[cell.replace("; ", "\n") for cell in row] for row in rows]
-    # Some 7 pixels a letter at this size, and a line of 18.
-    widths = [20 + 7 * max(len(line) for row in rows for line in row[i].split("\n")) for i in range(len(rows[0]))]
-    heights = [10 + 18 * max(cell.count("\n") + 1 for cell in row) for row in rows]
-    picture = Picture(sum(widths) + 20, sum(heights) + 50)
-    axes = picture.add_axes((0, 0, 1, 1), xlim=(0, picture.size[0]), ylim=(picture.size[1], 0))
-    axes.axis("off")
-    axes.text(10, 20, title, va="center", fontsize=11)
-    for i, row in enumerate(rows):
-        top = 40 + sum(heights[:i])
-        axes.axhline(top, color="0.8", linewidth=2 if i == 1 else 0.7)
-        for j, cell in enumerate(row):
-            weight = "bold" if i == 0 else "normal"
-            axes.text(10 + sum(widths[:j]), top + heights[i] / 2, cell, va="center", fontsize=9, weight=weight)
-    picture.alt = f"{title}. " + "; ".join(
-        f"{name}: " + ", ".join(f"{column} {value}" for column, value in row.items()) for name, row in words.iterrows()
-    )
     return picture
 
 

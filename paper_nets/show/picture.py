@@ -21,7 +21,7 @@ COLOURS = {
     "human": "#CC79A7",
 }
 # And the same marker, for those who see no colours.
-MARKERS = {"plain": "o", "residual": "s", "preact": "^", "dense": "D"}
+MARKERS = {"plain": "o", "residual": "s", "preact": "^", "dense": "D", "other": "."}
 DPI = 100
 
 # matplotlib is not thread-safe, and JupyterLab may run widget callbacks beside a cell.

@@ -1,7 +1,6 @@
 """How everything looks: one style for each family and depth, and axes that stay where they are."""
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from math import log10
 
@@ -14,12 +13,6 @@ from paper_nets.nets import plan
 from paper_nets.show.picture import COLOURS, MARKERS, family
 
 LINES = ((0, (4, 1, 1, 1, 1, 1)), "-", "--", "-.", ":")
-
-
-@cache
-def depth_of(net: str) -> int:
-    """The weighted layers of a net by name."""
-    return plan(net).depth
 
 
 def tidy(axes: Axes, x: str, y: str, title: str = "") -> None:
@@ -49,34 +42,27 @@ def _power_of_ten(value: float, _: int) -> str:
     return "10" + str(round(log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def at_least_decades(axes: Axes, decades: float) -> None:
-    """Widen a logarithmic y axis to so many decades, so that data which are level look level."""
-    low, high = axes.get_ylim()
-    room = max(1, (10**decades * low / high) ** 0.5)
-    axes.set_ylim(low / room, high * room)
-
-
 def style_of(net: str) -> dict:
     """The colour and the marker of the net's family, the colour the darker the deeper, and a line that goes with the
     depth.
 
     So a net looks the same whatever stands beside it; `styles_of` tells nets apart that look alike.
     """
-    depth = depth_of(net)
+    depth = 56 if net in COLOURS else plan(net).depth
     lighter = 0.5 * (1 - min(depth, 56) / 56)
     colour = [c + (1 - c) * lighter for c in to_rgb(COLOURS[family(net)])]
-    line = LINES[depth // 12 % len(LINES)]  # 8, 20, 32, 44 and 56 layers differ
+    line = "-" if net in COLOURS else LINES[depth // 12 % len(LINES)]  # 8, 20, 32, 44 and 56 layers differ
     return {"color": colour, "linestyle": line, "marker": MARKERS[family(net)]}
 
 
-def styles_of(nets: Iterable[str]) -> dict[str, dict]:
-    """A style for each net: its own, or where one of its family has that line, the first that is free, at last with
-    hollow markers."""
+def styles_of(nets: Iterable[str] | Mapping[str, str]) -> dict[str, dict]:
+    """A style for each net, or for each label of a mapping of labels to nets: the net's own, or where one of its family
+    has that line, the first that is free, at last with hollow markers."""
     styles, taken = {}, set()
-    for net in dict.fromkeys(nets):
+    for label, net in (nets if isinstance(nets, Mapping) else {net: net for net in nets}).items():
         style = style_of(net)
         looks = [(style["color"], style["linestyle"]), *product((style["color"], "white"), LINES)]
         face, line = next((look for look in looks if (family(net), look[0] == "white", look[1]) not in taken), looks[0])
         taken.add((family(net), face == "white", line))
-        styles[net] = {**style, "linestyle": line, "markerfacecolor": face}
+        styles[label] = {**style, "linestyle": line, "markerfacecolor": face}
     return styles
