@@ -15,7 +15,7 @@ from paper_nets import show
 from paper_nets.lab import (
     DIGITS,
     Data,
-    connection_weights,
+    connections,
     gradient_norms,
     layer_responses,
     load,
@@ -269,7 +269,7 @@ def _efficiency() -> Drawn:
 @_figure("densenet-figure-5", "Who reads whose maps", "DenseNet paper, Figure 5")
 def _reuse() -> Drawn:
     run = next(run for run in longest(recorded("cifar10")) if run.net == "densenet40_k12")
-    weights = connection_weights(run.weights())
+    weights = connections(run.weights())
     means = weights.groupby(["block", "target"]).weight.transform("mean")
     note = (
         "The classifier reads the late layers more than the early ones; the layers have hardly moved. The paper's net "
