@@ -11,14 +11,11 @@ from torch.nn import functional
 from paper_nets import build
 from paper_nets.lab import (
     Paths,
-    block_jacobians,
     calibrated,
     gradient_norms,
     gradient_similarity,
     jacobian,
     loss_along_gradient,
-    path_lengths,
-    singular_values,
 )
 from paper_nets.nets import Block, ResNetPlan
 from tests.small import small, some_images
@@ -31,7 +28,7 @@ def test_what_has_no_layers_or_blocks_to_measure_is_refused():
         gradient_norms(efficient, x, labels)
     assert len(gradient_norms(efficient.eval(), x, labels)) == 22
     with pytest.raises(ValueError, match="This net is dense"):
-        next(block_jacobians(efficient, x[0]))
+        jacobian(efficient, x[0], by_block=True)
 
 
 @pytest.fixture
@@ -129,7 +126,7 @@ def test_where_f_is_dead_the_jacobian_is_the_identity():
         block.F[-1].weight.zero_()
     matrix = jacobian(block, torch.randn(3, 4, 4))
     assert torch.equal(matrix, torch.eye(48))
-    assert torch.allclose(singular_values(matrix), torch.ones(48))
+    assert torch.allclose(torch.linalg.svdvals(matrix), torch.ones(48))
 
 
 def test_a_block_can_have_a_derivative_of_zero():
@@ -141,14 +138,14 @@ def test_a_block_can_have_a_derivative_of_zero():
             convolution.bias.zero_()
             for channel in range(2):
                 convolution.weight[channel, channel, 1, 1] = sign
-    assert singular_values(jacobian(block, torch.rand(2, 3, 3) + 0.1)).max() == 0
+    assert torch.linalg.svdvals(jacobian(block, torch.rand(2, 3, 3) + 0.1)).max() == 0
 
 
 @pytest.mark.parametrize("changes", [{}, {"residual": False}, {"preact": True}])
 def test_jacobians_of_the_blocks_multiply_to_that_of_all_of_them(images, changes):
     net = calibrated(small(**changes), images).double()
     product = None
-    for step in block_jacobians(net, images[0].double()):
+    for step in jacobian(net, images[0].double(), by_block=True):
         product = step if product is None else step @ product
     whole = jacobian(net.stages, net.stem(images[:1].double())[0])
     assert whole.abs().max() > 0.1 and torch.allclose(product, whole)
@@ -182,17 +179,17 @@ def test_the_path_without_f_is_that_of_a_net_without_f(images):
 
 def test_path_lengths_count_all_paths_and_share_out_the_whole(images):
     net, labels = calibrated(small(), images), torch.arange(6)
-    measured = path_lengths(net, images, labels, samples=2)
+    measured = Paths(net, images, labels).lengths(samples=2)
     assert measured.paths.tolist() == [comb(3, n) for n in range(4)]
     paths = Paths(net, images, labels)
     norms = [[paths.gradient(c).norm().item() for c in combinations(range(3), n)] for n in range(4)]
     for row, found in zip(measured.itertuples(), norms, strict=True):
         assert min(found) * 0.999 <= row.gradient <= max(found) * 1.001
-    many = path_lengths(net, images, labels, samples=300)
+    many = Paths(net, images, labels).lengths(samples=300)
     assert many.gradient.tolist() == pytest.approx([sum(found) / len(found) for found in norms], rel=0.1)
     whole = sum(map(sum, norms))
     assert many.share.tolist() == pytest.approx([sum(found) / whole for found in norms], rel=0.1)
-    assert measured.equals(path_lengths(net, images, labels, samples=2))
+    assert measured.equals(Paths(net, images, labels).lengths(samples=2))
     assert len(net.stages[0][0].F._forward_hooks) == 0
 
 
@@ -202,7 +199,7 @@ def test_bad_input_is_refused(images):
     with pytest.raises(ValueError, match="There is no block 3 in this net; its blocks are 0 to 2"):
         Paths(small(), images, torch.arange(6)).gradient([3])
     with pytest.raises(ValueError, match="samples is 0; it must be a whole number of at least 1"):
-        path_lengths(small(), images, torch.arange(6), samples=0)
+        Paths(small(), images, torch.arange(6)).lengths(samples=0)
 
 
 def test_a_failure_leaves_the_net_as_it_was(images):

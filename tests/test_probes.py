@@ -34,7 +34,7 @@ def test_responses_are_what_each_convolution_answers(images):
 
 def test_block_inputs_lead_from_block_to_block(images):
     net = small()
-    found = block_inputs(net, images)
+    found = list(block_inputs(net, images))
     assert [name for name, *_ in found] == [f"stages.stage{i}.block1" for i in (1, 2, 3)] and net.training
     net.eval()
     assert torch.equal(found[0][2], net.stem(images))

@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional
 
 from paper_nets import build
-from paper_nets.lab import block_inputs, connection_weights, cut, cut_effects, direct_gradients, error_of, load
+from paper_nets.lab import block_inputs, connections, cut, direct_gradients, error_of, load
+from paper_nets.lab.train import error_and_loss
 from tests.small import some_images
 
 
@@ -17,7 +18,7 @@ def dense(**changes):
 def test_every_connection_is_read_from_its_place():
     """Block 1: 8 maps in, 2 layers of 4; the transition halves 16 to 8; block 2: 8 in, 3 layers of 4, 20 out."""
     net = dense()
-    table = connection_weights(net).set_index(["block", "source", "target"]).weight
+    table = connections(net).set_index(["block", "source", "target"]).weight
     assert len(table) == (1 + 2 + 3) + (1 + 2 + 3 + 4)
     second = net.blocks[0][1].H[2].weight
     assert table[1, 0, 2] == pytest.approx(second[:, :8].abs().mean().item())
@@ -39,17 +40,23 @@ def test_a_cut_connection_leaves_its_target_blind_to_its_source():
 def test_effects_are_those_of_the_cut_nets():
     data, net = load("digits"), dense()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    effects = cut_effects(net, data)
+    effects = connections(net, data)
     assert net.training and all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
-    assert effects.test_error[0] == pytest.approx(error_of(net, data))
-    for row in effects.iloc[[1, 8, 16]].itertuples():
-        assert row.test_error == pytest.approx(error_of(cut(net, row.block, row.source, row.target), data))
+    assert len(effects) == 16 and effects.weight.equals(connections(net).weight)
+    for row in effects.iloc[[0, 7, 15]].itertuples():
+        (error, loss), left = error_and_loss(net, data), cut(net, row.block, row.source, row.target)
+        assert row.error_added == pytest.approx(error_of(left, data) - error)
+        with torch.no_grad():
+            logits = left.eval()(data.normalise(data.test_images))
+        assert row.loss_added == pytest.approx(
+            functional.cross_entropy(logits, data.test_labels).item() - loss, abs=1e-5
+        )
 
 
 def test_a_connection_without_weight_is_worth_nothing():
     net = cut(dense(), block=1, source=1, target=2)
-    effects = cut_effects(net, load("digits")).set_index(["block", "source", "target"]).loss
-    assert effects[1, 1, 2] == effects[0, 0, 0] != effects[1, 0, 2]
+    effects = connections(net, load("digits")).set_index(["block", "source", "target"]).loss_added
+    assert effects[1, 1, 2] == 0 != effects[1, 0, 2]
 
 
 def test_the_last_layer_gets_its_gradient_directly_and_the_first_one_as_two_derivations_say():
@@ -70,7 +77,7 @@ def test_the_last_layer_gets_its_gradient_directly_and_the_first_one_as_two_deri
 
 def test_what_is_no_dense_net_and_what_is_no_connection_are_refused_in_a_sentence():
     with pytest.raises(ValueError, match=r"This net is a ResNet; only a DenseNet has connections"):
-        connection_weights(build("resnet8"))
+        connections(build("resnet8"))
     with pytest.raises(ValueError, match=r"This net is memory-efficient"):
         direct_gradients(build("densenet22_k4", memory_efficient=True), torch.zeros(2, 3, 8, 8), torch.arange(2))
     with pytest.raises(ValueError, match=r"There is no connection from 3 to 2 in block 1; the blocks have 2, 3 layers"):
@@ -78,6 +85,6 @@ def test_what_is_no_dense_net_and_what_is_no_connection_are_refused_in_a_sentenc
 
 
 def test_dense_layers_read_all_before_them():
-    found = block_inputs(dense(), some_images())
+    found = list(block_inputs(dense(), some_images()))
     assert [given.shape[1] for _, _, given in found] == [8, 12, 8, 12, 16]
     assert torch.equal(found[1][2][:, :8], found[0][2])

@@ -4,19 +4,16 @@ from paper_nets.lab.compare import alike, comparison, longest, paper_ends
 from paper_nets.lab.data import Data, load
 from paper_nets.lab.gradients import (
     Paths,
-    block_jacobians,
     gradient_norms,
     gradient_similarity,
     jacobian,
     loss_along_gradient,
-    path_lengths,
-    singular_values,
 )
 from paper_nets.lab.identity import KINDS, learn_identity
 from paper_nets.lab.lesions import shuffled, without
 from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, recovered, relu_zeros
 from paper_nets.lab.record import Run, recorded, table
-from paper_nets.lab.reuse import connection_weights, cut, cut_effects, direct_gradients
+from paper_nets.lab.reuse import connections, cut, direct_gradients
 from paper_nets.lab.series import Series, pace
 from paper_nets.lab.trace import Trace, architecture, trace
 from paper_nets.lab.train import DIGITS, Epoch, Recipe, error_of, only_decay, seeded, train, train_each
@@ -34,12 +31,10 @@ __all__ = [
     "alike",
     "architecture",
     "block_inputs",
-    "block_jacobians",
     "calibrated",
     "comparison",
-    "connection_weights",
+    "connections",
     "cut",
-    "cut_effects",
     "direct_gradients",
     "error_of",
     "gradient_norms",
@@ -53,13 +48,11 @@ __all__ = [
     "only_decay",
     "pace",
     "paper_ends",
-    "path_lengths",
     "recorded",
     "recovered",
     "relu_zeros",
     "seeded",
     "shuffled",
-    "singular_values",
     "table",
     "trace",
     "train",

@@ -18,13 +18,20 @@ WIDTH, SIDE, IMAGES = 8, 4, 64
 
 
 def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: int = 150) -> Iterator[pandas.DataFrame]:
-    """Train a stack of blocks of one `kind` with Adam, rate 0.001; every 10 steps, the table of what was seen so far.
+    """Train a stack of blocks with Adam, rate 0.001, to give σ(x + distance · c(x)) for a fixed random convolution c.
 
-    The target is σ(x + distance · c(x)) for a fixed random convolution c, so distance 0 asks for x itself, which a
-    stack of blocks that end in ReLUs can give: the inputs x (64 of 8 × 4 × 4 numbers) are not negative.
-    Columns: kind, seed, step, error = ‖y − target‖ / ‖target‖, and residual = ‖F(x)‖ / ‖x‖, a mean over the blocks; of
-    a plain block, which adds nothing, ‖y − x‖ / ‖x‖: how far its output is from its input.
-    Raises InputError for another kind, for no blocks or steps, and for a distance that is negative or not finite.
+    Distance 0 asks for x itself, which a stack of blocks that end in ReLUs can give: the inputs x are not negative.
+
+    Args:
+        kind: one of `KINDS`.
+
+    Returns:
+        Every 10 steps, the table of what was seen so far. Columns: kind, seed, step, error = ‖y − target‖ / ‖target‖,
+        residual = ‖F(x)‖ / ‖x‖, a mean over the blocks; of a plain block, which adds nothing, ‖y − x‖ / ‖x‖: how far
+        its output is from its input.
+
+    Raises:
+        InputError: for another kind, for no blocks or steps, and for a distance that is negative or not finite.
     """
     check_choice("kind", kind, KINDS)
     check_whole(blocks=blocks, steps=steps)

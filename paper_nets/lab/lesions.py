@@ -13,11 +13,15 @@ from paper_nets.nets.parts import ZeroPad
 
 
 def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
-    """A copy of a plain or residual net that passes its blocks of these numbers (1, 2, …) by: y = σ(W_s x).
+    """A copy of a plain or residual net that passes some of its blocks by: y = σ(W_s x).
 
-    The numbers count the blocks that the net has, so of a net that has lost some already, those that are left.
     Where the dimensions change, W_s of a plain net is that of option A.
-    Raises InputError for a number that no block has, and for a net without such blocks.
+
+    Args:
+        blocks: their numbers (1, 2, …) among the blocks that the net has; of one that has lost some, those left.
+
+    Raises:
+        InputError: for a number that no block has, and for a net without such blocks.
     """
     net = copy.deepcopy(net)
     places = _places(net)
@@ -26,23 +30,22 @@ def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
     for i in set(blocks):
         stage, place = places[i - 1]
         block = stage[place]
-        stage[place] = nn.Sequential(block.before, _shortcut(block), block.sigma)
+        if block.residual:
+            W_s = block.W_s
+        else:
+            first, *_, last = (layer for layer in block.F if isinstance(layer, nn.Conv2d))
+            W_s = ZeroPad(last.out_channels - first.in_channels, first.stride[0])
+        stage[place] = nn.Sequential(block.before, W_s, block.sigma)
     return net
-
-
-def _shortcut(block: Block) -> nn.Module:
-    """A residual block's W_s; a plain block has none, so that of option A, which has no parameters either."""
-    if block.residual:
-        return block.W_s
-    first, *_, last = (layer for layer in block.F if isinstance(layer, nn.Conv2d))
-    return ZeroPad(last.out_channels - first.in_channels, first.stride[0])
 
 
 def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:
     """A copy of a plain or residual net where `swaps` pairs of blocks, no pair twice, have changed places.
 
     The two are of one stage, and neither is its first, since that one may change the dimensions.
-    Raises InputError for more swaps than there are such pairs, and for a net without such blocks.
+
+    Raises:
+        InputError: for more swaps than there are such pairs, and for a net without such blocks.
     """
     net, generator = copy.deepcopy(net), torch.Generator().manual_seed(seed)
     pairs = [(stage, i, j) for (stage, i), (other, j) in combinations(_places(net), 2) if stage is other and 0 < i < j]

@@ -12,13 +12,16 @@ from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
 from paper_nets.lab.data import Data
-from paper_nets.nets import Block, DenseLayer, DenseNet, InputError
+from paper_nets.nets import Block, DenseBlock, DenseLayer, DenseNet, InputError
 from paper_nets.nets.parts import check_whole, evaluating
 
 
 @contextmanager
 def recording(net: nn.Module, kinds: type | tuple[type, ...], note: Callable[..., None]) -> Iterator[None]:
     """While it lasts, `note(name, module, inputs, output)` is called whenever a module of these kinds has computed."""
+    efficient = any(isinstance(module, DenseBlock) and module.memory_efficient for module in net.modules())
+    if efficient and net.training and torch.is_grad_enabled():
+        raise InputError("This net is memory-efficient, its layers do not compute one by one; build it without that.")
     with ExitStack() as hooks:
         for name, module in net.named_modules():
             if isinstance(module, kinds):
@@ -28,57 +31,63 @@ def recording(net: nn.Module, kinds: type | tuple[type, ...], note: Callable[...
 
 def layer_responses(net: nn.Module) -> pandas.DataFrame:
     """The standard deviation of what each convolution answers, after batch norm and before what follows (ResNet paper,
-    Figure 7), input first.
+    Figure 7).
 
     It is in the weights: over the images trained on, a batch norm gives its channel c the mean β_c and the standard
     deviation |γ_c|, so all channels together have the variance mean(γ²) + var(β).
-    Columns: layer (the name of its batch norm), response. Projections on shortcuts are layers too.
-    Raises InputError for a net without batch norm, and for a pre-activation or dense net, where it comes before the
-    convolution.
+
+    Returns:
+        A row for each convolution, input first, projections on shortcuts too. Columns: layer (the name of its batch
+        norm), response.
+
+    Raises:
+        InputError: for a net without batch norm, and for a pre-activation or dense net, where it comes before the
+            convolution.
     """
     if isinstance(net, DenseNet) or getattr(getattr(net, "plan", None), "preact", False):
         raise InputError(
             "In a pre-activation or dense net batch norm comes before the convolution, and tells nothing of it; take a "
             "plain or residual net."
         )
-    norms = {name: module for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d)}
-    if not norms:
-        raise InputError("This net has no batch norm; the responses of the paper's Figure 7 are those after it.")
     rows = [
         {"layer": name, "response": (norm.weight.square().mean() + norm.bias.var(correction=0)).sqrt().item()}
-        for name, norm in norms.items()
+        for name, norm in net.named_modules()
+        if isinstance(norm, nn.BatchNorm2d)
     ]
+    if not rows:
+        raise InputError("This net has no batch norm; the responses of the paper's Figure 7 are those after it.")
     return pandas.DataFrame(rows)
 
 
-def block_inputs(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
-    """Every residual or plain block of a net, or every dense layer, with its name and what it reads of images x,
-    (N, c, h, w)."""
-    return [(name, block, torch.cat(maps, dim=1)) for name, block, maps in _read(net, x)]
+def block_inputs(net: nn.Module, x: Tensor) -> Iterator[tuple[str, nn.Module, Tensor]]:
+    """What every residual or plain block of a net, or every dense layer, reads of images, in evaluation mode.
 
+    Args:
+        x: images (N, C, H, W).
 
-def _read(net: nn.Module, x: Tensor) -> list[tuple[str, nn.Module, list[Tensor]]]:
-    """`block_inputs` before the concatenation, so that a map which many layers read takes its memory once."""
+    Returns:
+        An iterator over the name of each block, the block itself, and its input (N, c, h, w).
+    """
     found = []
 
     def note(name, block, inputs, _):
-        found.append((name, block, _maps(inputs[0])))
+        # Maps side by side, so that one which many layers read takes its memory once; the block goes on to append.
+        found.append((name, block, list(inputs[0]) if isinstance(block, DenseLayer) else [inputs[0]]))
 
     with evaluating(net), torch.no_grad(), recording(net, (Block, DenseLayer), note):
         net(x)
-    return found
-
-
-def _maps(given: Tensor | list[Tensor]) -> list[Tensor]:
-    # A copy of the list, to which the block goes on to append.
-    return [given] if isinstance(given, Tensor) else list(given)
+    return ((name, block, torch.cat(maps, dim=1)) for name, block, maps in found)
 
 
 def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
-    """How much of what each ReLU of a net puts out is zero, for images x (N, C, H, W), input first.
+    """How much of what each ReLU puts out is zero, in the mode that the net is in; running statistics may move.
 
-    Columns: relu (1, 2, …), zero (share of all its outputs), dead (share of its units, one for each channel and
-    pixel, that are zero for all the images). The net stays in the mode that it is in; running statistics may move.
+    Args:
+        x: images (N, C, H, W).
+
+    Returns:
+        A row for each ReLU, input first. Columns: relu (1, 2, …), zero (share of all its outputs), dead (share of its
+        units, one for each channel and pixel, that are zero for all the images).
     """
     rows = []
 
@@ -96,13 +105,19 @@ def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.
     """How well the labels can be read off the input of each block, or dense layer, by a linear classifier: a linear
     probe (Alain and Bengio, arXiv 1610.01644).
 
-    It is a ridge regression, trained on the training images and tested on the test images. numbers: give it at most so
-    many, random sums of all that has arrived, so that nets which pass on more and less can be compared.
-    Raises InputError unless that is at least 1.
+    It is a ridge regression, trained on the training images and tested on the test images. Batch statistics are those
+    of the training images, so that the probe works before any training too.
 
-    Columns: block (how many blocks the images have passed), accuracy (per cent), and similarity, the mean cosine
-    between the maps of two different test images: 1 where all images look alike. Batch statistics are those of
-    the training images, so that the probe works before any training too.
+    Args:
+        numbers: give it at most so many, random sums of all that has arrived, so that nets which pass on more and less
+            can be compared.
+
+    Returns:
+        Columns: block (how many the images have passed), accuracy (per cent), similarity (mean cosine between the maps
+        of two different test images: 1 where all images look alike).
+
+    Raises:
+        InputError: for less than one number.
     """
     if numbers is not None:
         check_whole(numbers=numbers)
@@ -112,27 +127,22 @@ def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.
     train, test = (data.normalise(images) for images in (data.train_images, data.test_images))
     net = calibrated(net, train)
     rows = []
-    for passed, ((*_, a), (*_, b)) in enumerate(zip(_read(net, train), _read(net, test), strict=True)):
-        a, b = torch.cat(a, dim=1).flatten(1), torch.cat(b, dim=1).flatten(1)
+    for passed, ((*_, a), (*_, b)) in enumerate(zip(block_inputs(net, train), block_inputs(net, test), strict=True)):
+        a, b = a.flatten(1), b.flatten(1)
         unit = functional.normalize(b)
         if numbers and numbers < a.shape[1]:
             sums = torch.randn(a.shape[1], numbers, generator=torch.Generator().manual_seed(0)) / a.shape[1] ** 0.5
             a, b = a @ sums, b @ sums
         with threadpool_limits(torch.get_num_threads()):  # else ten times as slow beside any other program
             probe = RidgeClassifier().fit(a, data.train_labels)
-        cosines, pairs = unit @ unit.T, len(unit) * (len(unit) - 1)
-        rows.append(
-            {
-                "block": passed,
-                "accuracy": 100 * probe.score(b, data.test_labels),
-                "similarity": (cosines.sum() - cosines.trace()).item() / pairs,
-            }
-        )
+        accuracy, cosines = 100 * probe.score(b, data.test_labels), unit @ unit.T
+        similarity = (cosines.sum() - cosines.trace()).item() / (len(unit) * (len(unit) - 1))
+        rows.append({"block": passed, "accuracy": accuracy, "similarity": similarity})
     return pandas.DataFrame(rows)
 
 
 def calibrated(net: nn.Module, x: Tensor) -> nn.Module:
-    """A copy of the net whose batch norms have the statistics of images x (N, C, H, W), in evaluation mode.
+    """A copy of the net in evaluation mode, whose batch norms have the statistics of images x, (N, C, H, W).
 
     An untrained net has none of its own, and in evaluation mode would run as if it had no batch norm.
     """

@@ -14,32 +14,50 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paper_nets.lab.data import Data
-from paper_nets.lab.gradients import check_layers_compute_apart
 from paper_nets.lab.probes import recording
+from paper_nets.lab.train import error_and_loss
 from paper_nets.nets import DenseBlock, DenseLayer, DenseNet, InputError
-from paper_nets.nets.parts import evaluating
 
 
-def connection_weights(net: DenseNet) -> pandas.DataFrame:
-    """The mean absolute weight with which each target reads each source (DenseNet paper, Figure 5).
+def connections(net: DenseNet, data: Data | None = None) -> pandas.DataFrame:
+    """How heavily each target reads each source (DenseNet paper, Figure 5), and what each connection is worth.
 
-    Columns: block, source, target, weight. A weight is counted as it stands in the first convolution of a layer or a
-    transition, or in the classifier; the scale of the batch norm before it is left out, as in the paper.
-    Raises InputError for a net that is not dense.
+    Args:
+        data: cut each connection in turn, and measure what that adds on the test images, in evaluation mode.
+
+    Returns:
+        Columns: block, source, target, weight (mean absolute value, as the weights stand in the first convolution of a
+        layer or a transition, or in the classifier; the scale of the batch norm before it is left out, as in the
+        paper); with data also error_added (in points of per cent) and loss_added (mean cross-entropy).
+
+    Raises:
+        InputError: for a net that is not dense.
     """
-    return pandas.DataFrame([{**where, "weight": weights.abs().mean().item()} for where, weights in _connections(net)])
+    net, rows = copy.deepcopy(net), []
+    whole = error_and_loss(net, data) if data else ()
+    for where, weights in _connections(net):
+        row = {**where, "weight": weights.abs().mean().item()}
+        if data:
+            before = weights.clone()
+            weights.zero_()
+            row["error_added"], row["loss_added"] = (
+                cut - own for cut, own in zip(error_and_loss(net, data), whole, strict=True)
+            )
+            weights.copy_(before)
+        rows.append(row)
+    return pandas.DataFrame(rows)
 
 
 def cut(net: DenseNet, block: int, source: int, target: int) -> DenseNet:
     """A copy of a dense net in which this target does not see this source: its weights on it are 0.
 
-    Raises InputError for a connection that there is not, and for a net that is not dense.
+    Raises:
+        InputError: for a connection that there is not, and for a net that is not dense.
     """
     net, wanted = copy.deepcopy(net), {"block": block, "source": source, "target": target}
     for where, weights in _connections(net):
         if where == wanted:
-            with torch.no_grad():
-                weights.zero_()
+            weights.zero_()
             return net
     counts = ", ".join(map(str, net.plan.blocks))
     raise InputError(
@@ -48,43 +66,22 @@ def cut(net: DenseNet, block: int, source: int, target: int) -> DenseNet:
     )
 
 
-@torch.no_grad()
-def cut_effects(net: DenseNet, data: Data) -> pandas.DataFrame:
-    """What each connection is worth: the net with every one of them cut in turn, on the test images.
-
-    Columns: block, source, target, test_error (per cent) and loss (mean cross-entropy), the first row, with block 0,
-    being the whole net. The net is measured in evaluation mode, and left as it was.
-    Raises InputError for a net that is not dense.
-    """
-    images, rows = data.normalise(data.test_images), []
-
-    def measure(where: dict) -> None:
-        logits = net(images)
-        error = 100 * (logits.argmax(1) != data.test_labels).float().mean().item()
-        rows.append({**where, "test_error": error, "loss": functional.cross_entropy(logits, data.test_labels).item()})
-
-    with evaluating(net):
-        measure({"block": 0, "source": 0, "target": 0})
-        for where, weights in _connections(net):
-            before = weights.clone()
-            try:
-                weights.zero_()
-                measure(where)
-            finally:
-                weights.copy_(before)
-    return pandas.DataFrame(rows)
-
-
 def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFrame:
-    """How much of the gradient comes to each layer's maps straight from the end of its block, past all other layers.
+    """How much of the gradient of the mean cross-entropy comes to each layer's maps straight from the end of its block,
+    past all other layers; in the mode that the net is in, whose running statistics may move.
 
-    For images (N, C, H, W). Columns: block, layer, total (the norm of the gradient of the mean cross-entropy by the
-    layer's maps), direct (the norm of the part that no other layer of the block has touched).
-    The net stays in the mode that it is in; running statistics may move. Raises InputError for a net that is not dense,
-    and for a memory-efficient one, whose layers do not compute one by one in training.
+    Args:
+        x: images (N, C, H, W).
+
+    Returns:
+        Columns: block, layer, total (norm of the gradient by the layer's maps), direct (norm of the part that no other
+        layer of the block has touched).
+
+    Raises:
+        InputError: for a net that is not dense, and for a memory-efficient one in training mode, whose layers do not
+            compute one by one.
     """
     _check(net)
-    check_layers_compute_apart(net)
     made, ends, rows = [], [], []
 
     def note(_, module, __, output):
@@ -92,14 +89,13 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
 
     with recording(net, (DenseLayer, DenseBlock), note):
         loss = functional.cross_entropy(net(x), labels)
-    by_maps = torch.autograd.grad(loss, made + ends)
-    at_the_end, k = by_maps[len(made) :], net.plan.growth_rate
-    places = ((block, layer) for block, layers in enumerate(net.plan.blocks, 1) for layer in range(1, layers + 1))
-    for (block, layer), gradient in zip(places, by_maps, strict=False):
-        layers = net.plan.blocks[block - 1]
-        first = at_the_end[block - 1].shape[1] - (layers - layer + 1) * k
-        direct = at_the_end[block - 1][:, first : first + k]
-        rows.append({"block": block, "layer": layer, "total": gradient.norm().item(), "direct": direct.norm().item()})
+    gradients = torch.autograd.grad(loss, made + ends)
+    totals, k = iter(gradients), net.plan.growth_rate
+    for block, (at_end, (enter, _)) in enumerate(zip(gradients[len(made) :], net.plan.channels, strict=True), 1):
+        _, *parts = at_end.split([enter, *[k] * net.plan.blocks[block - 1]], dim=1)
+        for layer, part in enumerate(parts, 1):
+            total, direct = next(totals).norm().item(), part.norm().item()
+            rows.append({"block": block, "layer": layer, "total": total, "direct": direct})
     return pandas.DataFrame(rows)
 
 
@@ -111,13 +107,10 @@ def _check(net: nn.Module) -> None:
 def _connections(net: nn.Module) -> Iterator[tuple[dict, Tensor]]:
     """Every connection of a net, and the weights that it consists of, (out, in, …), as they stand in the net."""
     _check(net)
-    k, readers = net.plan.growth_rate, [*net.transitions, net.head]
+    readers = [*net.transitions, net.head]
     for block, (dense, reader, (enter, _)) in enumerate(zip(net.blocks, readers, net.plan.channels, strict=True), 1):
         for target, module in enumerate([*dense, reader], 1):
-            weights = next(m.weight for m in module.modules() if isinstance(m, nn.Conv2d | nn.Linear))
-            ends = [0, *(enter + k * source for source in range(target))]
-            for source in range(target):
-                yield (
-                    {"block": block, "source": source, "target": target},
-                    weights.detach()[:, ends[source] : ends[source + 1]],
-                )
+            weights = next(m.weight for m in module.modules() if isinstance(m, nn.Conv2d | nn.Linear)).detach()
+            parts = weights.split([enter, *[net.plan.growth_rate] * (target - 1)], dim=1)
+            for source, part in enumerate(parts):
+                yield {"block": block, "source": source, "target": target}, part

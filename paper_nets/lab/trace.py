@@ -1,9 +1,8 @@
 """The layers that an image passes on its way through any net, read off the net itself."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import groupby
+from typing import NamedTuple
 
 import pandas
 import torch
@@ -18,8 +17,7 @@ POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, GlobalAveragePool)
 SHORTCUTS = {"W_s", "downsample"}
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer.
 
     Args:
@@ -39,8 +37,7 @@ class Layer:
     multiply_adds: int
 
 
-@dataclass(frozen=True)
-class Shortcut:
+class Shortcut(NamedTuple):
     """A shortcut around layers `first` to `last`; it `changes` dimensions where the feature maps do."""
 
     first: int
@@ -48,8 +45,7 @@ class Shortcut:
     changes: bool
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(NamedTuple):
     """The layers in the order of the forward pass, projections on shortcuts left out, and the shortcuts around them.
 
     Args:
@@ -69,10 +65,17 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     Works for any net of convolutions, pools and linear layers, torchvision's as well as ours, and on the meta device,
     where neither weights nor images take memory. A pool that leaves the size as it was is left out.
     """
-    layers, shortcuts, units, starts, multiply_adds = [], [], [], [], 0
+    layers, shortcuts, units, multiply_adds = [], [], [], 0
 
-    def layer_done(name, module, inputs, output):
+    def note(name, module, inputs, output):
         nonlocal multiply_adds
+        if isinstance(module, Block | DenseLayer):
+            inside = module.F if isinstance(module, Block) else module.H
+            convolutions = sum(isinstance(layer, nn.Conv2d) for layer in inside)
+            units.append((len(layers) - convolutions, len(layers) - 1))
+            if isinstance(module, Block) and module.residual:
+                shortcuts.append(Shortcut(*units[-1], changes=inputs[0].shape != output.shape))
+            return
         read, size = inputs[0].shape, (*output.shape[2:], 1, 1)[:2]
         if isinstance(module, POOLS):
             if size != tuple(read[2:]):
@@ -80,27 +83,13 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
             return
         cost = module.weight.numel() * size[0] * size[1]
         multiply_adds += cost
-        if SHORTCUTS.intersection(name.split(".")):
-            return
-        kind, kernel, stride = "linear", 0, 1
-        if isinstance(module, nn.Conv2d):
-            kind, kernel, stride = "conv", module.kernel_size[0], module.stride[0]
-        layers.append(Layer(kind, kernel, stride, read[1], output.shape[1], size, cost))
+        if not SHORTCUTS.intersection(name.split(".")):
+            is_conv = isinstance(module, nn.Conv2d)
+            shape = ("conv", module.kernel_size[0], module.stride[0]) if is_conv else ("linear", 0, 1)
+            layers.append(Layer(*shape, read[1], output.shape[1], size, cost))
 
-    def unit_starts(module, inputs):
-        starts.append(len(layers))
-
-    def unit_done(_, module, inputs, output):
-        units.append((starts.pop(), len(layers) - 1))
-        if isinstance(module, Block) and module.residual:
-            shortcuts.append(Shortcut(*units[-1], changes=inputs[0].shape != output.shape))
-
-    kinds, units_of = (nn.Conv2d, nn.Linear, *POOLS), (Block, DenseLayer)
-    with evaluating(net), torch.no_grad(), ExitStack() as hooks:
-        for unit in (module for module in net.modules() if isinstance(module, units_of)):
-            hooks.enter_context(unit.register_forward_pre_hook(unit_starts))
-        hooks.enter_context(recording(net, units_of, unit_done))
-        hooks.enter_context(recording(net, kinds, layer_done))
+    kinds = (nn.Conv2d, nn.Linear, *POOLS, Block, DenseLayer)
+    with evaluating(net), torch.no_grad(), recording(net, kinds, note):
         net(torch.empty(1, *image, device=next(net.parameters()).device))
     return Trace(tuple(layers), tuple(shortcuts), tuple(units), multiply_adds)
 
@@ -108,9 +97,10 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
 def architecture(nets: Mapping[str, Trace]) -> pandas.DataFrame:
     """The architecture table of the papers (Table 1 in both), read off the nets.
 
-    Returns: a column for each net, a row for each size of feature maps, and the multiply–adds. A cell lists the layers
-    whose output has this size, in brackets what repeats or belongs together in a block or a dense layer:
-    "[3×3, 64 · 3×3, 64] × 2".
+    Returns:
+        A column for each net, a row for each size of feature maps, and the multiply–adds. A cell lists the layers
+        whose output has this size, in brackets what repeats or belongs together in a block or a dense layer:
+        "[3×3, 64 · 3×3, 64] × 2".
     """
     sizes = sorted({layer.size for net in nets.values() for layer in net.layers}, reverse=True)
     rows = {f"{h} × {w}": {name: _cell(net, (h, w)) for name, net in nets.items()} for h, w in sizes}
@@ -119,18 +109,12 @@ def architecture(nets: Mapping[str, Trace]) -> pandas.DataFrame:
 
 
 def _cell(net: Trace, size: tuple[int, int]) -> str:
-    units = (" · ".join(map(_label, unit)) for unit in _units(net) if unit[-1].size == size)
-    counted = ((label, len(list(same))) for label, same in groupby(units))
+    first_of = {i: first for first, last in net.units for i in range(first, last + 1)}
+    units = groupby(range(len(net.layers)), lambda i: first_of.get(i, i))
+    units = [[net.layers[i] for i in unit] for _, unit in units]
+    labels = groupby(" · ".join(map(_label, unit)) for unit in units if unit[-1].size == size)
+    counted = ((label, len(list(same))) for label, same in labels)
     return "; ".join(label if times == 1 and "·" not in label else f"[{label}] × {times}" for label, times in counted)
-
-
-def _units(net: Trace) -> Iterator[tuple[Layer, ...]]:
-    """The layers, those of one block or of one dense layer together."""
-    last_of, i = dict(net.units), 0
-    while i < len(net.layers):
-        last = last_of.get(i, i)
-        yield net.layers[i : last + 1]
-        i = last + 1
 
 
 def _label(layer: Layer) -> str:

@@ -419,13 +419,21 @@ class Training:
 
 
 @torch.no_grad()
+def error_and_loss(net: nn.Module, data: Data) -> tuple[float, float]:
+    """The share of test images that the net gets wrong in evaluation mode, in per cent, and the mean cross-entropy."""
+    wrong = loss = 0
+    with evaluating(net):
+        # Few at a time: all of CIFAR's at once would take a dense net gigabytes.
+        for x, y in zip(data.test_images.split(50), data.test_labels.split(50), strict=True):
+            logits = net(data.normalise(x))
+            wrong += (logits.argmax(1) != y).sum().item()
+            loss += functional.cross_entropy(logits, y, reduction="sum").item()
+    return 100 * wrong / len(data.test_labels), loss / len(data.test_labels)
+
+
 def error_of(net: nn.Module, data: Data) -> float:
     """The share of test images that the net gets wrong in evaluation mode, in per cent."""
-    # Few at a time: all of CIFAR's at once would take a dense net gigabytes.
-    batches = zip(data.test_images.split(50), data.test_labels.split(50), strict=True)
-    with evaluating(net):
-        wrong = sum((net(data.normalise(x)).argmax(1) != y).sum().item() for x, y in batches)
-    return 100 * wrong / len(data.test_labels)
+    return error_and_loss(net, data)[0]
 
 
 def train(net: nn.Module, data: Data, recipe: Recipe) -> Iterator[Epoch]:

@@ -28,6 +28,7 @@ DENSENET_IMAGENET = {
     201: (32, (6, 12, 48, 32)),
     264: (32, (6, 12, 64, 48)),
 }
+BC = {"bottleneck": True, "compression": 0.5}
 IMAGENET = {"stem": "7x7", "num_classes": 1000}
 NUMBER = r"(0|[1-9]\d{0,3})"  # a depth or growth rate, in one way of writing and within what a machine can hold
 
@@ -48,7 +49,9 @@ def plan(name: str, **changes) -> ResNetPlan | DenseNetPlan:
 
     Beside the names in `catalog()`, the CIFAR families go on at any depth and growth rate: plain26, resnet8,
     preact_resnet1202, densenet22_k8, densenet_bc40_k24.
-    Raises InputError for a name or a change that describes no net.
+
+    Raises:
+        InputError: for a name or a change that describes no net.
     """
     net, arguments = _arguments(name)
     known = net.__dataclass_fields__
@@ -71,19 +74,12 @@ def build(name: str, **changes) -> nn.Module:
 def _arguments(name: str) -> tuple[type, dict]:
     if match := re.fullmatch(rf"(plain|resnet|preact_resnet){NUMBER}", name):
         return ResNetPlan, _residual(name, match[1], int(match[2]))
-    if match := re.fullmatch(rf"densenet(_bc)?{NUMBER}_k{NUMBER}", name):
-        return DenseNetPlan, _dense_cifar(name, bool(match[1]), int(match[2]), int(match[3]))
-    if match := re.fullmatch(rf"densenet{NUMBER}", name):
-        depth = int(match[1])
-        if depth in DENSENET_IMAGENET:
-            k, blocks = DENSENET_IMAGENET[depth]
-            shape = {"blocks": blocks, "growth_rate": k}
-            return DenseNetPlan, {**shape, "bottleneck": True, "compression": 0.5, **IMAGENET}
-        depths = ", ".join(map(str, DENSENET_IMAGENET))
-        raise InputError(
-            f"There is no net {name!r}: the ImageNet DenseNets have {depths} layers, and a CIFAR DenseNet's name "
-            "gives its growth rate too, as densenet40_k12 or densenet_bc100_k12."
-        )
+    if match := re.fullmatch(rf"densenet(_bc)?{NUMBER}(?:_k{NUMBER})?", name):
+        bc, depth, k = match.groups()
+        if k:
+            return DenseNetPlan, _dense_cifar(name, bool(bc), int(depth), int(k))
+        if not bc:
+            return DenseNetPlan, _dense_imagenet(name, int(depth))
     raise InputError(f"There is no net {name!r}; the nets are {', '.join(NAMES)}.")
 
 
@@ -113,16 +109,31 @@ def _dense_cifar(name: str, bc: bool, depth: int, k: int) -> dict:
         raise InputError(
             f"There is no net {name!r}: the CIFAR nets of this family are {form} layers and k of at least 1."
         )
-    shape = {"blocks": (layers,) * 3, "growth_rate": k}
-    return {**shape, "bottleneck": True, "compression": 0.5} if bc else shape
+    return {"blocks": (layers,) * 3, "growth_rate": k, **(BC if bc else {})}
+
+
+def _dense_imagenet(name: str, depth: int) -> dict:
+    if depth not in DENSENET_IMAGENET:
+        raise InputError(
+            f"There is no net {name!r}: the ImageNet DenseNets have {', '.join(map(str, DENSENET_IMAGENET))} layers, "
+            "and a CIFAR DenseNet's name gives its growth rate too, as densenet40_k12 or densenet_bc100_k12."
+        )
+    k, blocks = DENSENET_IMAGENET[depth]
+    return {"blocks": blocks, "growth_rate": k, **BC, **IMAGENET}
 
 
 def published(table: str) -> pandas.DataFrame:
-    """One of the papers' tables, errors in per cent, parameters in millions, multiply–adds in 10⁹.
+    """One of the papers' tables.
 
-    They are "resnet_cifar10", "resnet_imagenet", "resnet_flops", "densenet_imagenet", "densenet_cifar_svhn",
-    "densenet_report" (a wider net), "ilsvrc_top5", and "resnet_figure1", which is read off
-    a figure. Raises InputError for another name.
+    Args:
+        table: "resnet_cifar10", "resnet_imagenet", "resnet_flops", "densenet_imagenet", "densenet_cifar_svhn",
+            "densenet_report" (a wider net), "ilsvrc_top5", or "resnet_figure1", which is read off a figure.
+
+    Returns:
+        The table as printed: errors in per cent, parameters in millions, multiply–adds in 10⁹.
+
+    Raises:
+        InputError: for another name.
     """
     tables = sorted(path.stem for path in PUBLISHED.glob("*.csv"))
     if table not in tables:
@@ -130,6 +141,7 @@ def published(table: str) -> pandas.DataFrame:
     return pandas.read_csv(PUBLISHED / f"{table}.csv")
 
 
+# Which columns of which table `catalog` shows, and as what.
 COLUMNS = {
     "resnet_cifar10": {"params_millions": "params_millions", "test_error_pct": "cifar10_error_pct"},
     "resnet_flops": {"multiply_adds_1e9": "multiply_adds_1e9"},
@@ -148,21 +160,20 @@ COLUMNS = {
 
 
 def catalog() -> pandas.DataFrame:
-    """Every named net: dataset, depth, growth rate, and what the papers published of it, NaN where nothing.
+    """Every named net, and what the papers published of it, NaN where nothing.
 
-    Depth is counted from the blocks: Table 1 of the DenseNet paper gives its DenseNet-264 265 layers. Errors are
-    test or validation errors in per cent, on CIFAR with the standard augmentation, on ImageNet of one net on 10
-    crops; `published` has the others. (The paper's ResNet-18 has shortcuts of option A, ours as all of them of B.)
+    Returns:
+        Index: net. Columns: dataset, depth (counted from the blocks: Table 1 of the DenseNet paper gives its
+        DenseNet-264 265 layers), growth_rate, params_millions, multiply_adds_1e9, and test or validation errors in per
+        cent, on CIFAR with the standard augmentation, on ImageNet of one net on 10 crops; `published` has the others.
+        (The paper's ResNet-18 has shortcuts of option A, ours as all of them of B.)
     """
-    rows = [
-        {
-            "net": name,
-            "dataset": "ImageNet" if made.stem == "7x7" else "CIFAR",
-            "depth": made.depth,
-            "growth_rate": getattr(made, "growth_rate", None),
-        }
-        for name, made in zip(NAMES, map(plan, NAMES), strict=True)
-    ]
+    plans = [plan(name) for name in NAMES]
+    rows = {
+        "dataset": ["ImageNet" if made.stem == "7x7" else "CIFAR" for made in plans],
+        "depth": [made.depth for made in plans],
+        "growth_rate": [getattr(made, "growth_rate", None) for made in plans],
+    }
     printed = pandas.DataFrame()
     for table, columns in COLUMNS.items():
         found = published(table)
@@ -174,4 +185,4 @@ def catalog() -> pandas.DataFrame:
             found = found[found.test == "val 10-crop"].sort_values("shortcut", key=lambda option: option != "B")
         found = found.drop_duplicates("net").set_index("net").rename(columns=columns)
         printed = printed.combine_first(found[list(columns.values())])
-    return pandas.DataFrame(rows).set_index("net").join(printed)
+    return pandas.DataFrame(rows, index=pandas.Index(NAMES, name="net")).join(printed)

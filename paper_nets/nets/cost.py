@@ -5,7 +5,9 @@ reader does with the architecture table in hand; the tests compare it with torch
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from numpy import array, ndarray
 from torch import nn
 
 from paper_nets.nets.catalog import plan as plan_of
@@ -19,33 +21,20 @@ INDEX = 8  # bytes; a max pool keeps where each maximum stood
 
 @dataclass(frozen=True)
 class Cost:
-    """Costs that can be added, and multiplied by a number of equal parts.
+    """What a net, or one stage of it, costs.
 
-    parameters: weights and biases.
-    multiply_adds: of convolutions and linear layers, per image; the DenseNet paper's FLOPs are twice as many.
-    activation_bytes: per image in float32, what the forward pass keeps for the backward pass.
+    Args:
+        parameters: weights and biases.
+        multiply_adds: of convolutions and linear layers, per image; the DenseNet paper's FLOPs are twice as many.
+        activation_bytes: per image in float32, what the forward pass keeps for the backward pass.
     """
 
-    parameters: float = 0
-    multiply_adds: float = 0
-    activation_bytes: float = 0
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            self.parameters + other.parameters,
-            self.multiply_adds + other.multiply_adds,
-            self.activation_bytes + other.activation_bytes,
-        )
-
-    def __mul__(self, times: int) -> "Cost":
-        return Cost(self.parameters * times, self.multiply_adds * times, self.activation_bytes * times)
-
-    def whole(self) -> "Cost":
-        return Cost(int(self.parameters), int(self.multiply_adds), int(self.activation_bytes))
+    parameters: int
+    multiply_adds: int
+    activation_bytes: int
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """One stage of a net: its name, the shape (C, H, W) that leaves it, and its cost."""
 
     name: str
@@ -54,35 +43,28 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class NetCost:
-    """A net's cost, stage by stage and in total."""
+class NetCost(Cost):
+    """A net's cost in total, and stage by stage."""
 
     stages: tuple[Stage, ...]
 
     @property
     def total(self) -> Cost:
-        return sum((stage.cost for stage in self.stages), Cost())
-
-    @property
-    def parameters(self) -> int:
-        return self.total.parameters
-
-    @property
-    def multiply_adds(self) -> int:
-        return self.total.multiply_adds
-
-    @property
-    def activation_bytes(self) -> int:
-        return self.total.activation_bytes
+        return Cost(self.parameters, self.multiply_adds, self.activation_bytes)
 
 
 def cost(
     net: nn.Module | ResNetPlan | DenseNetPlan | str, image: tuple[int, int, int] | None = None, **changes
 ) -> NetCost:
-    """The cost of one of our nets, of a plan, or of a name with changes, for images of shape (C, H, W).
+    """The cost of a net, in total and stage by stage.
 
-    `image` is (in_channels, 224, 224) for the nets with an ImageNet stem and (in_channels, 32, 32) for the others
-    unless given. Raises InputError for images that do not fit, TypeError for a net that is not ours.
+    Args:
+        net: one of our nets, a plan, or a name with `changes`.
+        image: (C, H, W); by default (in_channels, 224, 224) with an ImageNet stem, else (in_channels, 32, 32).
+
+    Raises:
+        InputError: for images that do not fit.
+        TypeError: for a net that is not ours, and for changes to what is not a name.
     """
     if changes and not isinstance(net, str):
         raise TypeError("cost takes changes only beside a name, as cost('resnet20', width=32).")
@@ -92,24 +74,24 @@ def cost(
     side = 224 if plan.stem == "7x7" else 32
     image = image or (plan.in_channels, side, side)
     check_image(plan, image)
-    stages = _residual(plan, image) if isinstance(plan, ResNetPlan) else _dense(plan, image)
-    return NetCost(tuple(Stage(name, shape, part.whole()) for name, shape, part in stages))
+    rows = list(_residual(plan, image) if isinstance(plan, ResNetPlan) else _dense(plan, image))
+    stages = tuple(Stage(name, shape, Cost(*map(int, part))) for name, shape, part in rows)
+    return NetCost(*map(int, sum(part for *_, part in rows)), stages)
 
 
-def _conv(kernel: int, c_in: float, c_out: float, h: int, w: int, norm: bool) -> Cost:
+def _part(parameters: float = 0, multiply_adds: float = 0, kept: float = 0, size: int = FLOAT) -> ndarray:
+    """The three numbers of a `Cost`, to be added and multiplied; `kept` values of `size` bytes stay in memory."""
+    return array([parameters, multiply_adds, size * kept], dtype=float)  # exact to 2⁵³
+
+
+def _conv(kernel: int, c_in: float, c_out: float, h: int, w: int, norm: bool) -> ndarray:
     """A convolution whose output has h × w pixels; with a bias where there is no batch norm."""
     weights = kernel * kernel * c_in * c_out
-    return Cost(weights + (0 if norm else c_out), weights * h * w)
+    return _part(weights + (0 if norm else c_out), weights * h * w)
 
 
-def _norm(channels: float, norm: bool) -> Cost:
-    """Batch norm's scale and shift."""
-    return Cost(2 * channels if norm else 0)
-
-
-def _kept(values: float, size: int = FLOAT) -> Cost:
-    """Values that stay in memory until the backward pass."""
-    return Cost(activation_bytes=size * values)
+def _norm(channels: float, norm: bool) -> ndarray:
+    return _part(2 * channels if norm else 0)
 
 
 def _halve(h: int, w: int) -> tuple[int, int]:
@@ -117,36 +99,34 @@ def _halve(h: int, w: int) -> tuple[int, int]:
     return (h + 1) // 2, (w + 1) // 2
 
 
-def _stem(plan, c_out: int, image: tuple[int, int, int], activate: bool) -> tuple[Cost, int, int]:
+def _stem(plan, c_out: int, image: tuple[int, int, int], activate: bool) -> tuple[ndarray, int, int]:
     c_in, h, w = image
-    part = _kept(c_in * h * w)
+    part = _part(kept=c_in * h * w)
     if plan.stem == "7x7":
         h, w = _halve(h, w)
-    part += _conv(7 if plan.stem == "7x7" else 3, c_in, c_out, h, w, plan.norm)
+    part += _conv(int(plan.stem[0]), c_in, c_out, h, w, plan.norm)
     if activate:
         part += _activation(c_out, h, w, plan.norm)
     if plan.stem == "7x7":
         h, w = _halve(h, w)
-        part += _kept(c_out * h * w, INDEX)
+        part += _part(kept=c_out * h * w, size=INDEX)
     return part, h, w
 
 
-def _head(channels: int, num_classes: int, h: int, w: int, activate: bool, norm: bool) -> Cost:
-    part = Cost(channels * num_classes + num_classes, channels * num_classes) + _kept(channels)
-    if activate:
-        part += _activation(channels, h, w, norm)
-    return part
+def _head(channels: int, num_classes: int, h: int, w: int, activate: bool, norm: bool) -> ndarray:
+    part = _part(channels * num_classes + num_classes, channels * num_classes, channels)
+    return part + _activation(channels, h, w, norm) if activate else part
 
 
-def _activation(channels: float, h: int, w: int, norm: bool) -> Cost:
+def _activation(channels: float, h: int, w: int, norm: bool) -> ndarray:
     """BN–ReLU: what enters is kept for batch norm, what leaves for ReLU and for the convolution after it."""
-    return _norm(channels, norm) + _kept(channels * h * w * (2 if norm else 1))
+    return _norm(channels, norm) + _part(kept=channels * h * w * (2 if norm else 1))
 
 
 def _residual(plan: ResNetPlan, image):
     part, h, w = _stem(plan, plan.width, image, activate=True)
     if plan.stem == "7x7":
-        part += _kept(plan.width * h * w)  # the pooled maps, which the first convolution reads
+        part += _part(kept=plan.width * h * w)  # the pooled maps, which the first convolution reads
     yield "stem", (plan.width, h, w), part
 
     c_in = plan.width
@@ -161,10 +141,8 @@ def _residual(plan: ResNetPlan, image):
     yield "head", (plan.num_classes, 1, 1), _head(c_in, plan.num_classes, h, w, plan.preact, plan.norm)
 
 
-def _block(
-    plan: ResNetPlan, c_in: int, width: int, stride: int, h: int, w: int, activated: bool
-) -> tuple[Cost, int, int]:
-    part = Cost()
+def _block(plan: ResNetPlan, c_in: int, width: int, stride: int, h: int, w: int, activated: bool):
+    part = _part()
     for i, (before, after, kernel, step) in enumerate(plan.convs(c_in, width, stride)):
         if plan.preact and not (i == 0 and activated):
             part += _activation(before, h, w, plan.norm)
@@ -178,7 +156,7 @@ def _block(
     if plan.projects(c_in, c_out, stride):
         part += _conv(1, c_in, c_out, h, w, plan.norm)
         if not plan.preact:
-            part += _norm(c_out, plan.norm) + _kept(c_out * h * w if plan.norm else 0)
+            part += _norm(c_out, plan.norm) + _part(kept=c_out * h * w if plan.norm else 0)
     return part, h, w
 
 
@@ -195,7 +173,7 @@ def _dense(plan: DenseNetPlan, image):
         if i < len(plan.blocks) - 1:
             part = _activation(leave, h, w, plan.norm) + _conv(1, leave, after, h, w, plan.norm)
             # The average pool keeps what it reads; dropout keeps the mask that it multiplied by.
-            part += _kept(after * h * w * (2 if plan.dropout else 1))
+            part += _part(kept=after * h * w * (2 if plan.dropout else 1))
             h, w = h // 2, w // 2
             yield f"transition {i + 1}", (after, h, w), part
 
@@ -203,13 +181,13 @@ def _dense(plan: DenseNetPlan, image):
     yield "head", (plan.num_classes, 1, 1), _head(channels, plan.num_classes, h, w, activate=True, norm=plan.norm)
 
 
-def _dense_layer(plan: DenseNetPlan, c_in: float, h: int, w: int) -> Cost:
-    part = Cost()
+def _dense_layer(plan: DenseNetPlan, c_in: float, h: int, w: int) -> ndarray:
+    part = _part()
     for before, after, kernel in plan.convs(c_in):
         part += _conv(kernel, before, after, h, w, plan.norm)
         if plan.memory_efficient:
             # The block's own maps are counted where they are read next.
-            part += _norm(before, plan.norm) + _kept(after * h * w if kernel == 1 else 0)
+            part += _norm(before, plan.norm) + _part(kept=after * h * w if kernel == 1 else 0)
         else:
-            part += _activation(before, h, w, plan.norm) + _kept(after * h * w if plan.dropout else 0)
+            part += _activation(before, h, w, plan.norm) + _part(kept=after * h * w if plan.dropout else 0)
     return part

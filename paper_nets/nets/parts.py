@@ -1,10 +1,12 @@
 """What plain, residual and dense nets share: stem, head, initialisation, and the sentences for wrong input."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -70,7 +72,7 @@ def conv(c_in: int, c_out: int, kernel: int, stride: int = 1, bias: bool = False
 
 
 def batch_norm(channels: int, norm: bool) -> list[nn.Module]:
-    """One batch norm, or none; a list, so that it can be unpacked into a row of layers."""
+    """One batch norm, or none, to be unpacked into a row of layers."""
     return [nn.BatchNorm2d(channels)] if norm else []
 
 
@@ -111,7 +113,7 @@ def initialise(net: nn.Module, mode: str = "fan_in") -> None:
             nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
         elif isinstance(module, nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+        if getattr(module, "bias", None) is not None:  # a batch norm's is 0 already
             nn.init.zeros_(module.bias)
 
 
@@ -144,55 +146,44 @@ def is_count(value) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
+def check(is_right: Callable[[Any], bool], must: str, /, **values) -> None:
+    """Refuse, by its name, what is not right, and say what it must be."""
+    for name, value in values.items():
+        if not is_right(value):
+            raise InputError(f"{name} is {value!r}; it must {must}.")
+
+
+check_whole = partial(check, is_count, "be a whole number of at least 1")
+check_switch = partial(check, lambda value: isinstance(value, bool), "be True or False")
+check_counts = partial(
+    check,
+    lambda value: isinstance(value, tuple) and len(value) > 0 and all(map(is_count, value)),
+    "be a tuple of whole numbers of at least 1, one for each stage",
+)
+
+
+def check_dropout(share: float) -> None:
+    check(lambda value: isinstance(value, int | float) and 0 <= value < 1, "lie in [0, 1), 0 for none", dropout=share)
+
+
+def check_choice(name: str, value, choices: Iterable[str]) -> None:
+    check(list(choices).__contains__, f"be one of {', '.join(map(repr, choices))}", **{name: value})
+
+
 def check_fields(plan, **choices: Iterable[str]) -> None:
     """Refuse a field of a dataclass that is not what its type says, or not among the choices given for it."""
-    kinds = {
-        bool: (lambda value: isinstance(value, bool), "True or False"),
-        int: (is_count, "a whole number of at least 1"),
-        tuple[int, ...]: (
-            lambda value: isinstance(value, tuple) and len(value) > 0 and all(map(is_count, value)),
-            "a tuple of whole numbers of at least 1, one for each stage",
-        ),
-    }
+    checks = {bool: check_switch, int: check_whole, tuple[int, ...]: check_counts}
     for field in fields(plan):
         value = getattr(plan, field.name)
         if field.name in choices:
             check_choice(field.name, value, choices[field.name])
-        elif field.type in kinds and not kinds[field.type][0](value):
-            raise InputError(f"{field.name} is {value!r}; it must be {kinds[field.type][1]}.")
-
-
-def check_whole(**values) -> None:
-    """Refuse what is not a whole number of at least 1."""
-    for name, value in values.items():
-        if not is_count(value):
-            raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1.")
-
-
-def check_dropout(share: float) -> None:
-    """Refuse what is no share."""
-    if not (isinstance(share, int | float) and 0 <= share < 1):
-        raise InputError(f"dropout is {share!r}; it must lie in [0, 1), 0 for none.")
-
-
-def check_switch(**values) -> None:
-    """Refuse what is neither True nor False."""
-    for name, value in values.items():
-        if not isinstance(value, bool):
-            raise InputError(f"{name} is {value!r}; it must be True or False.")
-
-
-def check_choice(name: str, value, choices: Iterable[str]) -> None:
-    """Refuse a value that is not among the choices, and name them."""
-    choices = list(choices)
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}.")
+        elif field.type in checks:
+            checks[field.type](**{field.name: value})
 
 
 def check_image(plan, shape: tuple[int, ...]) -> None:
     """Refuse images of shape (C, H, W) that the plan's net cannot take: other channels, or maps shrunk to nothing."""
-    halvings = len(plan.blocks) - 1 + (2 if plan.stem == "7x7" else 0)
-    smallest = 2**halvings
+    smallest = 2 ** (len(plan.blocks) - 1 + (2 if plan.stem == "7x7" else 0))
     if not isinstance(shape, tuple | list) or not all(map(is_count, shape)):
         raise InputError(f"The shape of an image is {shape!r}; it must be channels, height and width, whole numbers.")
     if len(shape) != 3 or shape[0] != plan.in_channels or min(shape[1:]) < smallest:

@@ -14,7 +14,9 @@ def from_torchvision(state_dict: dict[str, Tensor]) -> nn.Module:
 
     Both register their tensors in the order of the forward pass, so the n-th of theirs is the n-th of ours. The
     bottlenecks come with their stride in the 3×3 convolution, as torchvision has it ("v1.5").
-    Raises InputError for a state_dict of any other net.
+
+    Raises:
+        InputError: for a state_dict of any other net.
     """
     theirs = list(state_dict.values()) if isinstance(state_dict, dict) else []
     if not theirs or not all(isinstance(tensor, Tensor) for tensor in theirs):
@@ -22,9 +24,10 @@ def from_torchvision(state_dict: dict[str, Tensor]) -> nn.Module:
             f"from_torchvision takes a state_dict, names with tensors; this is {type(state_dict).__name__}."
         )
     for name in SHARED:
+        stride = {"stride_in": "3x3"} if name.startswith("resnet") else {}
         # On the meta device a net has shapes and no memory: cheap enough to try them all.
         with torch.device("meta"):
-            net = build(name, num_classes=theirs[-1].numel() or 1, **_stride(name))
+            net = build(name, num_classes=theirs[-1].numel() or 1, **stride)
         ours = net.state_dict()
         if [t.shape for t in ours.values()] == [t.shape for t in theirs]:
             copies = (tensor.detach().clone() for tensor in theirs)
@@ -40,7 +43,9 @@ def pretrained(name: str) -> nn.Module:
 
     They are the first published ones, trained much as the papers train; later ones owe more to their recipe.
 
-    Raises InputError for a net that torchvision does not have, ConnectionError without a network.
+    Raises:
+        InputError: for a net that torchvision does not have.
+        ConnectionError: without a network.
     """
     from torchvision import models
 
@@ -52,7 +57,3 @@ def pretrained(name: str) -> nn.Module:
         raise ConnectionError(
             f"The weights of {name} could not be downloaded ({error}); a network is needed once."
         ) from error
-
-
-def _stride(name: str) -> dict[str, str]:
-    return {"stride_in": "3x3"} if name.startswith("resnet") else {}
