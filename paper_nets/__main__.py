@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from paper_nets.lab import parallel
-from paper_nets.lab.compare import comparison, longest, paper_ends
+from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import DATA_SETS, Data, load
 from paper_nets.lab.record import (
     RECORDED,
@@ -346,7 +346,7 @@ def _plot(asked: argparse.Namespace) -> int:
 
     if asked.to.suffix not in (".png", ".svg"):
         raise InputError(f"{asked.to} is no name for a picture; it must end in .png or .svg.")
-    runs = _runs(asked) if asked.runs else longest(recorded("cifar10"))
+    runs = _runs(asked) if asked.runs else recorded("cifar10", epochs="longest")
     data = sorted({run.settings["data"] for run in runs})
     if len(data) > 1:
         raise InputError(f"These runs are on {', '.join(data)}; name those of one data set, to share their axes.")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from paper_nets.lab import cut, jacobian
-from paper_nets.lab.train import DENSENET, RESNET, only_decay
+from paper_nets.lab.train import DENSENET, RESNET
 from paper_nets.nets import (
     Block,
     DenseBlock,
@@ -266,7 +266,7 @@ def maps_at_the_end(answer: int) -> str:
 def weight_left(answer: float) -> str:
     """What the DenseNet paper's training leaves of a weight that no gradient ever touches: 300 epochs of CIFAR-10."""
     steps = DENSENET.steps(50_000)
-    right = only_decay(DENSENET, steps)
+    right = DENSENET.only_decay(steps)
     if not 0 < answer < 1:
         raise NotYet(f"{answer:.3g} is not it: a share lies between 0 and 1.")
     # Of so small a number its order counts, so the logarithm is compared.

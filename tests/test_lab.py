@@ -21,11 +21,8 @@ from paper_nets.__main__ import main
 from paper_nets.lab import (
     DIGITS,
     Recipe,
-    alike,
     comparison,
     load,
-    longest,
-    only_decay,
     paper_ends,
     record,
     recorded,
@@ -234,7 +231,7 @@ def test_what_decay_leaves_is_what_torchs_sgd_leaves_of_a_weight_without_a_gradi
         optimiser.param_groups[0]["lr"] = recipe.rate(step, steps)
         weight.grad = torch.zeros_like(weight)
         optimiser.step()
-    assert only_decay(recipe, steps) == pytest.approx(weight.item(), rel=1e-12) and weight.item() < 1
+    assert recipe.only_decay(steps) == pytest.approx(weight.item(), rel=1e-12) and weight.item() < 1
 
 
 def test_the_papers_lengths():
@@ -487,10 +484,11 @@ def run_of(net, steps, seed=0):
 
 def test_runs_are_compared_at_the_same_length():
     runs = [run_of("a", 1), run_of("a", 2), run_of("a", 3), run_of("b", 1), run_of("b", 2), run_of("b", 2, seed=1)]
-    assert longest(runs) == [runs[2], runs[4], runs[5]]
-    assert alike(runs, ["a", "b"]) == [runs[1], runs[4], runs[5]]
-    with pytest.raises(ValueError, match="No length is common to the runs of a, c; record them at one length"):
-        alike([*runs, run_of("c", 9)], ["a", "c"])
+    assert record.at_length(runs, "longest") == [runs[2], runs[4], runs[5]]
+    assert record.at_length(runs, "alike") == [runs[1], runs[4], runs[5]]
+    assert record.at_length([], "alike") == []
+    with pytest.raises(ValueError, match="No length is common to the runs of a, b, c; record them at one length"):
+        record.at_length([*runs, run_of("c", 9)], "alike")
 
 
 def test_runs_stand_beside_the_papers_numbers():

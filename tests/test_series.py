@@ -7,7 +7,8 @@ import torch
 
 from paper_nets import show
 from paper_nets.__main__ import main
-from paper_nets.lab import Data, Recipe, Series, learn_identity, load, pace
+from paper_nets.lab import Data, Recipe, Series, learn_identity, load, paper_schedule
+from paper_nets.lab.series import pace
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +156,9 @@ def test_the_workshop_tells_trains_stops_and_goes_on(tmp_path):
 def test_times_are_told_as_one_says_them():
     words = ["1 second", "89 seconds", "1.6 minutes", "13 minutes", "1.5 hours", "11 hours", "23 days"]
     assert list(map(show.in_words, (0.2, 89, 95, 800, 5500, 40_000, 2e6))) == words
+
+
+def test_a_papers_schedule_is_told_in_steps_and_seconds():
+    told = paper_schedule("resnet8")
+    assert told["iterations"] == 64_000 and told["epochs"] == pytest.approx(163.84) and 60 < told["seconds"] < 1e6
+    assert paper_schedule("densenet10_k4")["iterations"] == 300 * 782

@@ -49,14 +49,6 @@ def lines_of(axes):
     return [(list(line.get_xdata()), [round(y, 6) for y in line.get_ydata()]) for line in axes.lines]
 
 
-def test_imagenet_bars_are_the_published_errors():
-    (axes,) = show.imagenet_errors(published("ilsvrc_top5")).axes
-    heights = [bar.get_height() for bar in axes.patches]
-    assert heights == sorted(published("ilsvrc_top5").top5_error_pct, reverse=True)
-    labels = [label.get_text().split("\n") for label in axes.get_xticklabels()]
-    assert labels[1] == ["AlexNet", "2012", "8 layers"] and labels[-2] == ["ResNet", "2015", "152 layers"]
-
-
 def test_run_curves_stand_beside_the_papers_ends(runs):
     ends = pandas.concat([published("resnet_figure1"), published("resnet_cifar10")])
     plain_training, plain_test, res_training, res_test = show.run_curves(runs, ends).axes
@@ -79,7 +71,9 @@ def test_learning_curves_draw_every_run(runs):
 
 def test_lines_draw_every_run_and_say_how_it_goes(runs):
     columns = {"training_error": "training error (%)", "test_error": "test error (%)"}
-    picture = show.lines(runs, "epoch", columns, title="two errors", log=["test_error"], mark=2, level=7, decades=4)
+    picture = show.lines(
+        runs, "epoch", columns, title="two errors", log=["test_error"], mark=2, level={"training_error": 7}, decades=4
+    )
     training, test = picture.axes
     assert ([1, 2, 3], [51, 26, 17.666667]) in lines_of(training) and ([2, 2], [0, 1]) in lines_of(test)
     assert ([0, 1], [7, 7]) in lines_of(training) and ([0, 1], [7, 7]) not in lines_of(test)
@@ -196,7 +190,6 @@ def test_the_package_does_not_wait_for_seaborn_and_seaborn_warns_nobody():
         show.connections({"weight": table}, limits=(0, 2)).png()
         show.connections({"weight": table.assign(value=[0.1, 1])}, log=["weight"]).png()
         show.learning_curves(runs_of("plain8", seeds=(0, 1)), 3, mean=True).png()
-        show.imagenet_errors(published("ilsvrc_top5")).png()
 
 
 def test_a_panel_redraws_says_what_is_wrong_and_goes_on():
@@ -437,28 +430,6 @@ def test_gradients_by_layer_are_drawn_as_given():
     assert lines_of(weight)[0] == ([1, 2, 3], [3, 3, 3])
 
 
-def test_stretches_count_what_is_under_one():
-    values = {False: [0.0, 0.5, 1.0, 1.0], True: [1.0, 1.0, 1.0, 2.0]}
-    table = pandas.concat(
-        pandas.DataFrame({"net": net, "block": 1, "trained": trained, "value": value})
-        for net in ("resnet56", "preact_resnet56")
-        for trained, value in values.items()
-    )
-    picture = show.stretches(table, 1)
-    assert "resnet56 before training 50 % under 1, smallest 0; resnet56 after training 0 % under 1" in picture.alt
-    assert len(picture.axes) == 2 and len(picture.axes[0].patches) == 2
-    said = [text.get_text() for text in picture.axes[1].get_legend().get_texts()]
-    assert said == ["before training: 50 % under 1, smallest 0", "after training: 0 % under 1, smallest 1"]
-
-
-def test_products_span_all_values():
-    table = pandas.DataFrame({"net": "preact", "blocks": [1, 1, 1, 9, 9, 9], "value": [0.5, 1, 2, 0, 1, 100]})
-    (axes,) = show.products(table).axes
-    assert lines_of(axes)[0] == ([1, 9], [1, 1])
-    outer = axes.collections[0].get_paths()[0].vertices
-    assert outer[:, 1].max() == 100 and outer[:, 1].min() == pytest.approx(1e-10)
-
-
 def test_a_dense_block_joins_every_layer_to_all_later_ones():
     picture = show.dense_block(5, 4, 6)
     (arcs,) = picture.axes[0].collections
@@ -500,7 +471,7 @@ SHORT = replace(LARGEST, blocks=(82, 3, 2, 82), stem_channels=64, bottleneck=Tru
 
 @pytest.mark.parametrize("net", [*DENSE.values(), replace(DENSE["densenet264"], growth_rate=128), LARGEST, SHORT])
 def test_the_words_of_the_staircases_do_not_touch(net):
-    assert words_that_touch(show.staircase(net)) == words_that_touch(show.growth_explorer(net, DENSE)) == set()
+    assert words_that_touch(show.staircase(net)) == words_that_touch(show.staircase(net, DENSE)) == set()
 
 
 def met_in(net, side):
@@ -546,7 +517,7 @@ def test_the_parts_of_the_net_stand_over_its_staircase(net, theta, side):
 
 def test_the_explorer_reads_out_what_the_net_costs_and_names_it():
     net = build("densenet_bc100_k12")
-    explored = show.growth_explorer(
+    explored = show.staircase(
         plan("densenet_bc100_k12", stem_channels=24), {"densenet_bc100_k12": plan("densenet_bc100_k12")}
     )
     parameters = sum(p.numel() for p in net.parameters())
@@ -554,7 +525,7 @@ def test_the_explorer_reads_out_what_the_net_costs_and_names_it():
     assert "100 layers deep" in explored.alt and "block 3: 150 + 16 × 12 = 342" in explored.alt
     star = next(line for line in explored.axes[1].lines if line.get_marker() == "*")
     assert star.get_xdata()[0] == pytest.approx(parameters / 1e6)
-    own = show.growth_explorer(plan("densenet_bc100_k12", growth_rate=13), {})
+    own = show.staircase(plan("densenet_bc100_k12", growth_rate=13), {})
     assert own.alt.startswith("a net of your own")
 
 
@@ -564,7 +535,7 @@ def test_the_explorer_counts_as_the_net_does():
         net = build("densenet121", **changed)
     parameters = sum(p.numel() for p in net.parameters())
     told = f"{parameters:,} parameters, {trace(net, (3, 224, 224)).multiply_adds / 1e9:.3f} 10⁹ multiply–adds, "
-    assert f"a net of your own: {told}" in show.growth_explorer(plan("densenet121", **changed), DENSE).alt
+    assert f"a net of your own: {told}" in show.staircase(plan("densenet121", **changed), DENSE).alt
 
 
 def star_of(picture):
@@ -581,18 +552,18 @@ def test_the_star_stands_among_the_papers_nets(growth_rate):
         net = replace(net, growth_rate=growth_rate)
         price = cost(net)
         at = pytest.approx((price.parameters / 1e6, price.multiply_adds / 1e9))
-        assert star_of(show.growth_explorer(net, DENSE)) == (at, False)
+        assert star_of(show.staircase(net, DENSE)) == (at, False)
 
 
 @pytest.mark.parametrize("net", [LARGEST, SMALLEST, SHORT])
 def test_a_star_beyond_the_axes_stands_at_their_edge(net):
-    assert star_of(show.growth_explorer(net, DENSE))[1]
+    assert star_of(show.staircase(net, DENSE))[1]
 
 
 @pytest.mark.parametrize("name", DENSE)
 def test_the_nearest_of_the_papers_nets_is_named_and_filled(name):
     near = replace(DENSE[name], blocks=(*DENSE[name].blocks[:-1], DENSE[name].blocks[-1] + 1))
-    picture = show.growth_explorer(near, DENSE)
+    picture = show.staircase(near, DENSE)
     assert f"the nearest: {name}\n" in picture.axes[1].texts[0].get_text() and picture.alt.endswith(name)
     filled = [line for line in picture.axes[1].lines if line.get_markerfacecolor() not in ("white", "black")]
     ((at,),) = (line.get_xydata() for line in filled)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas
 
 from paper_nets.lab.record import Run
-from paper_nets.nets import InputError, catalog, cost, published
+from paper_nets.nets import catalog, cost, published
 
 
 def paper_ends(data: str) -> pandas.DataFrame:
@@ -46,26 +46,3 @@ def comparison(runs: Sequence[Run]) -> pandas.DataFrame:
             }
         )
     return pandas.DataFrame(rows).round(2)
-
-
-def longest(runs: Sequence[Run]) -> list[Run]:
-    """Of each net its runs of the greatest length, whatever the others' length."""
-    steps = {net: max(_steps(run) for run in runs if run.net == net) for net in {run.net for run in runs}}
-    return [run for run in runs if _steps(run) == steps[run.net]]
-
-
-def alike(runs: Sequence[Run], nets: Sequence[str]) -> list[Run]:
-    """The runs of `nets` at the greatest length that all of them have been run at, fit to be compared.
-
-    Raises InputError for no nets, and where they have no length in common.
-    """
-    if not nets:
-        raise InputError("There are no nets to compare; name at least one.")
-    lengths = set.intersection(*({_steps(run) for run in runs if run.net == net} for net in nets))
-    if not lengths:
-        raise InputError(f"No length is common to the runs of {', '.join(nets)}; record them at one length.")
-    return [run for run in runs if run.net in nets and _steps(run) == max(lengths)]
-
-
-def _steps(run: Run) -> int:
-    return run.settings["iterations"]

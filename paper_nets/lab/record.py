@@ -8,7 +8,7 @@ import os
 import platform
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
@@ -35,7 +35,7 @@ from paper_nets.lab.train import (
     with_dropout,
 )
 from paper_nets.nets import build, cost, plan
-from paper_nets.nets.parts import InputError
+from paper_nets.nets.parts import InputError, check_choice
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 FORMAT = "paper_nets run 1"
@@ -312,11 +312,36 @@ def runs_in(root: Path) -> list[Run]:
     return runs
 
 
-def recorded(data: str, epochs: int | None = None, root: Path = RECORDED) -> list[Run]:
-    """The runs on one data set that went to their end, of any length or of one; an empty list where none of those under
-    `root` is. Raises FileNotFoundError where no run is there at all."""
+def recorded(
+    data: str, nets: Collection[str] | None = None, epochs: int | str | None = None, root: Path = RECORDED
+) -> list[Run]:
+    """The runs on one data set that went to their end; an empty list where none of those under `root` is.
+
+    Args:
+        nets: those of these nets; of all if not given.
+        epochs: those of this length, or "longest", of each net those of its greatest length, or "alike", those of the
+            greatest length that all of the nets have been run at, fit to be compared.
+
+    Raises:
+        FileNotFoundError: where no run is there at all. InputError: where the nets have no length in common.
+    """
     runs = [run for run in runs_in(root) if run.settings["data"] == data and run.finished]
-    return [run for run in runs if epochs in (None, len(run.curve))]
+    runs = [run for run in runs if nets is None or run.net in nets]
+    return at_length(runs, epochs) if isinstance(epochs, str) else [r for r in runs if epochs in (None, len(r.curve))]
+
+
+def at_length(runs: Sequence[Run], which: str) -> list[Run]:
+    """The "longest" runs of each net, or those at the greatest length that all the nets have: "alike"."""
+    check_choice("epochs", which, ("longest", "alike"))
+    lengths = {run.net: set() for run in runs}
+    for run in runs:
+        lengths[run.net].add(run.settings["iterations"])
+    if which == "alike" and runs:
+        common = set.intersection(*lengths.values())
+        if not common:
+            raise InputError(f"No length is common to the runs of {', '.join(lengths)}; record them at one length.")
+        lengths = dict.fromkeys(lengths, common)
+    return [run for run in runs if run.settings["iterations"] == max(lengths[run.net])]
 
 
 def keep(run: Run, root: Path, weights: bool = False) -> Path:

@@ -22,7 +22,7 @@ from paper_nets.lab.train import (
     in_steps,
     threads_for,
 )
-from paper_nets.nets import cost, plan
+from paper_nets.nets import DenseNetPlan, cost, plan
 from paper_nets.nets.parts import InputError, check_image
 
 
@@ -112,6 +112,27 @@ class Series:
         shares = {net: run.curve.iteration.iloc[-1] / run.settings["iterations"] for net, run in runs.items()}
         done = sum(work[net] * shares.get(net, 0) for net in work) / sum(work.values())
         return Progress(table(list(runs.values())), done, doing)
+
+
+def paper_schedule(net: str) -> dict[str, float]:
+    """What the schedule of a net's own paper takes for CIFAR-10 on this processor, from a few steps on random pixels.
+
+    They are on whole batches where 300 megabytes hold their activations, else on a part of one.
+
+    Returns: iterations, epochs, seconds.
+    """
+    recipe = replace(default_recipe(net, "cifar10"), precision=fast_precision("cpu"))
+    form = {"memory_efficient": True} if isinstance(plan(net), DenseNetPlan) else {}
+    batch = next(
+        n for n in (128, 64, 32, 16, 8) if n <= min(recipe.batch, max(8, 3e8 / cost(net, **form).activation_bytes))
+    )
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (400, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    some = pixels, torch.randint(10, (400,), generator=generator)
+    step, look = pace(net, Data("noise", tuple("0123456789"), *some, *some), replace(recipe, batch=batch))
+    steps = recipe.steps(50_000)
+    epochs = steps * recipe.batch / 50_000
+    return {"iterations": steps, "epochs": epochs, "seconds": epochs * (50_000 / batch * step + 10_000 * look)}
 
 
 def pace(net: str, data: Data, recipe: Recipe) -> tuple[float, float]:

@@ -123,6 +123,19 @@ class Recipe:
         start, end, way = (1 / 25, 1, step / top) if step <= top else (1, 4e-6, (step - top) / (steps - top))
         return self.learning_rate * (end + (start - end) * (1 + cos(pi * way)) / 2)
 
+    def only_decay(self, steps: int) -> float:
+        """What is left, after so many steps of SGD, of a weight of 1 that no gradient but weight decay's ever reaches.
+
+        Momentum m hands every push on to the steps after it, so decay counts 1 / (1 − m) times: tenfold with the
+        papers' 0.9.
+        """
+        weight, velocity = 1.0, 0.0
+        for step in range(steps):
+            gradient = self.weight_decay * weight
+            velocity = self.momentum * velocity + gradient
+            weight -= self.rate(step, steps) * (gradient + self.momentum * velocity if self.nesterov else velocity)
+        return weight
+
 
 # The ResNet paper's, and the DenseNet paper's (Section 4.2 of either).
 RESNET = Recipe(iterations=64_000)
@@ -147,21 +160,6 @@ def default_recipe(net: str, data: str, augment: bool = True, part: int | None =
         return replace(DENSENET, augment=augment, dropout=0.0 if augment else 0.2, init=made.init)
     length = {} if data in CIFAR and part is None else {"iterations": None, "epochs": 164}
     return replace(RESNET, augment=augment, warm_up=made.depth >= 110, init=made.init, **length)
-
-
-def only_decay(recipe: Recipe, steps: int) -> float:
-    """What is left, after so many steps of SGD, of a weight of 1 that no gradient but weight decay's ever reaches.
-
-    Momentum m hands every push on to the steps after it, so decay counts 1 / (1 − m) times: tenfold with the papers'
-    0.9.
-    """
-    weight, velocity = 1.0, 0.0
-    for step in range(steps):
-        gradient = recipe.weight_decay * weight
-        velocity = recipe.momentum * velocity + gradient
-        push = gradient + recipe.momentum * velocity if recipe.nesterov else velocity
-        weight -= recipe.rate(step, steps) * push
-    return weight
 
 
 def fast_precision(device: str) -> str:

@@ -2,13 +2,12 @@
 
 from paper_nets.show.costs import bars, error_against_costs, within_budget
 from paper_nets.show.curves import error_against_depth, gradient_by_layer, learning_curves, lines, run_curves, spread
-from paper_nets.show.dense import dense_block, growth, growth_explorer, staircase, transition
-from paper_nets.show.figures import imagenet_errors, samples, side_by_side
+from paper_nets.show.dense import dense_block, growth, staircase, transition
+from paper_nets.show.figures import samples, side_by_side
 from paper_nets.show.live import Live
 from paper_nets.show.panel import Panel
 from paper_nets.show.picture import Picture, figure
 from paper_nets.show.reuse import connections
-from paper_nets.show.spectra import products, stretches
 from paper_nets.show.table import Table
 from paper_nets.show.verdicts import AllVerdicts, Verdict, Verdicts, all_verdicts
 from paper_nets.show.workshop import Workshop, in_words
@@ -31,18 +30,14 @@ __all__ = [
     "figure",
     "gradient_by_layer",
     "growth",
-    "growth_explorer",
-    "imagenet_errors",
     "in_words",
     "learning_curves",
     "lines",
-    "products",
     "run_curves",
     "samples",
     "side_by_side",
     "spread",
     "staircase",
-    "stretches",
     "transition",
     "within_budget",
 ]

@@ -97,8 +97,12 @@ def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], erro
 
 @figure
 def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: str) -> Picture:
-    """The best net of each family that costs no more than `budget`, in one currency; `table` as in
-    `error_against_costs`. budget: in parameters, multiply–adds or bytes."""
+    """The best net of each family that costs no more than `budget`, in one currency.
+
+    Args:
+        table, error: as those of `error_against_costs`.
+        budget: in parameters, multiply–adds or bytes.
+    """
     picture = Picture(900, 400)
     axes = picture.add_axes((0.07, 0.13, 0.62, 0.75))
     words, scale = CURRENCIES[currency]
@@ -137,11 +141,11 @@ def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: 
 
 @figure
 def bars(table: pandas.DataFrame, columns: Sequence[str], title: str = "", log: bool = False) -> Picture:
-    """Horizontal bars of what nets or blocks cost, the exact number at the end of each.
+    """Horizontal bars of what nets or blocks cost, or of other numbers, the exact one at the end of each.
 
     Args:
-        table: net (a name, or other words), the currencies, and family where `net` is no net's name.
-        columns: the currencies to draw, an axes for each.
+        table: net (a name, or other words), the columns, and family where `net` is no net's name.
+        columns: currencies, or other columns by the words for their axis; an axes for each.
         log: logarithmic axes.
     """
     kinds = table.family if "family" in table else table.net.map(family)
@@ -150,9 +154,9 @@ def bars(table: pandas.DataFrame, columns: Sequence[str], title: str = "", log: 
     below, above = 50 / picture.size[1], 1 - 45 / picture.size[1]
     picture.subplots_adjust(left=0.25, right=0.93, bottom=below, top=above, wspace=0.3)
     for axes, column in zip(row, columns, strict=True):
-        words, scale = CURRENCIES[column]
+        words, scale = CURRENCIES.get(column, (column, 1))
         drawn = axes.barh(table.net, table[column] / scale, color=kinds.map(COLOURS), height=0.7)
-        axes.bar_label(drawn, [f"{value:,.0f}" for value in table[column]], padding=4, fontsize=9)
+        axes.bar_label(drawn, table[column].map("{:,.12g}".format), padding=4, fontsize=9)
         low, high = table[column].min() / scale / 1.5, table[column].max() / scale * (1.5 if log else 1.3)
         if log:
             plain_log(axes.xaxis, _ticks(low, high))
@@ -161,7 +165,7 @@ def bars(table: pandas.DataFrame, columns: Sequence[str], title: str = "", log: 
         axes.grid(visible=False)
     row[0].set_ylim(len(table) - 0.5, -0.5)
     picture.suptitle(title, fontsize=11)
-    values = table.set_index("net")[list(columns)].map("{:,.0f}".format)
+    values = table.set_index("net")[list(columns)].map("{:,.12g}".format)
     words = (f"{net} " + ", ".join(own) for net, *own in values.itertuples())
     picture.alt = f"{title}. {', '.join(columns)}: {'; '.join(words)}".replace("_", " ").removeprefix(". ")
     return picture

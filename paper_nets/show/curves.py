@@ -28,7 +28,7 @@ def lines(
     limits: Mapping[str, tuple[float, float]] | None = None,
     decades: float = 0,
     mark: float | None = None,
-    level: float | None = None,
+    level: Mapping[str, float] | None = None,
     mean: bool = False,
     beside: pandas.DataFrame | None = None,
     alt: str = "",
@@ -44,7 +44,7 @@ def lines(
         limits: the ends of the axes of `x` or of a column.
         decades: the least that a logarithmic axis shows, so that what is level looks level.
         mark: a value of `x` to mark by a line; the title says how things stand there.
-        level: a value of the first column to mark by a line.
+        level: values of columns to mark by a line.
         mean: the mean of a net's seeds on a band from the least to the greatest, in place of a line for each.
         beside: a table of other runs, drawn pale.
         alt: the picture in words; by default where each line begins, ends, and has its greatest value, or how things
@@ -70,7 +70,7 @@ def lines(
                 seaborn.lineplot(run, x=x, y=column, errorbar=("pi", 100), ax=axes, legend=False, **look)
             else:
                 axes.plot(run[x], run[column], **look)
-        for at, draw in ((mark, axes.axvline), (level if axes is row[0] else None, axes.axhline)):
+        for at, draw in ((mark, axes.axvline), ((level or {}).get(column), axes.axhline)):
             if at is not None:
                 draw(at, color="black", linewidth=0.8)
         if x in log:

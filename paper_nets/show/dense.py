@@ -151,23 +151,6 @@ def _staircase(axes: Axes, plan: DenseNetPlan, strip: tuple[float, float], brief
     return f"Channels: {'; '.join(words)}. The net: {passed}"
 
 
-@figure
-def staircase(plan: DenseNetPlan) -> Picture:
-    """Figure 10 of the review for any dense net: its parts, and below them the channels that stand before each layer.
-
-    A short block is drawn wider than its layers, so that its name fits. Raises InputError for more blocks than the
-    net's images can be halved.
-    """
-    made = f"k = {plan.growth_rate}, {'bottlenecks, ' if plan.bottleneck else ''}θ = {plan.compression:g}"
-    title = f"DenseNet-{plan.depth} ({made})"
-    picture = Picture(860, 460)
-    axes = picture.add_axes((0.085, 0.105, 0.9, 0.52))
-    words = _staircase(axes, plan, (1.04, 1.54))
-    picture.suptitle(title, fontsize=11)
-    picture.alt = f"{title}. {words}"
-    return picture
-
-
 # Million parameters and 10⁹ multiply–adds: any net of the paper at k = 1 and at k = 128 lies between.
 LIMITS = (0.005, 1000), (0.001, 1000)
 STEMS = {"3x3": "o", "7x7": "s"}
@@ -204,20 +187,31 @@ def _among(axes: Axes, price: NetCost, others: Mapping[str, DenseNetPlan]) -> st
 
 
 @figure
-def growth_explorer(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan]) -> Picture:
-    """A dense net's parts, its staircase of channels, what it costs, and where it stands among `others`, named plans.
+def staircase(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan] | None = None) -> Picture:
+    """Figure 10 of the review for any dense net: its parts, and below them the channels that stand before each layer.
 
-    Costs are for one image of 224 × 224 with the 7×7 stem, of 32 × 32 with the 3×3 stem, as in the paper's nets.
+    A short block is drawn wider than its layers, so that its name fits.
+
+    Args:
+        others: named plans; where given, what the net costs is read out, and it stands among them. Costs are for one
+            image of 224 × 224 with the 7×7 stem, of 32 × 32 with the 3×3 stem, as in the paper's nets.
+
+    Raises: InputError for more blocks than the net's images can be halved.
     """
+    if others is None:
+        made = f"k = {plan.growth_rate}, {'bottlenecks, ' if plan.bottleneck else ''}θ = {plan.compression:g}"
+        picture = Picture(860, 460)
+        words = _staircase(picture.add_axes((0.085, 0.105, 0.9, 0.52)), plan, (1.04, 1.54))
+        picture.suptitle(f"DenseNet-{plan.depth} ({made})", fontsize=11)
+        picture.alt = f"DenseNet-{plan.depth} ({made}). {words}"
+        return picture
     picture = Picture(900, 460)
     left, right = picture.add_axes((0.085, 0.105, 0.52, 0.44)), picture.add_axes((0.695, 0.105, 0.285, 0.67))
-    words = _staircase(left, plan, (1.06, 1.52), brief=True)
-    price = cost(plan)
+    words, price = _staircase(left, plan, (1.06, 1.52), brief=True), cost(plan)
     nearest = _among(right, price, others)
     # The stem's channels may be given or follow from k; it is the same net.
-    alike = {name: replace(other, stem_channels=other.channels_in) for name, other in others.items()}
-    this = replace(plan, stem_channels=plan.channels_in)
-    name = next((name for name, other in alike.items() if other == this), "a net of your own")
+    alike = {replace(other, stem_channels=other.channels_in): name for name, other in others.items()}
+    name = alike.get(replace(plan, stem_channels=plan.channels_in), "a net of your own")
     figures = {
         "parameters": f"{price.parameters:,}",
         "10⁹ multiply–adds": f"{price.multiply_adds / 1e9:.3f}",

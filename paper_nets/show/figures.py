@@ -3,40 +3,12 @@
 from collections.abc import Mapping
 from itertools import cycle
 
-import pandas
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.trace import Layer, Trace
 from paper_nets.show.picture import COLOURS, Picture, figure
-from paper_nets.show.style import tidy
-
-
-@figure
-def imagenet_errors(table: pandas.DataFrame) -> Picture:
-    """Figure 1 of the review: ImageNet top-5 error by year, from `published("ilsvrc_top5")`, lowest bar last."""
-    import seaborn  # here, since it takes most of a second to import
-
-    table = table.sort_values("top5_error_pct", ascending=False)
-    families = {"Human": "human", "ResNet": "residual"}
-    palette = {entry: COLOURS[families.get(entry, "other")] for entry in table.entry}
-    picture = Picture(760, 380)
-    axes = picture.add_axes((0.09, 0.2, 0.89, 0.72))
-    look = {"hue": "entry", "palette": palette, "saturation": 1, "width": 0.7, "legend": False, "errorbar": None}
-    seaborn.barplot(table, x="entry", y="top5_error_pct", ax=axes, **look)
-    for bars in axes.containers:
-        axes.bar_label(bars, fmt="{:g} %", padding=3)
-    axes.patches[list(table.entry).index("Human")].set_hatch("//")
-    years = ["" if pandas.isna(year) else f"{year:.0f}" for year in table.year]
-    depths = table.note.str.extract(r"^(\d+ layers)", expand=False).fillna("")
-    names = map("\n".join, zip(table.entry, years, depths, strict=True))
-    axes.set_xticks(range(len(table)), list(names), fontsize=9)
-    tidy(axes, "", "ImageNet top-5 error (%)")
-    entries = zip(table.entry, years, table.top5_error_pct, strict=True)
-    bars = (f"{entry} {f'({year}) ' if year else ''}{error:g} %" for entry, year, error in entries)
-    picture.alt = f"Bars of ImageNet top-5 error: {', '.join(bars)}"
-    return picture
 
 
 @figure
