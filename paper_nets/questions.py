@@ -3,7 +3,7 @@
 A check says what is off about an answer; the solutions are in the notebooks, folded up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from math import comb, isclose, log, prod
@@ -71,6 +71,15 @@ def question(check: Callable[[Any], str]) -> Callable[[Any], Reply]:
     return ask
 
 
+def number(answer: float, right: float, hint: str, near: Mapping[float, str] | None = None, within=1e-9) -> None:
+    """Check a number, to a share `within`. near: what to say of likely wrong ones; hint: of any other."""
+    for value, why in (near or {}).items():
+        if isclose(answer, value, rel_tol=within):
+            raise NotYet(why)
+    if not isclose(answer, right, rel_tol=within):
+        raise NotYet(f"{answer:,.10g} is not it. {hint}")
+
+
 @question
 def option_a(answer: Callable[[Tensor], Tensor]) -> str:
     """W_s of option A from (N, 16, H, W) to (N, 32, H / 2, W / 2)."""
@@ -89,13 +98,12 @@ def option_a(answer: Callable[[Tensor], Tensor]) -> str:
 def option_b_parameters(answer: int) -> str:
     """Parameters that option B adds to a residual-56 with twice the channels."""
     a, b = (sum(p.numel() for p in build("resnet56", width=32, shortcut=option).parameters()) for option in "AB")
-    if answer == 32 * 64 + 64 * 128:
-        raise NotYet("the weights of both projections are there, but each is followed by a batch norm.")
-    if answer != b - a:
-        raise NotYet(
-            f"{answer:,} is not it. Two blocks change dimensions, 32 to 64 and 64 to 128 channels; each gets a 1×1 "
-            f"convolution without bias, and a batch norm with a scale and a shift for each channel that comes out."
-        )
+    hint = (
+        "Two blocks change dimensions, 32 to 64 and 64 to 128 channels; each gets a 1×1 convolution without bias, and "
+        "a batch norm with a scale and a shift for each channel that comes out."
+    )
+    weights = "the weights of both projections are there, but each is followed by a batch norm."
+    number(answer, b - a, hint, {32 * 64 + 64 * 128: weights})
     return f"{b - a:,} on top of {a:,}: {100 * (b - a) / a:.1f} %."
 
 
@@ -119,10 +127,8 @@ def make_identity(answer: Callable[[Block], None]) -> str:
 @question
 def relu_layers(answer: float) -> str:
     """The factor on a norm over 54 layers of weights of variance 1/fan-in, each with a ReLU."""
-    if isclose(answer, 2.0**-54, rel_tol=0.01):
-        raise NotYet("that is the factor on the mean square; the norm is its root.")
-    if not isclose(answer, 2.0**-27, rel_tol=0.01):
-        raise NotYet(f"{answer:.3g} is not it. Each layer halves the mean square; how often, and what is the root?")
+    near = {2.0**-54: "that is the factor on the mean square; the norm is its root."}
+    number(answer, 2.0**-27, "Each layer halves the mean square; how often, and what is the root?", near, within=0.01)
     return f"{2.0**-27:.1e}: out of a hundred million parts, less than one arrives."
 
 
@@ -172,10 +178,8 @@ def bottleneck_weights(answer: int) -> str:
     """Weights of the convolutions in ResNet-50's blocks that take 512 channels and give as many."""
     right = sum(p.numel() for p in build("resnet50").stages[1][1].F.parameters() if p.dim() == 4)
     two = 2 * 9 * 512**2
-    if answer == two:
-        raise NotYet("those are the weights of two 3×3 convolutions at 512 channels; a bottleneck has 1×1, 3×3, 1×1.")
-    if answer != right:
-        raise NotYet(f"{answer:,} is not it. Add kernel² · channels in · channels out for 1×1, 3×3 and 1×1.")
+    near = {two: "those are the weights of two 3×3 convolutions at 512 channels; a bottleneck has 1×1, 3×3, 1×1."}
+    number(answer, right, "Add kernel² · channels in · channels out for 1×1, 3×3 and 1×1.", near)
     return f"{right:,}. Two 3×3 convolutions at 512 channels have {two:,}, {two / right:.0f} times as many."
 
 
@@ -206,10 +210,8 @@ def bottleneck_F(answer: Callable[[int, int], nn.Module]) -> str:
 @question
 def paths_left(answer: float) -> str:
     """The share of a residual net's paths that is left when three blocks are passed by."""
-    if isclose(answer, 1 - 3 / 27, rel_tol=0.02):
-        raise NotYet("24 of 27 blocks are left, but each block that is gone takes half of all paths with it.")
-    if not isclose(answer, 1 / 8, rel_tol=1e-6):
-        raise NotYet(f"{answer:g} is not it. One block less leaves the paths that did not pass through its F.")
+    near = {1 - 3 / 27: "24 of 27 blocks are left, but each block that is gone takes half of all paths with it."}
+    number(answer, 1 / 8, "One block less leaves the paths that did not pass through its F.", near, within=0.02)
     return "One eighth, and what is left is a net of 24 blocks in which nothing else has changed."
 
 
@@ -252,13 +254,12 @@ def transition(answer: Callable[[int, float], nn.Module]) -> str:
 def maps_at_the_end(answer: int) -> str:
     """Maps that the classifier of DenseNet-169 reads: k = 32, 64 from the stem, blocks of 6, 12, 32, 32, θ = 0.5."""
     net = plan("densenet169")
-    right, k = net.channels[-1][1], net.growth_rate
-    if answer == net.channels_in + k * sum(net.blocks):
-        raise NotYet(f"{answer:,} would be right without compression: each transition drops half of what it reads.")
-    if answer == right // 2:
-        raise NotYet(f"{answer:,} has one transition too many: none follows the last block.")
-    if answer != right:
-        raise NotYet(f"{answer:,} is not it. 64 + 6 · 32 = 256 leave the first block, and half of them go on.")
+    right, whole = net.channels[-1][1], net.channels_in + net.growth_rate * sum(net.blocks)
+    near = {
+        whole: f"{whole:,} would be right without compression: each transition drops half of what it reads.",
+        right // 2: f"{right // 2:,} has one transition too many: none follows the last block.",
+    }
+    number(answer, right, "64 + 6 · 32 = 256 leave the first block, and half of them go on.", near)
     return f"{right:,}, more than the {net.channels[-2][1] * 2:,} that leave the block before."
 
 
@@ -283,11 +284,9 @@ def weight_left(answer: float) -> str:
 @question
 def connections_of(answer: int) -> str:
     """Connections in a dense block of 12 layers and the transition after it, each counted as in the heatmap."""
-    right = comb(14, 2)
-    if answer == comb(13, 2):
-        raise NotYet(f"{answer} joins the layers and the block's input; the transition reads all 13 of them too.")
-    if answer != right:
-        raise NotYet(f"{answer} is not it. Layer 1 reads one source, layer 2 two; how many does the transition read?")
+    right, layers = comb(14, 2), comb(13, 2)
+    near = {layers: f"{layers} joins the layers and the block's input; the transition reads all 13 of them too."}
+    number(answer, right, "Layer 1 reads one source, layer 2 two; how many does the transition read?", near)
     return f"{right} = 1 + 2 + … + 13. Three such blocks, as in DenseNet-40, have {3 * right}."
 
 
@@ -312,10 +311,10 @@ def flops_of_resnet50(answer: float) -> str:
     """ResNet-50 in FLOPs as the DenseNet paper counts them."""
     right = 2 * cost("resnet50").multiply_adds
     trained_again = 2 * cost("resnet50", stride_in="3x3").multiply_adds  # "v1.5", that its figure compares with
-    if any(isclose(answer, one / 2, rel_tol=0.03) for one in (right, trained_again)):
-        raise NotYet("those are its multiply–adds; the DenseNet paper counts the multiplication and the addition.")
-    if not any(isclose(answer, one, rel_tol=0.03) for one in (right, trained_again)):
-        raise NotYet(f"{answer:.3g} is not it. How many FLOPs are 3.8 · 10⁹ multiplications, each with an addition?")
+    if not isclose(answer, trained_again, rel_tol=0.03):
+        half = "those are its multiply–adds; the DenseNet paper counts the multiplication and the addition."
+        hint = "How many FLOPs are 3.8 · 10⁹ multiplications, each with an addition?"
+        number(answer, right, hint, {right / 2: half, trained_again / 2: half}, within=0.03)
     return f"{right:,}, where the ResNet paper prints 3.8 · 10⁹ for the same net; {trained_again:,} with v1.5."
 
 
@@ -336,20 +335,17 @@ def points_per_cost(answer: float) -> str:
     errors = published("densenet_imagenet").set_index("net").top1_single_crop_pct
     more = (cost("densenet264").multiply_adds - cost("densenet201").multiply_adds) / 1e9
     saved = errors["densenet201"] - errors["densenet264"]
-    if isclose(answer, saved, rel_tol=0.01):
-        raise NotYet(f"{answer:.2f} points are what it saves in all; it takes {more:.2f} · 10⁹ multiply–adds more.")
-    if not isclose(answer, saved / more, rel_tol=0.03):
-        raise NotYet(f"{answer:.3g} is not it. Divide the points saved by the 10⁹ multiply–adds that they cost.")
+    near = {saved: f"{saved:.2f} points are what it saves in all; it takes {more:.2f} · 10⁹ multiply–adds more."}
+    number(answer, saved / more, "Divide the points saved by the 10⁹ multiply–adds that they cost.", near, within=0.03)
     return f"{saved / more:.2f}."
 
 
 @question
 def epochs_of_the_paper(answer: float) -> str:
     """Passes over CIFAR-10 in the ResNet paper's 64,000 iterations."""
-    if isclose(answer, RESNET.iterations / 50_000, rel_tol=0.01):
-        raise NotYet("an iteration is one step on 128 images, not on one image of 50,000.")
-    if not isclose(answer, RESNET.iterations * RESNET.batch / 50_000, rel_tol=0.01):
-        raise NotYet(f"{answer:g} is not it: 64,000 steps of 128 images each, and 50,000 images in a pass.")
+    near = {RESNET.iterations / 50_000: "an iteration is one step on 128 images, not on one image of 50,000."}
+    hint = "64,000 steps of 128 images each, and 50,000 images in a pass."
+    number(answer, RESNET.iterations * RESNET.batch / 50_000, hint, near, within=0.01)
     return "The recorded runs have 15: everything that a curve here shows, it shows early."
 
 

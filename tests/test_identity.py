@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional
 
 from paper_nets import questions
-from paper_nets.lab import KINDS, calibrated, learn_identity, load, recovered, seeded
+from paper_nets.lab import calibrated, learn_identity, load, recovered, seeded
 from paper_nets.lab.data import Data
-from paper_nets.lab.identity import _stack, task
+from paper_nets.lab.identity import KINDS, _stack, task
 from paper_nets.nets import Block, ResNetPlan
 
 

@@ -529,7 +529,7 @@ def test_the_recorded_runs_are_whole_and_anonymous():
         assert run.curve[["training_error", "test_error"]].stack().between(0, 100).all()
         assert run.environment[0]["from_epoch"] == 1 and run.environment[0]["processor"]
         assert "/" not in json.dumps(run.settings) + json.dumps([leg["system"] for leg in run.environment])
-    assert {run.recipe.seed for run in recorded("digits", DIGITS.epochs) if run.net == "plain56"} == {1, 2, 3, 4}
+    assert {run.recipe.seed for run in recorded("digits", epochs=DIGITS.epochs) if run.net == "plain56"} == {1, 2, 3, 4}
     few = {(run.net, run.recipe.seed, run.recipe.augment, run.recipe.dropout) for run in recorded("cifar10_5000")}
     assert few == {(n, seed, False, 0.0) for n in ("plain20", "resnet20", "densenet22_k12") for seed in range(3)}
     six = {(run.net, run.recipe.seed) for run in recorded("cifar10", epochs=6)}
@@ -542,6 +542,6 @@ def test_the_recorded_runs_are_whole_and_anonymous():
 
 def test_recorded_digits_come_out_again(digits):
     """On another machine the bits may differ, so the first epoch is compared loosely."""
-    (run,) = (run for run in recorded("digits", DIGITS.epochs) if run.net == "resnet20" and run.recipe.seed == 1)
+    (run,) = (run for run in recorded("digits", epochs=DIGITS.epochs) if run.net == "resnet20" and run.recipe.seed == 1)
     first = next(train(seeded(run.net, digits, 1), digits, run.recipe))
     assert first.training_error == pytest.approx(run.curve.training_error[0], abs=3)
