@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas
 
 from paper_nets.lab.record import Run
-from paper_nets.nets import catalog, cost, published
+from paper_nets.nets import catalog, published
 
 
 def paper_ends(data: str) -> pandas.DataFrame:
@@ -28,19 +28,17 @@ def comparison(runs: Sequence[Run]) -> pandas.DataFrame:
     rows, ends = [], {data: paper_ends(data).set_index("net") for data in {run.settings["data"] for run in runs}}
     for run in sorted(runs, key=lambda run: (run.settings["data"], len(run.net), run.net, run.recipe.seed)):
         last, data = run.curve.iloc[-1], run.settings["data"]
-        image = tuple(run.settings["image"])
-        counted = cost(run.net, image, in_channels=image[0], num_classes=run.settings["classes"])
         rows.append(
             {
                 "net": run.net,
                 "data": data,
                 "seed": run.recipe.seed,
-                "iterations": f"{last.iteration:.0f} of {run.settings['iterations']}",
+                "iterations": f"{last.iteration:.0f} of {run.iterations}",
                 "training error": last.training_error,
                 "test error": last.test_error,
                 "least test error": run.curve.test_error.min(),
                 "in the paper": ends[data].test_error_pct.get(run.net, float("nan")),
-                "parameters": counted.parameters,
+                "parameters": run.cost.parameters,
                 "precision": run.recipe.precision,
                 "minutes": run.curve.seconds.sum() / 60,
             }

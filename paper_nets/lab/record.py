@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 from collections.abc import Collection, Iterator, Sequence
@@ -32,9 +33,11 @@ from paper_nets.lab.train import (
     default_recipe,
     iterations_per_epoch,
     present_names,
+    weights_in,
     with_dropout,
 )
 from paper_nets.nets import build, cost, plan
+from paper_nets.nets.cost import NetCost
 from paper_nets.nets.parts import InputError, check_choice
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
@@ -63,9 +66,20 @@ class Run:
         return Recipe(**self.settings["recipe"])
 
     @property
+    def iterations(self) -> int:
+        """How many it is to take, or has taken when it is `finished`."""
+        return self.settings["iterations"]
+
+    @property
     def finished(self) -> bool:
         """Whether it went to its end."""
-        return self.curve.iteration.iloc[-1] >= self.settings["iterations"]
+        return self.curve.iteration.iloc[-1] >= self.iterations
+
+    @property
+    def cost(self) -> NetCost:
+        """The net's cost on its images."""
+        image = tuple(self.settings["image"])
+        return cost(self.net, image, in_channels=image[0], num_classes=self.settings["classes"])
 
     @property
     def command(self) -> str:
@@ -91,21 +105,19 @@ class Run:
 
         Raises: FileNotFoundError where the run was kept without its weights, InputError where they are damaged.
         """
-        kept, checkpoint = self.folder / "weights.safetensors", self.folder / "checkpoint.safetensors"
+        path, checkpoint = self.folder / "weights.safetensors", self.folder / "checkpoint.safetensors"
         channels, classes = self.settings["image"][0], self.settings["classes"]
         net = build(self.net, in_channels=channels, num_classes=classes, **with_dropout(self.net, self.recipe))
-        if kept.exists():
-            try:
-                net.load_state_dict(present_names(net, safetensors.torch.load_file(kept)))
-            except (SafetensorError, RuntimeError) as error:
-                raise InputError(
-                    f"{kept} is damaged; put a good copy in its place, or remove {self.folder}."
-                ) from error
-        elif checkpoint.exists():
-            state = present_names(net, read_checkpoint(checkpoint, self.settings)[0])
-            net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
-        else:
+        if not path.exists() and not checkpoint.exists():
             raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
+        try:
+            if path.exists():
+                state = safetensors.torch.load_file(path)
+            else:
+                state = weights_in(read_checkpoint(checkpoint, self.settings)[0])
+            net.load_state_dict(present_names(net, state))
+        except (SafetensorError, RuntimeError) as error:
+            raise InputError(f"{path} is damaged; put a good copy in its place, or remove {self.folder}.") from error
         return net.eval()
 
 
@@ -159,7 +171,7 @@ def make(training: Training, folder: Path, settings: dict, watch: Watch = lambda
         parallel.first(lambda: _begin(folder, settings, training))
         while not training.finished:
             row = training.epoch(watch)
-            parallel.first(lambda: _save(folder, settings, training.state(), training.rows))
+            parallel.first(lambda: _save(folder, settings, training))
             yield row
 
 
@@ -195,19 +207,21 @@ def _begin(folder: Path, settings: dict, training: Training) -> None:
     _write(folder / "settings.json", json.dumps(settings, indent=1) + "\n")
     _write(folder / "environment.json", json.dumps(legs, indent=1) + "\n")
     if training.rows:
-        _write(folder / "curve.csv", _csv(training.rows))
+        _write_curve(folder, training)
 
 
-def _save(folder: Path, settings: dict, state: dict[str, Tensor], rows: list[Epoch]) -> None:
+def _save(folder: Path, settings: dict, training: Training) -> None:
     """The checkpoint first: it has the rows too, so a kill between the two files loses nothing."""
-    facts = {
-        "format": FORMAT,
-        "settings": json.dumps(settings),
-        "rows": json.dumps([asdict(row) for row in rows]),
-    }
+    state, rows = training.state(), json.dumps([asdict(row) for row in training.rows])
+    facts = {"format": FORMAT, "settings": json.dumps(settings), "rows": rows}
     facts["sha256"] = _digest(state, facts)
     _write(folder / "checkpoint.safetensors", safetensors.torch.save(state, facts))
-    _write(folder / "curve.csv", _csv(rows))
+    _write_curve(folder, training)
+
+
+def _write_curve(folder: Path, training: Training) -> None:
+    curve = pandas.DataFrame(map(asdict, training.rows))
+    _write(folder / "curve.csv", curve.to_csv(index=False, float_format="%.7g"))
 
 
 def read_checkpoint(path: Path, settings: dict) -> tuple[dict[str, Tensor], list[Epoch]]:
@@ -255,10 +269,6 @@ def _differences(there: dict, asked: dict) -> str:
     return ", ".join(f"{name} {there.get(name)} there, {asked[name]} asked" for name in chosen or names)
 
 
-def _csv(rows: Sequence[Epoch]) -> str:
-    return pandas.DataFrame(map(asdict, rows)).to_csv(index=False, float_format="%.7g")
-
-
 def read(folder: Path) -> Run:
     """The run in a folder.
 
@@ -278,8 +288,7 @@ def _read(folder: Path, *versions: tuple[int, int]) -> Run:
     try:
         curve = pandas.read_csv(folder / "curve.csv")[[field.name for field in fields(Epoch)]].astype(float)
         run = Run(folder, settings, legs, curve.astype({"epoch": int, "iteration": int}))
-        cost(run.net, tuple(settings["image"]), in_channels=settings["image"][0], num_classes=settings["classes"])
-        _ = run.finished, run.command  # what they need is there
+        _ = run.cost, run.finished, run.command  # what they need is there
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder} holds a damaged run, or one of another version; remove it, or name others."
@@ -287,15 +296,19 @@ def _read(folder: Path, *versions: tuple[int, int]) -> Run:
     return run
 
 
+def find(folder: Path, settings: dict) -> Run | None:
+    """This very run, where the folder holds an epoch of it; its checkpoint mends what else is damaged."""
+    try:
+        run = read(folder)
+    except (FileNotFoundError, InputError):
+        return None
+    return None if _differences(run.settings, settings) else run
+
+
 def is_finished(folder: Path, settings: dict) -> bool:
     """Whether the folder holds this very run, gone to its end."""
-    if not all((folder / name).is_file() for name in FILES):
-        return False
-    settings_there = _with_init(_json(folder / "settings.json", dict))
-    try:
-        return not _differences(settings_there, settings) and read(folder).finished
-    except (ValueError, AttributeError, LookupError):  # a damaged curve; the checkpoint has all of it
-        return False
+    run = find(folder, settings)
+    return run is not None and run.finished
 
 
 def runs_in(root: Path) -> list[Run]:
@@ -335,13 +348,13 @@ def at_length(runs: Sequence[Run], which: str) -> list[Run]:
     check_choice("epochs", which, ("longest", "alike"))
     lengths = {run.net: set() for run in runs}
     for run in runs:
-        lengths[run.net].add(run.settings["iterations"])
+        lengths[run.net].add(run.iterations)
     if which == "alike" and runs:
         common = set.intersection(*lengths.values())
         if not common:
             raise InputError(f"No length is common to the runs of {', '.join(lengths)}; record them at one length.")
         lengths = dict.fromkeys(lengths, common)
-    return [run for run in runs if run.settings["iterations"] == max(lengths[run.net])]
+    return [run for run in runs if run.iterations == max(lengths[run.net])]
 
 
 def keep(run: Run, root: Path, weights: bool = False) -> Path:
@@ -352,19 +365,15 @@ def keep(run: Run, root: Path, weights: bool = False) -> Path:
     for one that has no weights though they are asked for.
     """
     target = may_keep(run, root, weights)
-    half = {}
-    if weights:
-        state = run.weights().state_dict()
-        half = {
-            n: t.half().contiguous() if t.is_floating_point() and "running" not in n else t for n, t in state.items()
-        }
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # of an earlier try that was cut off
     part.mkdir(parents=True)
     for name in FILES:
         shutil.copyfile(run.folder / name, part / name)
     if weights:
-        _write(part / "weights.safetensors", safetensors.torch.save(half))
+        state = run.weights().state_dict().items()
+        halves = {n: t.half() if t.is_floating_point() and "running" not in n else t for n, t in state}
+        _write(part / "weights.safetensors", safetensors.torch.save(halves))
     os.replace(part, target)
     return target
 
@@ -421,11 +430,8 @@ def _own_version() -> str:
 
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    named = re.search(r"^model name\s*: (.+)", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 def _json(path: Path, kind: type[dict] | type[list]) -> dict | list:

@@ -1,15 +1,16 @@
 """Runs of several nets, one after the other: how long they take here, and made so that they can be stopped."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
+from timeit import timeit
 
 import torch
 
 from paper_nets.lab.data import Data
-from paper_nets.lab.record import Run, folder_of, is_finished, make, read, settings_of, table
+from paper_nets.lab.record import Run, find, folder_of, is_finished, make, settings_of, table
 from paper_nets.lab.train import (
     Progress,
     Recipe,
@@ -21,6 +22,7 @@ from paper_nets.lab.train import (
     fast_precision,
     in_steps,
     threads_for,
+    work_of,
 )
 from paper_nets.nets import DenseNetPlan, cost, plan
 from paper_nets.nets.parts import InputError, check_image
@@ -62,15 +64,8 @@ class Series:
 
     def runs(self) -> list[Run]:
         """What there is of these runs."""
-        found = []
-        for net in self.recipes:
-            try:
-                run = read(self.folder(net))
-            except (FileNotFoundError, ValueError):  # none yet, or a damaged curve, which its checkpoint mends
-                continue
-            if run.settings == self._settings(net):
-                found.append(run)
-        return found
+        found = (find(self.folder(net), self._settings(net)) for net in self.recipes)
+        return [run for run in found if run]
 
     def seconds_left(self, watch: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Seconds that each net still needs here, from a few steps of it and one look at test images.
@@ -94,24 +89,21 @@ class Series:
 
         watch: called as by `Training.epoch`; what it raises stops the series, which loses the epoch under way.
         """
+        last = list(self.recipes)[-1]
         for net, recipe in self.recipes.items():
             settings = self._settings(net)
             if is_finished(self.folder(net), settings):
                 continue
             training = Training(build_for_training(net, self.data, recipe, "cpu"), self.data, recipe)
             for _ in in_steps(make(training, self.folder(net), settings, watch), self.data.source):
-                if not (training.finished and net == list(self.recipes)[-1]):
+                if not (training.finished and net == last):
                     yield self._progress(net)
-        yield self._progress(list(self.recipes)[-1])
+        yield self._progress(last)
 
     def _progress(self, doing: str) -> Progress:
-        runs = {run.net: run for run in self.runs()}
-        # A net's share of the work is that of its multiply–adds.
-        shape = self.data.shape
-        work = {net: cost(net, shape, in_channels=shape[0]).multiply_adds for net in self.recipes}
-        shares = {net: run.curve.iteration.iloc[-1] / run.settings["iterations"] for net, run in runs.items()}
-        done = sum(work[net] * shares.get(net, 0) for net in work) / sum(work.values())
-        return Progress(table(list(runs.values())), done, doing)
+        runs, work = self.runs(), dict(zip(self.recipes, work_of(self.recipes, self.data), strict=True))
+        done = sum(work[run.net] * run.curve.iteration.iloc[-1] / run.iterations for run in runs) / sum(work.values())
+        return Progress(table(runs), done, doing)
 
 
 def paper_schedule(net: str) -> dict[str, float]:
@@ -142,13 +134,7 @@ def pace(net: str, data: Data, recipe: Recipe) -> tuple[float, float]:
     few = replace(data, train_images=images[0], train_labels=images[1], test_images=seen[0], test_labels=seen[1])
     training = Training(build_for_training(net, data, recipe, "cpu"), few, replace(recipe, validation=0))
     batches = batches_of(torch.arange(len(images[1])), recipe.batch)
-    times = [_seconds(lambda batch=batch: training.step(batch, recipe.learning_rate)) for batch in batches]
+    times = [timeit(partial(training.step, batch, recipe.learning_rate), number=1) for batch in batches]
     # The second look, since the first also sets up what is set up once.
-    looks = [_seconds(lambda: training.error(*seen)) for _ in range(2)]
+    looks = [timeit(partial(training.error, *seen), number=1) for _ in range(2)]
     return median(times[1:] or times), looks[-1] / len(seen[1])
-
-
-def _seconds(work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

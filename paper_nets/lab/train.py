@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
-from math import cos, isfinite, nan, pi
+from math import cos, inf, isfinite, nan, pi
 
 import pandas
 import torch
@@ -29,10 +29,6 @@ from paper_nets.nets.parts import (
 PRECISIONS = ("float32", "bfloat16")
 # Steps between two looks at the loss: on a GPU each look waits for all the work under way.
 LOOK = 16
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and isfinite(value)
 
 
 def option(default, help: str, choices: Sequence[str] | None = None):
@@ -86,19 +82,22 @@ class Recipe:
         for entry in fields(self):
             if entry.metadata["choices"] and (value := getattr(self, entry.name)) != entry.default:
                 check_choice(entry.name, value, entry.metadata["choices"])
-        rate, momentum, decay = self.learning_rate, self.momentum, self.weight_decay
-        rules = {
-            "batch": (
+        rate, momentum, decay = (
+            value if isinstance(value, int | float) else nan
+            for value in (self.learning_rate, self.momentum, self.weight_decay)
+        )
+        for name, is_right, must in (
+            (
+                "batch",
                 is_count(self.batch) and self.batch <= 10**6,
                 "be a whole number, at least 1 and at most 1,000,000",
             ),
-            "learning_rate": (_is_number(rate) and rate > 0, "be a number above 0"),
-            "momentum": (_is_number(momentum) and 0 <= momentum < 1, "lie in [0, 1), 0 for none"),
-            "weight_decay": (_is_number(decay) and decay >= 0, "be a number of at least 0"),
-            "validation": (self.validation == 0 or is_count(self.validation), "be a number of images, 0 for none"),
-            "seed": (self.seed == 0 or is_count(self.seed) and self.seed < 2**63, "be a whole number below 2**63"),
-        }
-        for name, (is_right, must) in rules.items():
+            ("learning_rate", 0 < rate < inf, "be a number above 0"),
+            ("momentum", 0 <= momentum < 1, "lie in [0, 1), 0 for none"),
+            ("weight_decay", 0 <= decay < inf, "be a number of at least 0"),
+            ("validation", self.validation == 0 or is_count(self.validation), "be a number of images, 0 for none"),
+            ("seed", self.seed == 0 or is_count(self.seed) and self.seed < 2**63, "be a whole number below 2**63"),
+        ):
             if not is_right:
                 raise InputError(f"{name} is {getattr(self, name)!r}; it must {must}.")
         if self.nesterov and self.momentum == 0:
@@ -278,7 +277,13 @@ class Training:
                 step, count = step + 1, count + len(batch)
                 if step % LOOK == 0 or batch is batches[-1]:
                     loss_sum, wrong = parallel.total(sums).tolist()
-                    self._check(loss_sum, step)
+                    if not isfinite(loss_sum):
+                        last = "no epoch was finished"
+                        if self.rows:
+                            last = f"epoch {len(self.rows)} ended at {self.rows[-1].training_loss:.4f}"
+                        raise FloatingPointError(
+                            f"The loss became {loss_sum} by iteration {step} ({last}); try a lower learning rate."
+                        )
                     watch(step, loss_sum / count, 100 * wrong / count)
         row = Epoch(
             len(self.rows) + 1,
@@ -296,11 +301,11 @@ class Training:
     def step(self, batch: Tensor, rate: float) -> Tensor:
         """One step on the training images with these indices; the sum of the losses and the number of mistakes, over
         this process's share of them."""
-        for group in self.optimiser.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+        (group,) = self.optimiser.param_groups
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
         # Every process draws for the whole batch and keeps its share, so that all see what one alone would see.
         crops = torch.rand(len(batch), 3, generator=self._generator)
         drawn = parallel.share(batch).to(self.device), parallel.share(crops).to(self.device)
@@ -362,14 +367,6 @@ class Training:
         self.optimiser.step()
         return torch.stack([loss.detach(), (logits.argmax(1) != y).sum()])
 
-    def _check(self, loss: float, step: int) -> None:
-        if isfinite(loss):
-            return
-        last = "no epoch was finished"
-        if self.rows:
-            last = f"epoch {len(self.rows)} ended at {self.rows[-1].training_loss:.4f}"
-        raise FloatingPointError(f"The loss became {loss} by iteration {step} ({last}); try a lower learning rate.")
-
     def _normalise(self, images: Tensor) -> Tensor:
         return ((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
 
@@ -390,21 +387,19 @@ class Training:
 
     def state(self) -> dict[str, Tensor]:
         """Weights, momentum and random numbers, by name, on the CPU."""
-        tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
-        for name, parameter in self.net.named_parameters():
-            momentum = self.optimiser.state[parameter].get("momentum_buffer")
-            if momentum is not None:
-                tensors[f"momentum.{name}"] = momentum
-        generators = {"order": self._generator.get_state(), **self._dropout}
-        tensors |= {f"chance.{name}": tensor for name, tensor in generators.items()}
+        momentum = {name: self.optimiser.state[p].get("momentum_buffer") for name, p in self.net.named_parameters()}
+        chance = {"order": self._generator.get_state(), **self._dropout}
         return {
-            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+            f"{kind}.{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for kind, tensors in (("net", self.net.state_dict()), ("momentum", momentum), ("chance", chance))
+            for name, tensor in tensors.items()
+            if tensor is not None
         }
 
     def restore(self, state: dict[str, Tensor], rows: Sequence[Epoch]) -> None:
         """Go on from a `state()`, and the epochs that led to it."""
         state = present_names(self.net, state)
-        self.net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
+        self.net.load_state_dict(weights_in(state))
         for name, parameter in self.net.named_parameters():
             momentum = self.optimiser.state[parameter].get("momentum_buffer")
             if momentum is None and f"momentum.{name}" in state:
@@ -458,17 +453,19 @@ class Progress:
     doing: str
 
 
+def work_of(names: Sequence[str], data: Data) -> list[int]:
+    """Multiply–adds of each net on one of these images: its share of the work of a series."""
+    return [cost(name, data.shape, in_channels=data.shape[0]).multiply_adds for name in names]
+
+
 def train_each(names: Sequence[str], data: Data, recipe: Recipe) -> Iterator[Progress]:
     """Train nets by name one after the other, all alike and from the same seed, telling after each epoch."""
-    work = {name: cost(name, data.shape, in_channels=data.shape[0]).multiply_adds for name in names}
-    rows, worked = [], 0
-    for name in names:
+    work, rows = work_of(names, data), []
+    for i, name in enumerate(names):
         training = Training(seeded(name, data, recipe.seed, init=recipe.init), data, recipe)
         while not training.finished:
-            before = training.iteration
             rows.append({"net": name, "seed": recipe.seed, **asdict(training.epoch())})
-            worked += work[name] * (training.iteration - before) / training.steps
-            done = 1.0 if training.finished and name == names[-1] else worked / sum(work[n] for n in names)
+            done = (sum(work[:i]) + work[i] * training.iteration / training.steps) / sum(work)
             yield Progress(pandas.DataFrame(rows), done, name)
 
 
@@ -519,24 +516,23 @@ def with_dropout(name: str, recipe: Recipe) -> dict:
     return {"dropout": recipe.dropout} if recipe.dropout else {}
 
 
+def weights_in(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A net's weights, taken from a checkpoint's state."""
+    return {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
+
+
 def present_names(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A state, of weights or of a checkpoint, with the names that its tensors have now; version 0.1 numbered layers."""
     now = numbered_names(net)
-    renamed = {}
-    for name, tensor in state.items():
-        prefix = next((prefix for prefix in ("net.", "momentum.") if name.startswith(prefix)), "")
-        renamed[prefix + now.get(name[len(prefix) :], name[len(prefix) :])] = tensor
-    return renamed
-
-
-# What a reader can do something about. Any other exception is a fault of ours, and is shown with its traceback.
-EXPECTED = (InputError, OSError, FloatingPointError, MemoryError)
+    now |= {prefix + old: prefix + new for old, new in now.items() for prefix in ("net.", "momentum.")}
+    return {now.get(name, name): tensor for name, tensor in state.items()}
 
 
 def is_expected(error: BaseException) -> bool:
-    """Whether an error is one of `EXPECTED`, or PyTorch's for want of memory."""
-    memory = "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)
-    return isinstance(error, EXPECTED) or (isinstance(error, RuntimeError) and memory)
+    """Whether a reader can do something about it. Any other error is a fault of ours, shown with its traceback."""
+    no_memory = "DefaultCPUAllocator" in str(error) or "out of memory" in str(error)
+    known = (InputError, OSError, FloatingPointError, MemoryError)
+    return isinstance(error, known) or (isinstance(error, RuntimeError) and no_memory)
 
 
 def in_a_sentence(error: BaseException) -> str:
