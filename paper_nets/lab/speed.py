@@ -42,9 +42,18 @@ class Speed:
     written_memory: float | None
     shares: dict[str, float]
 
-    @property
-    def times(self) -> float:
-        return self.ours / self.plain
+    def __str__(self) -> str:
+        words = (
+            f"{self.net}, batch {self.batch}: {self.ours:.0f} images per second (plain {self.plain:.0f}), "
+            f"{self.ours / self.plain:.2f} times as fast"
+        )
+        if self.our_memory is not None:
+            words += f", {self.our_memory:.2f} GB (plain {self.plain_memory:.2f} GB)"
+        if self.written is not None:
+            words += f"; as written, {self.written:.0f} images per second"
+            words += "" if self.written_memory is None else f", {self.written_memory:.2f} GB"
+        shares = ", ".join(f"{kind} {share:.0f} %" for kind, share in self.shares.items())
+        return words + (f"; {shares}" if shares else "")
 
 
 def speeds(nets: Sequence[str], recipe: dict, device: str, compiled: bool, seconds: float = 10) -> Iterator[Speed]:
