@@ -157,11 +157,11 @@ def test_panels_stand_beside_a_static_picture(path):
     code = "\n".join(cell.source for cell in code_cells(book))
     for cell in code_cells(book):
         if panel := re.search(r"show\.Panel\(\s*(\w+)", cell.source):
-            # What draws is a figure function, or a function of the notebook's own that calls one.
-            drawn = re.findall(r"show\.([a-z_]+)\(", cell.source)
-            if panel[1] != "lambda":
-                found = re.findall(rf"def {panel[1]}\(.*?show\.([a-z_]+)\(", code, re.S)
-                drawn += [panel[1], *found]
+            # What draws is a figure function, or a function of the notebook's own, as often as not in a lambda.
+            own = re.findall(r"^def (\w+)\(", code, re.M)
+            body = re.search(rf"^def {panel[1]}\(.*?(?=\n\S|\Z)", code, re.M | re.S)
+            called = re.findall(r"\b(show\.)?([a-z_]+)\b", cell.source + (body[0] if body else ""))
+            drawn = [name for figure, name in called if figure or name in own]
             assert any(
                 re.search(rf"\b{function}\b", other.source) and "image/png" in str(other.outputs)
                 for function in drawn
