@@ -394,7 +394,7 @@ def test_a_fault_of_ours_shows_its_traceback(error, monkeypatch):
     def fails(_):
         raise error
 
-    monkeypatch.setattr("paper_nets.__main__.runs_in", fails)
+    monkeypatch.setattr("paper_nets.lab.record.runs_in", fails)
     with pytest.raises(type(error)):
         main(["compare"])
 

@@ -56,9 +56,8 @@ class Data:
         values, statistics = torch.arange(256, dtype=torch.float64), []
         for channel in self.train_images.transpose(0, 1):
             counts = channel.flatten().bincount(minlength=256)
-            mean = (counts * values).sum() / counts.sum()
-            variance = (counts * (values - mean).square()).sum() / (counts.sum() - 1)
-            statistics.append((mean, variance.sqrt().clamp(min=1)))  # a channel may never change
+            std = torch.cov(values, fweights=counts).sqrt().clamp(min=1)  # a channel may never change
+            statistics.append(((counts * values).sum() / counts.sum(), std))
         mean, std = torch.tensor(statistics, dtype=torch.float32).T
         return mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
 
@@ -114,17 +113,26 @@ class Data:
 def load(name: str | Path, side: int = 32) -> Data:
     """`digits`, `cifar10`, `cifar100`, or a folder laid out as train/CLASS/… and test/CLASS/….
 
-    A folder's images are resized to `side` × `side` pixels. Raises InputError or FileNotFoundError for a folder
-    that cannot be trained on, ConnectionError when CIFAR is not there and cannot be downloaded.
+    A folder's images are resized to `side` × `side` pixels, in colour. CIFAR is downloaded on first use, beside what
+    PyTorch keeps for its user (TORCH_HOME names another place), unless it lies in the folder data.
+
+    Raises: InputError or FileNotFoundError for a folder that cannot be trained on, ConnectionError when CIFAR is not
+        there and cannot be downloaded.
     """
     if name == "digits":
-        return digits()
-    if name in CIFAR:
-        return cifar(name)
-    return folder(name, side)
+        return _digits()
+    return _cifar(name) if name in CIFAR else _folder(Path(name), side)
 
 
-def digits() -> Data:
+def noise(images: int) -> Data:
+    """Random pixels of CIFAR's size, in ten classes."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (images, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(10, (images,), generator=generator)
+    return Data("noise", tuple("0123456789"), pixels, labels, pixels, labels)
+
+
+def _digits() -> Data:
     """scikit-learn's handwritten digits, 8×8 in grey: 1,437 to train on and 360 to test on, always the same."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -136,12 +144,7 @@ def digits() -> Data:
     return Data("digits", tuple("0123456789"), images[train], labels[train], images[test], labels[test])
 
 
-def cifar(name: str) -> Data:
-    """CIFAR-10 or -100 through torchvision: 50,000 images to train on and 10,000 to test on.
-
-    Downloaded on first use, beside what PyTorch keeps for its user (TORCH_HOME names another place), unless it lies in
-    the folder data. Raises ConnectionError where it is not there and cannot be downloaded.
-    """
+def _cifar(name: str) -> Data:
     from torchvision import datasets
 
     made_by, root = getattr(datasets, name.upper()), Path("data")
@@ -164,21 +167,14 @@ def cifar(name: str) -> Data:
     return Data(name, tuple(train.classes), *parts[0], *parts[1])
 
 
-def folder(path: str | Path, side: int = 32) -> Data:
-    """Pictures laid out as train/CLASS/… and test/CLASS/…, resized to `side` × `side` in colour.
-
-    Raises FileNotFoundError for no folder, InputError for one that is laid out otherwise or a picture that cannot be
-    read.
-    """
-    path = Path(path)
+def _folder(path: Path, side: int) -> Data:
     check_whole(side=side)
     if not path.is_dir():
         raise FileNotFoundError(
             f"There is no folder {path}; data is digits, cifar10, cifar100, or a folder with train/CLASS/… and "
             f"test/CLASS/…."
         )
-    classes = _classes(path / "train")
-    tested = _classes(path / "test")
+    classes, tested = _classes(path / "train"), _classes(path / "test")
     if classes != tested:
         differ = ", ".join(sorted(set(classes) ^ set(tested)))
         raise InputError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
