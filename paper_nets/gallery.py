@@ -44,7 +44,7 @@ PAGE = """<!doctype html>
 class Figure:
     """A figure: the name of its file, its title, which figure of which paper it reproduces, and where it was drawn.
 
-    picture: a file's bytes, its suffix, and its words; or a table, as HTML. caption, numbers: HTML.
+    picture: a file's bytes, its suffix, and its attributes in HTML; or a table, as HTML. caption, numbers: HTML.
     """
 
     name: str
@@ -72,21 +72,29 @@ def figures() -> list[Figure]:
                 seen = re.sub(r"^\*What to see: (\w)", lambda m: "*" + m[1].upper(), "".join(below["source"]))
                 text = "" if below["cell_type"] == "code" else seen.split("\n\n")[0]
                 caption = f"{markdown2html(text)}<p>From notebook {path.stem}.</p>"
-                found.append(Figure(**about, picture=_picture(cell, path), caption=caption, numbers=numbers))
+                shown = image(cell, path.parent) or _table(cell)
+                if not shown:
+                    raise InputError(
+                        f"Cell {cell['id']} of {path.name} shows no figure; run the notebook, and save it."
+                    )
+                found.append(Figure(**about, picture=shown, caption=caption, numbers=numbers))
     return sorted(found, key=lambda figure: figure.name)
 
 
-def _picture(cell: dict, path: Path) -> tuple[bytes, str, str] | str:
-    """What a cell shows: its last picture, its last table, or the file that its Markdown names."""
+def image(cell: dict, folder: Path) -> tuple[bytes, str, str] | None:
+    """A cell's last picture, or the SVG that its Markdown names: its bytes, suffix, and attributes in HTML."""
     if cell["cell_type"] == "markdown":
-        words, file = re.match(r"!\[(.*)\]\((.*)\)", "".join(cell["source"])).groups()
-        return (path.parent / file).read_bytes(), Path(file).suffix, words
-    for output in reversed(cell["outputs"]):
-        if png := output.get("data", {}).get("image/png"):
-            return base64.b64decode(png), ".png", output["metadata"]["image/png"]["alt"]
-    if not (table := _table(cell)):
-        raise InputError(f"Cell {cell['id']} of {path.name} shows no figure; run the notebook, and save it.")
-    return table
+        if not (named := re.fullmatch(r"!\[(.*)\]\((.*\.svg)\)", "".join(cell["source"]))):
+            return None
+        content = (folder / named[2]).read_bytes()
+        size = re.search(rb'<svg [^>]*?(width="\d+" height="\d+")', content)[1].decode()
+        return content, ".svg", f'alt="{html.escape(named[1], quote=True)}" {size}'
+    shown = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    if not shown:
+        return None
+    about = shown[-1]["metadata"]["image/png"]
+    attributes = f'alt="{html.escape(about["alt"], quote=True)}" width="{about["width"]}" height="{about["height"]}"'
+    return base64.b64decode("".join(shown[-1]["data"]["image/png"])), ".png", attributes
 
 
 def _table(cell: dict) -> str:
@@ -104,7 +112,8 @@ def live(data: Data, epochs: int = DIGITS.epochs, watch: Callable[[float, str], 
         watch(now.done, now.doing)
     picture = show.learning_curves(now.table, epochs, f"{data.name}, trained just now")
     of, caption = "ResNet paper, Figures 1 and 6", "Live, one seed; the paper has it on CIFAR-10."
-    drawn = (picture.png(scale=2), ".png", picture.alt)
+    words, (width, height) = html.escape(picture.alt, quote=True), picture.size
+    drawn = picture.png(scale=2), ".png", f'alt="{words}" width="{width}" height="{height}"'
     return Figure("02-degradation-live", "The same, trained just now", of, drawn, caption)
 
 
@@ -130,9 +139,9 @@ def write(folder: Path, chosen: list[Figure]) -> Path:
         for figure in chosen:
             shown = figure.picture
             if not isinstance(shown, str):
-                content, suffix, words = shown
+                content, suffix, attributes = shown
                 (Path(fresh) / f"{figure.name}{suffix}").write_bytes(content)
-                shown = f'<img src="{figure.name}{suffix}" alt="{html.escape(words, quote=True)}">'
+                shown = f'<img src="{figure.name}{suffix}" {attributes}>'
             numbers = f"<details><summary>Numbers</summary>{figure.numbers}</details>" if figure.numbers else ""
             parts.append(f"""<figure id="{figure.name}"><h2>{html.escape(figure.title)}</h2>
 <p>Reproduces: {html.escape(figure.of)}.</p><div class="wide">{shown}</div>

@@ -21,7 +21,9 @@ def twins(dtype, **changes):
     return plain, efficient
 
 
-@pytest.mark.parametrize("changes", [{}, {"bottleneck": False}, {"stem": "7x7", "compression": 0.7}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"bottleneck": False}, {"stem": "7x7", "compression": 0.7}, {"blocks": (1, 1), "growth_rate": 8}]
+)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_outputs_gradients_and_statistics_are_the_plain_nets(changes, layout):
     nets = twins(torch.float64, **changes)

@@ -79,7 +79,7 @@ def test_lines_draw_every_run_and_say_how_it_goes(runs):
     assert ([0, 1], [7, 7]) in lines_of(training) and ([0, 1], [7, 7]) not in lines_of(test)
     assert (training.get_yscale(), test.get_yscale()) == ("linear", "log")
     assert test.get_ylim()[1] / test.get_ylim()[0] > 9999  # level data look level
-    assert "epoch: 2, training error, test error: plain20 25.5, 30; plain56 25.5, 30" in picture.alt
+    assert "epoch: 2, training error (%), test error (%): plain20 25.5, 30; plain56 25.5, 30" in picture.alt
     assert picture.get_suptitle().replace("\n", " ") == picture.alt
     assert "plain20 50.5 to 17.2, at most 50.5 and 60 to 20" in show.lines(runs, "epoch", columns).alt
 

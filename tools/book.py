@@ -18,6 +18,7 @@ from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
+from paper_nets import gallery
 from paper_nets.gallery import REACH, WIDE
 from tools.execute import execute
 
@@ -87,14 +88,16 @@ def for_the_page(book: nbformat.NotebookNode) -> None:
             cells[-1].outputs[-1].data = {"text/html": shown}
             continue
         cells.append(cell)
-        for output in cell.get("outputs", []):
-            if picture := output.get("data", {}).get("image/png"):
-                about = output.metadata["image/png"]
-                words = html.escape(about["alt"], quote=True)
-                size = f'width="{about["width"]}" height="{about["height"]}"'
-                picture = picture.replace("\n", "")
-                image = f'<img alt="{words}" {size} src="data:image/png;base64,{picture}">'
-                output.data = {"text/html": f'<div class="wide">{image}</div>'}
+        if shown := gallery.image(cell, NOTEBOOKS):
+            content, suffix, attributes = shown
+            kind = {".png": "image/png", ".svg": "image/svg+xml"}[suffix]
+            image = f'<img {attributes} src="data:{kind};base64,{base64.b64encode(content).decode()}">'
+            image = f'<div class="wide">{image}</div>'
+            if cell.cell_type == "markdown":
+                cell.source = image
+            else:
+                cell.outputs = [output for output in cell.outputs if "image/png" not in output.get("data", {})]
+                cell.outputs.append(nbformat.v4.new_output("display_data", {"text/html": image}))
     book.cells = cells
 
 

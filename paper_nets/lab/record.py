@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pandas
@@ -33,7 +33,6 @@ from paper_nets.lab.train import (
     default_recipe,
     iterations_per_epoch,
     present_names,
-    weights_in,
     with_dropout,
 )
 from paper_nets.nets import build, cost, plan
@@ -87,17 +86,16 @@ class Run:
 
         A folder of images is named without its path; on another number of threads the bits would be others.
         """
-        net, part = self.net, self.settings["part"]
+        net, part, last_leg = self.net, self.settings["part"], self.environment[-1]
         data = self.settings["data"].removesuffix(f"_{part}")
         ordinary = asdict(default_recipe(net, data, self.recipe.augment))
         ordinary["augment"] = default_recipe(net, data).augment
         # The precision would else be the machine's.
         always = ("epochs", "iterations", "precision", "seed")
         chosen = {k: v for k, v in asdict(self.recipe).items() if k in always or v != ordinary[k]}
-        chosen["images"] = part
-        chosen["side"] = None if data in DATA_SETS else self.settings["image"][1]
-        chosen["threads"] = self.environment[-1]["threads"]
-        chosen["compile"] = self.environment[-1].get("compiled") or None
+        side = None if data in DATA_SETS else self.settings["image"][1]
+        chosen |= {"images": part, "side": side, "threads": last_leg["threads"]}
+        chosen["compile"] = last_leg.get("compiled") or None
         return "python -m paper_nets train " + shlex.join([net, "--data", data, *as_options(chosen)])
 
     def weights(self) -> nn.Module:
@@ -106,15 +104,16 @@ class Run:
         Raises: FileNotFoundError where the run was kept without its weights, InputError where they are damaged.
         """
         path, checkpoint = self.folder / "weights.safetensors", self.folder / "checkpoint.safetensors"
-        channels, classes = self.settings["image"][0], self.settings["classes"]
-        net = build(self.net, in_channels=channels, num_classes=classes, **with_dropout(self.net, self.recipe))
+        changes = {"in_channels": self.settings["image"][0], "num_classes": self.settings["classes"]}
+        net = build(self.net, **changes, **with_dropout(self.net, self.recipe))
         if not path.exists() and not checkpoint.exists():
             raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
         try:
             if path.exists():
                 state = safetensors.torch.load_file(path)
             else:
-                state = weights_in(read_checkpoint(checkpoint, self.settings)[0])
+                state, _ = read_checkpoint(checkpoint, self.settings)
+                state = {name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")}
             net.load_state_dict(present_names(net, state))
         except (SafetensorError, RuntimeError) as error:
             raise InputError(f"{path} is damaged; put a good copy in its place, or remove {self.folder}.") from error
@@ -197,15 +196,14 @@ def _open(folder: Path, settings: dict, stack: ExitStack) -> tuple[dict[str, Ten
 
 
 def _begin(folder: Path, settings: dict, training: Training) -> None:
-    legs = _json(folder / "environment.json", list) if (folder / "environment.json").exists() else []
+    path, epoch = folder / "environment.json", len(training.rows) + 1
+    legs = [leg for leg in (_json(path, list) if path.exists() else []) if leg.get("from_epoch", epoch) < epoch]
     here = environment(training)
-    epoch = len(training.rows) + 1
-    legs = [leg for leg in legs if leg.get("from_epoch", epoch) < epoch]
     if not legs or {**legs[-1], "from_epoch": 0} != {**here, "from_epoch": 0}:
         legs.append({"from_epoch": epoch, **here})
     # The settings first: a folder without them is nobody's.
     _write(folder / "settings.json", json.dumps(settings, indent=1) + "\n")
-    _write(folder / "environment.json", json.dumps(legs, indent=1) + "\n")
+    _write(path, json.dumps(legs, indent=1) + "\n")
     if training.rows:
         _write_curve(folder, training)
 
@@ -408,7 +406,7 @@ def environment(training: Training) -> dict:
     """The versions and the machine that a run depends on."""
     device = training.device
     return {
-        "paper_nets": _own_version(),
+        "paper_nets": next((found.version for found in distributions(name="paper_nets")), "not installed"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
@@ -419,13 +417,6 @@ def environment(training: Training) -> dict:
         "compiled": training.compiled,
         "cuda": torch.version.cuda if device.type == "cuda" else None,
     }
-
-
-def _own_version() -> str:
-    try:
-        return version("paper_nets")
-    except PackageNotFoundError:  # run from a clone that was not installed
-        return "not installed"
 
 
 def _processor() -> str:

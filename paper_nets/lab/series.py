@@ -54,17 +54,15 @@ class Series:
         self.recipes = {net: replace(default_recipe(net, data.source), **length) for net in nets}
         for net in nets:
             check_image(plan(net, in_channels=data.shape[0]), data.shape)
+        self._settings = {net: settings_of(net, self.data, recipe) for net, recipe in self.recipes.items()}
 
     def folder(self, net: str) -> Path:
         """Where a net's run is recorded."""
-        return folder_of(self.root, self._settings(net))
-
-    def _settings(self, net: str) -> dict:
-        return settings_of(net, self.data, self.recipes[net])
+        return folder_of(self.root, self._settings[net])
 
     def runs(self) -> list[Run]:
         """What there is of these runs."""
-        found = (find(self.folder(net), self._settings(net)) for net in self.recipes)
+        found = (find(self.folder(net), self._settings[net]) for net in self.recipes)
         return [run for run in found if run]
 
     def seconds_left(self, watch: Callable[[], None] = lambda: None) -> dict[str, float]:
@@ -76,7 +74,7 @@ class Series:
         seconds = {}
         for net, recipe in self.recipes.items():
             watch()
-            settings = self._settings(net)
+            settings = self._settings[net]
             steps = settings["iterations"] - there.get(net, 0)
             with threads_for(self.data.source):
                 a_step, a_look = pace(net, self.data, recipe) if steps else (0, 0)
@@ -91,11 +89,11 @@ class Series:
         """
         last = list(self.recipes)[-1]
         for net, recipe in self.recipes.items():
-            settings = self._settings(net)
-            if is_finished(self.folder(net), settings):
+            folder, settings = self.folder(net), self._settings[net]
+            if is_finished(folder, settings):
                 continue
             training = Training(build_for_training(net, self.data, recipe, "cpu"), self.data, recipe)
-            for _ in in_steps(make(training, self.folder(net), settings, watch), self.data.source):
+            for _ in in_steps(make(training, folder, settings, watch), self.data.source):
                 if not (training.finished and net == last):
                     yield self._progress(net)
         yield self._progress(last)

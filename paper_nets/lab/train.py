@@ -219,12 +219,12 @@ class Training:
                 "it must be at least 2."
             )
         self.recipe, self.device, self.compiled, self.rows = recipe, torch.device(device), compiled, []
-        if self.device.type == "cuda":
+        on_gpu = self.device.type == "cuda"
+        if on_gpu:
             # A run is to give the same bits again, and float32 is not to mean TensorFloat-32.
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.allow_tf32 = False
         self.net = parallel.synchronise(net).to(self.device, memory_format=torch.channels_last)
-        on_gpu = self.device.type == "cuda"
         self.optimiser = torch.optim.SGD(
             self.net.parameters(),
             # On a GPU a tensor, which a recorded step reads anew each time; that takes the fused form.
@@ -285,16 +285,11 @@ class Training:
                             f"The loss became {loss_sum} by iteration {step} ({last}); try a lower learning rate."
                         )
                     watch(step, loss_sum / count, 100 * wrong / count)
-        row = Epoch(
-            len(self.rows) + 1,
-            step,
-            loss_sum / count,
-            100 * wrong / count,
-            self.error(*self._validation) if self.recipe.validation else nan,
-            self.error(*self._test),
-            rate,
-            time.perf_counter() - start,
-        )
+        loss, error = loss_sum / count, 100 * wrong / count
+        validation = self.error(*self._validation) if self.recipe.validation else nan
+        test = self.error(*self._test)
+        seconds = time.perf_counter() - start
+        row = Epoch(len(self.rows) + 1, step, loss, error, validation, test, rate, seconds)
         self.rows.append(row)
         return row
 
@@ -399,7 +394,7 @@ class Training:
     def restore(self, state: dict[str, Tensor], rows: Sequence[Epoch]) -> None:
         """Go on from a `state()`, and the epochs that led to it."""
         state = present_names(self.net, state)
-        self.net.load_state_dict(weights_in(state))
+        self.net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
         for name, parameter in self.net.named_parameters():
             momentum = self.optimiser.state[parameter].get("momentum_buffer")
             if momentum is None and f"momentum.{name}" in state:
@@ -443,9 +438,8 @@ def train(net: nn.Module, data: Data, recipe: Recipe) -> Iterator[Epoch]:
 class Progress:
     """Where a series of trainings stands.
 
-    table: a row for each net and epoch so far: net, seed, and the fields of `Epoch`.
-    done: the share of all the work, 0 to 1, measured in multiply–adds.
-    doing: the net at work.
+    table: a row for each net and epoch so far: net, seed, and the fields of `Epoch`. done: the share of all the work, 0
+    to 1, measured in multiply–adds. doing: the net at work.
     """
 
     table: pandas.DataFrame
@@ -502,11 +496,10 @@ def build_for_training(name: str, data: Data, recipe: Recipe, device: str, compi
 
     Raises: InputError for a dropout in a net that takes none.
     """
+    alone = device == "cpu" and parallel.processes() == 1 and not compiled and not recipe.dropout
+    efficient = True if alone and isinstance(plan(name), DenseNetPlan) else None
     changes = with_dropout(name, recipe)
-    goes = device == "cpu" and parallel.processes() == 1 and not compiled and not recipe.dropout
-    if goes and isinstance(plan(name), DenseNetPlan):
-        changes["memory_efficient"] = True
-    return seeded(name, data, recipe.seed, init=recipe.init, **changes)
+    return seeded(name, data, recipe.seed, init=recipe.init, memory_efficient=efficient, **changes)
 
 
 def with_dropout(name: str, recipe: Recipe) -> dict:
@@ -514,11 +507,6 @@ def with_dropout(name: str, recipe: Recipe) -> dict:
     if recipe.dropout and not isinstance(plan(name), DenseNetPlan):
         raise InputError(f"dropout is {recipe.dropout}; {name} takes none, it must be 0 but for dense nets.")
     return {"dropout": recipe.dropout} if recipe.dropout else {}
-
-
-def weights_in(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A net's weights, taken from a checkpoint's state."""
-    return {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
 
 
 def present_names(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -46,7 +46,7 @@ class _Block(Function):
         c_out = c_in + growth * len(layers)
         maps = torch.empty((n, c_out, h, w), dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
         mean, inverse = torch.empty((2, c_out), dtype=parameters[0].dtype, device=x.device)
-        read, active = torch.empty((2, maps.numel()), dtype=x.dtype, device=x.device)
+        read, active = torch.empty((2, _room(layers, maps)), dtype=x.dtype, device=x.device)
         maps[:, :c_in], mean[:c_in], inverse[:c_in] = x, *_measure(x, layers[0].H[0].eps)
 
         c, narrow = c_in, []
@@ -81,7 +81,7 @@ class _Block(Function):
         maps, mean, inverse, *narrow = ctx.saved_tensors
         n, c, h, w = maps.shape
         count = n * h * w
-        read, active = torch.empty((2, maps.numel()), dtype=maps.dtype, device=maps.device)
+        read, active = torch.empty((2, _room(ctx.layers, maps)), dtype=maps.dtype, device=maps.device)
         # By the maps, their statistics taken as given: of the block's output, and of every reader.
         given = torch.empty_like(maps).copy_(gradient)
         sum_g, sum_g_xhat = torch.zeros_like(mean), torch.zeros_like(mean)  # over batch and pixels
@@ -122,6 +122,12 @@ class _Block(Function):
             sum_g_xhat[:c] += norm.weight * g_scale
             parameter_gradients = [g_scale, g_shift, g_kernel, *inner, *parameter_gradients]
         return None, gradient_by(slice(0, c)), *parameter_gradients
+
+
+def _room(layers: nn.Sequential, maps: Tensor) -> int:
+    """Numbers in the most that is activated at once: all maps, or in a block of few layers the 4k of a bottleneck."""
+    n, c_out, h, w = maps.shape
+    return n * h * w * max(c_out, layers[0].H[-1].in_channels)
 
 
 def _per_channel(values: Tensor) -> Tensor:

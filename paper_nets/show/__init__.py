@@ -11,33 +11,3 @@ from paper_nets.show.reuse import connections
 from paper_nets.show.table import Table
 from paper_nets.show.verdicts import AllVerdicts, Verdict, Verdicts, all_verdicts
 from paper_nets.show.workshop import Workshop, in_words
-
-__all__ = [
-    "AllVerdicts",
-    "Live",
-    "Panel",
-    "Picture",
-    "Table",
-    "Verdict",
-    "Verdicts",
-    "Workshop",
-    "all_verdicts",
-    "bars",
-    "connections",
-    "dense_block",
-    "error_against_costs",
-    "error_against_depth",
-    "figure",
-    "gradient_by_layer",
-    "growth",
-    "in_words",
-    "learning_curves",
-    "lines",
-    "run_curves",
-    "samples",
-    "side_by_side",
-    "spread",
-    "staircase",
-    "transition",
-    "within_budget",
-]

@@ -171,5 +171,6 @@ def bars(table: pandas.DataFrame, columns: Sequence[str], title: str = "", log: 
     picture.suptitle(title, fontsize=11)
     values = table.set_index("net")[list(columns)].map("{:,.12g}".format)
     words = (f"{net} " + ", ".join(own) for net, *own in values.itertuples())
-    picture.alt = f"{title}. {', '.join(columns)}: {'; '.join(words)}".replace("_", " ").removeprefix(". ")
+    names = ", ".join(columns).replace("_", " ")
+    picture.alt = f"{title}. {names}: {'; '.join(words)}".removeprefix(". ")
     return picture

@@ -85,16 +85,16 @@ def lines(
         axes.set(xlim=limits.get(x), ylim=limits.get(column))
         tidy(axes, x_label or x, "", words)
     _legend(row[-1], title="mean of the seeds\non their range" if mean else None)
-    picture.alt = f"{title}. {alt or _in_words(table, x, list(columns), x_label or x, mark)}".removeprefix(". ")
+    picture.alt = f"{title}. {alt or _in_words(table, x, columns, x_label or x, mark)}".removeprefix(". ")
     picture.suptitle(title if mark is None else fill(picture.alt, 115), fontsize=11)
     return picture
 
 
-def _in_words(table: pandas.DataFrame, x: str, columns: list[str], x_label: str, mark: float | None) -> str:
+def _in_words(table: pandas.DataFrame, x: str, columns: Mapping[str, str], x_label: str, mark: float | None) -> str:
     """The means over the seeds: how each line goes, or where it stands at `mark`, or ends before."""
     words = []
     for label, own in table.groupby("label", sort=False):
-        means = own.groupby(x)[columns].mean()
+        means = own.groupby(x)[list(columns)].mean()
         if mark is not None:
             there = means[means.index <= mark]
             values = [f"{value:.3g}" for value in (there.iloc[-1] if len(there) else [])]
@@ -102,7 +102,7 @@ def _in_words(table: pandas.DataFrame, x: str, columns: list[str], x_label: str,
             values = [f"{c.iloc[0]:.3g} to {c.iloc[-1]:.3g}, at most {c.max():.3g}" for _, c in means.items()]
         words.append(f"{label} " + (", " if mark is not None else " and ").join(values))
     where = f"From {x_label} {table[x].min():g} to {table[x].max():g}" if mark is None else f"{x_label}: {mark:g}"
-    return f"{where}, {', '.join(map(str, columns))}: {'; '.join(words)}".replace("_", " ")
+    return f"{where}, {', '.join(columns.values())}: {'; '.join(words)}"
 
 
 def _legend(axes: Axes, **look) -> None:
