@@ -1,13 +1,14 @@
 """Images to train on: the embedded digits, CIFAR, or a folder of the reader's own pictures."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
 
 import numpy
+import pandas
 import torch
 from filelock import FileLock
 from PIL import Image, ImageOps
@@ -77,28 +78,25 @@ class Data:
     def subset(self, count: int) -> "Data":
         """These data with `count` of the training images, equally many of each class or one more, always the same.
 
-        Their name says so: "digits_200". Raises InputError for a number of images that there are not.
+        Their name says so: "digits_200".
+
+        Raises: InputError for a number of images that there are not.
         """
         images = len(self.train_images)
         if not (isinstance(count, int) and 2 <= count <= images):
             raise InputError(f"images is {count!r}; {self.name} has {images} to train on, so it must be 2 to {images}.")
         drawn = torch.randperm(images, generator=torch.Generator().manual_seed(0))
-        labels = self.train_labels[drawn].long()
-        # Each image's number within its class; first all the first ones, then the second ones, and so on.
-        turn = functional.one_hot(labels, len(self.classes)).cumsum(0).gather(1, labels.unsqueeze(1)).squeeze(1)
-        taken = drawn[turn.argsort(stable=True)[:count]].sort().values
-        return replace(
-            self,
-            name=f"{self.name}_{count}",
-            part=count,
-            train_images=self.train_images[taken],
-            train_labels=self.train_labels[taken],
-        )
+        labels = pandas.Series(self.train_labels[drawn].numpy())
+        # All that are the first of their class, then all the second ones, and so on.
+        turns = labels.groupby(labels).cumcount().to_numpy().argsort(kind="stable")
+        taken = drawn[turns[:count]].sort().values
+        x, y = self.train_images[taken], self.train_labels[taken]
+        return replace(self, name=f"{self.name}_{count}", part=count, train_images=x, train_labels=y)
 
     def hold_out(self, count: int, device: torch.device) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Training and validation images with their labels, `count` of them drawn for validation, always the same.
 
-        Raises InputError unless at least two images are left to train on.
+        Raises: InputError unless at least two images are left to train on.
         """
         images = len(self.train_images)
         if not 0 <= count <= images - 2:
@@ -160,11 +158,7 @@ def _cifar(name: str) -> Data:
             f"({(str(error).strip() or type(error).__name__).splitlines()[0].rstrip('.')}); "
             f"try again with a network, or give a folder of images."
         ) from error
-    parts = [
-        _in_order(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets))
-        for part in (train, test)
-    ]
-    return Data(name, tuple(train.classes), *parts[0], *parts[1])
+    return Data(name, tuple(train.classes), *_in_order(train.data, train.targets), *_in_order(test.data, test.targets))
 
 
 def _folder(path: Path, side: int) -> Data:
@@ -178,8 +172,8 @@ def _folder(path: Path, side: int) -> Data:
     if classes != tested:
         differ = ", ".join(sorted(set(classes) ^ set(tested)))
         raise InputError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
-    parts = [part for split in ("train", "test") for part in _in_order(*_read(path / split, classes, side))]
-    data = Data(path.resolve().name, classes, *parts)
+    train, test = (_read(path / split, classes, side) for split in ("train", "test"))
+    data = Data(path.resolve().name, classes, *train, *test)
     if data.name in DATA_SETS and not (data.name == "cifar10" and data.fingerprint == CIFAR10_FINGERPRINT):
         raise InputError(
             f"{path} is named as another data set is; rename it, so that its runs are not taken for those."
@@ -187,11 +181,14 @@ def _folder(path: Path, side: int) -> Data:
     return data
 
 
-def _in_order(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Sorted by label and content, so that a run gives the same bits wherever its images were read from."""
-    content = [image.tobytes() for image in images.numpy()]
-    order = torch.tensor(sorted(range(len(labels)), key=lambda i: (labels[i].item(), content[i])))
-    return images[order], labels[order]
+def _in_order(images: Sequence[numpy.ndarray], labels: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Images of (H, W, C) as (N, C, H, W), and labels, in the order of label and content.
+
+    So a run gives the same bits wherever its images were read from.
+    """
+    images = numpy.stack(images).transpose(0, 3, 1, 2)
+    order = sorted(range(len(labels)), key=lambda i: (labels[i], images[i].tobytes()))
+    return torch.from_numpy(images[order]).contiguous(), torch.tensor(labels)[order]
 
 
 def _classes(path: Path) -> tuple[str, ...]:
@@ -223,7 +220,7 @@ def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tens
             except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
                 raise InputError(f"{file} cannot be read as an image; remove or replace it.") from error
         labels += [label] * len(files)
-    return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
+    return _in_order(images, labels)
 
 
 def _in_colour(image: Image.Image) -> Image.Image:
