@@ -153,11 +153,11 @@ def _train(asked: argparse.Namespace) -> None:
         settings = record.settings_of(asked.net, data, recipe)
         folder = record.folder_of(asked.runs, settings)
         if parallel.first(lambda: record.is_finished(folder, settings)):
-            return _say(f"{folder} is finished already.")
-        net = build_for_training(asked.net, data, recipe, device, compiled)
-        check_image(net.plan, data.shape)
-        _watch(Training(net, data, recipe, device, compiled), folder, settings)
-    return None
+            _say(f"{folder} is finished already.")
+        else:
+            net = build_for_training(asked.net, data, recipe, device, compiled)
+            check_image(net.plan, data.shape)
+            _watch(Training(net, data, recipe, device, compiled), folder, settings)
 
 
 def _data(asked: argparse.Namespace) -> Data:

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from paper_nets.lab.data import crop_and_flip, load
-from paper_nets.lab.speed import _noise
+from paper_nets.lab.data import crop_and_flip, load, noise
 from paper_nets.lab.train import DIGITS, Training, seeded
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that PyTorch can use")
@@ -22,7 +21,7 @@ def steps(training: Training) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("name", ["plain8", "resnet8", "densenet40_k12"])
 def test_steps_are_those_of_the_cpu(name):
-    data = _noise(256)
+    data = noise(256)
     states = [
         steps(Training(seeded(name, data, 0), data, replace(DIGITS, schedule="step"), device))
         for device in ("cpu", "cuda")
@@ -34,7 +33,7 @@ def test_steps_are_those_of_the_cpu(name):
 
 @pytest.mark.parametrize("name", ["resnet8", "densenet40_k12"])
 def test_a_recorded_step_is_the_step_itself(name):
-    data = _noise(256)
+    data = noise(256)
     recorded, itself = (Training(seeded(name, data, 0), data, DIGITS, "cuda") for _ in range(2))
     itself._recorded = None
     assert set(steps(recorded)) >= set(steps(itself))

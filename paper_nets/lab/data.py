@@ -1,13 +1,14 @@
 """Images to train on: the embedded digits, CIFAR, or a folder of the reader's own pictures."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
 
 import numpy
+import pandas
 import torch
 from filelock import FileLock
 from PIL import Image, ImageOps
@@ -56,9 +57,8 @@ class Data:
         values, statistics = torch.arange(256, dtype=torch.float64), []
         for channel in self.train_images.transpose(0, 1):
             counts = channel.flatten().bincount(minlength=256)
-            mean = (counts * values).sum() / counts.sum()
-            variance = (counts * (values - mean).square()).sum() / (counts.sum() - 1)
-            statistics.append((mean, variance.sqrt().clamp(min=1)))  # a channel may never change
+            std = torch.cov(values, fweights=counts).sqrt().clamp(min=1)  # a channel may never change
+            statistics.append(((counts * values).sum() / counts.sum(), std))
         mean, std = torch.tensor(statistics, dtype=torch.float32).T
         return mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
 
@@ -78,28 +78,25 @@ class Data:
     def subset(self, count: int) -> "Data":
         """These data with `count` of the training images, equally many of each class or one more, always the same.
 
-        Their name says so: "digits_200". Raises InputError for a number of images that there are not.
+        Their name says so: "digits_200".
+
+        Raises: InputError for a number of images that there are not.
         """
         images = len(self.train_images)
         if not (isinstance(count, int) and 2 <= count <= images):
             raise InputError(f"images is {count!r}; {self.name} has {images} to train on, so it must be 2 to {images}.")
         drawn = torch.randperm(images, generator=torch.Generator().manual_seed(0))
-        labels = self.train_labels[drawn].long()
-        # Each image's number within its class; first all the first ones, then the second ones, and so on.
-        turn = functional.one_hot(labels, len(self.classes)).cumsum(0).gather(1, labels.unsqueeze(1)).squeeze(1)
-        taken = drawn[turn.argsort(stable=True)[:count]].sort().values
-        return replace(
-            self,
-            name=f"{self.name}_{count}",
-            part=count,
-            train_images=self.train_images[taken],
-            train_labels=self.train_labels[taken],
-        )
+        labels = pandas.Series(self.train_labels[drawn].numpy())
+        # All that are the first of their class, then all the second ones, and so on.
+        turns = labels.groupby(labels).cumcount().to_numpy().argsort(kind="stable")
+        taken = drawn[turns[:count]].sort().values
+        x, y = self.train_images[taken], self.train_labels[taken]
+        return replace(self, name=f"{self.name}_{count}", part=count, train_images=x, train_labels=y)
 
     def hold_out(self, count: int, device: torch.device) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Training and validation images with their labels, `count` of them drawn for validation, always the same.
 
-        Raises InputError unless at least two images are left to train on.
+        Raises: InputError unless at least two images are left to train on.
         """
         images = len(self.train_images)
         if not 0 <= count <= images - 2:
@@ -114,17 +111,26 @@ class Data:
 def load(name: str | Path, side: int = 32) -> Data:
     """`digits`, `cifar10`, `cifar100`, or a folder laid out as train/CLASS/… and test/CLASS/….
 
-    A folder's images are resized to `side` × `side` pixels. Raises InputError or FileNotFoundError for a folder
-    that cannot be trained on, ConnectionError when CIFAR is not there and cannot be downloaded.
+    A folder's images are resized to `side` × `side` pixels, in colour. CIFAR is downloaded on first use, beside what
+    PyTorch keeps for its user (TORCH_HOME names another place), unless it lies in the folder data.
+
+    Raises: InputError or FileNotFoundError for a folder that cannot be trained on, ConnectionError when CIFAR is not
+        there and cannot be downloaded.
     """
     if name == "digits":
-        return digits()
-    if name in CIFAR:
-        return cifar(name)
-    return folder(name, side)
+        return _digits()
+    return _cifar(name) if name in CIFAR else _folder(Path(name), side)
 
 
-def digits() -> Data:
+def noise(images: int) -> Data:
+    """Random pixels of CIFAR's size, in ten classes."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (images, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(10, (images,), generator=generator)
+    return Data("noise", tuple("0123456789"), pixels, labels, pixels, labels)
+
+
+def _digits() -> Data:
     """scikit-learn's handwritten digits, 8×8 in grey: 1,437 to train on and 360 to test on, always the same."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -136,12 +142,7 @@ def digits() -> Data:
     return Data("digits", tuple("0123456789"), images[train], labels[train], images[test], labels[test])
 
 
-def cifar(name: str) -> Data:
-    """CIFAR-10 or -100 through torchvision: 50,000 images to train on and 10,000 to test on.
-
-    Downloaded on first use, beside what PyTorch keeps for its user (TORCH_HOME names another place), unless it lies in
-    the folder data. Raises ConnectionError where it is not there and cannot be downloaded.
-    """
+def _cifar(name: str) -> Data:
     from torchvision import datasets
 
     made_by, root = getattr(datasets, name.upper()), Path("data")
@@ -157,33 +158,22 @@ def cifar(name: str) -> Data:
             f"({(str(error).strip() or type(error).__name__).splitlines()[0].rstrip('.')}); "
             f"try again with a network, or give a folder of images."
         ) from error
-    parts = [
-        _in_order(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets))
-        for part in (train, test)
-    ]
-    return Data(name, tuple(train.classes), *parts[0], *parts[1])
+    return Data(name, tuple(train.classes), *_in_order(train.data, train.targets), *_in_order(test.data, test.targets))
 
 
-def folder(path: str | Path, side: int = 32) -> Data:
-    """Pictures laid out as train/CLASS/… and test/CLASS/…, resized to `side` × `side` in colour.
-
-    Raises FileNotFoundError for no folder, InputError for one that is laid out otherwise or a picture that cannot be
-    read.
-    """
-    path = Path(path)
+def _folder(path: Path, side: int) -> Data:
     check_whole(side=side)
     if not path.is_dir():
         raise FileNotFoundError(
             f"There is no folder {path}; data is digits, cifar10, cifar100, or a folder with train/CLASS/… and "
             f"test/CLASS/…."
         )
-    classes = _classes(path / "train")
-    tested = _classes(path / "test")
+    classes, tested = _classes(path / "train"), _classes(path / "test")
     if classes != tested:
         differ = ", ".join(sorted(set(classes) ^ set(tested)))
         raise InputError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
-    parts = [part for split in ("train", "test") for part in _in_order(*_read(path / split, classes, side))]
-    data = Data(path.resolve().name, classes, *parts)
+    train, test = (_read(path / split, classes, side) for split in ("train", "test"))
+    data = Data(path.resolve().name, classes, *train, *test)
     if data.name in DATA_SETS and not (data.name == "cifar10" and data.fingerprint == CIFAR10_FINGERPRINT):
         raise InputError(
             f"{path} is named as another data set is; rename it, so that its runs are not taken for those."
@@ -191,11 +181,14 @@ def folder(path: str | Path, side: int = 32) -> Data:
     return data
 
 
-def _in_order(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Sorted by label and content, so that a run gives the same bits wherever its images were read from."""
-    content = [image.tobytes() for image in images.numpy()]
-    order = torch.tensor(sorted(range(len(labels)), key=lambda i: (labels[i].item(), content[i])))
-    return images[order], labels[order]
+def _in_order(images: Sequence[numpy.ndarray], labels: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Images of (H, W, C) as (N, C, H, W), and labels, in the order of label and content.
+
+    So a run gives the same bits wherever its images were read from.
+    """
+    images = numpy.stack(images).transpose(0, 3, 1, 2)
+    order = sorted(range(len(labels)), key=lambda i: (labels[i], images[i].tobytes()))
+    return torch.from_numpy(images[order]).contiguous(), torch.tensor(labels)[order]
 
 
 def _classes(path: Path) -> tuple[str, ...]:
@@ -227,7 +220,7 @@ def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tens
             except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
                 raise InputError(f"{file} cannot be read as an image; remove or replace it.") from error
         labels += [label] * len(files)
-    return torch.from_numpy(numpy.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
+    return _in_order(images, labels)
 
 
 def _in_colour(image: Image.Image) -> Image.Image:

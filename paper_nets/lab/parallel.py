@@ -59,10 +59,9 @@ def share(rows: Tensor) -> Tensor:
 
 def total(values: Tensor) -> Tensor:
     """The sum over all processes."""
-    if not _together():
-        return values
-    values = values.clone()
-    distributed.all_reduce(values)
+    if _together():
+        values = values.clone()
+        distributed.all_reduce(values)
     return values
 
 
@@ -70,12 +69,10 @@ def first(action: Callable[[], Any]) -> Any:
     """Let the first process act; every process gets its result, or raises the error that it raised."""
     if not _together():
         return action()
-    box = [None]
-    if is_first():
-        try:
-            box = [action()]
-        except (ValueError, OSError) as error:
-            box = [error]
+    try:
+        box = [action() if is_first() else None]
+    except (ValueError, OSError) as error:
+        box = [error]
     distributed.broadcast_object_list(box)
     if isinstance(box[0], Exception):
         box[0].shared = True
@@ -102,8 +99,6 @@ def synchronise(net: nn.Module) -> nn.Module:
 
     Raises: InputError then for a memory-efficient dense net, whose blocks take statistics of their own.
     """
-    if not _together():
-        return net
-    if any(getattr(module, "memory_efficient", False) for module in net.modules()):
+    if _together() and any(getattr(module, "memory_efficient", False) for module in net.modules()):
         raise InputError("A memory-efficient dense net trains in one process; build it without memory_efficient.")
-    return nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    return nn.SyncBatchNorm.convert_sync_batchnorm(net) if _together() else net

@@ -9,7 +9,7 @@ from timeit import timeit
 
 import torch
 
-from paper_nets.lab.data import Data
+from paper_nets.lab.data import Data, noise
 from paper_nets.lab.record import Run, find, folder_of, is_finished, make, settings_of, table
 from paper_nets.lab.train import (
     Progress,
@@ -116,10 +116,7 @@ def paper_schedule(net: str) -> dict[str, float]:
     batch = next(
         n for n in (128, 64, 32, 16, 8) if n <= min(recipe.batch, max(8, 3e8 / cost(net, **form).activation_bytes))
     )
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (400, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    some = pixels, torch.randint(10, (400,), generator=generator)
-    step, look = pace(net, Data("noise", tuple("0123456789"), *some, *some), replace(recipe, batch=batch))
+    step, look = pace(net, noise(400), replace(recipe, batch=batch))
     steps = recipe.steps(50_000)
     epochs = steps * recipe.batch / 50_000
     return {"iterations": steps, "epochs": epochs, "seconds": epochs * (50_000 / batch * step + 10_000 * look)}

@@ -2,24 +2,24 @@
 
 import ctypes
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import cycle
+from itertools import cycle, repeat
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
 import torch
-from torch import nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from paper_nets.lab.data import Data
+from paper_nets.lab.data import noise
 from paper_nets.lab.train import Recipe, Training, build_for_training, default_recipe, seeded
 
-RESET = Path("/proc/self/clear_refs")
+RESET, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 NETS = ("resnet20", "resnet56", "densenet40_k12", "densenet_bc100_k12")
 
 
@@ -43,41 +43,40 @@ class Speed:
     shares: dict[str, float]
 
     def __str__(self) -> str:
+        ours, plain, written = (
+            "" if memory is None else f"{memory:.2f} GB"
+            for memory in (self.our_memory, self.plain_memory, self.written_memory)
+        )
         words = (
             f"{self.net}, batch {self.batch}: {self.ours:.0f} images per second (plain {self.plain:.0f}), "
-            f"{self.ours / self.plain:.2f} times as fast"
+            f"{self.ours / self.plain:.2f} times as fast" + (f", {ours} (plain {plain})" if ours else "")
         )
-        if self.our_memory is not None:
-            words += f", {self.our_memory:.2f} GB (plain {self.plain_memory:.2f} GB)"
         if self.written is not None:
-            words += f"; as written, {self.written:.0f} images per second"
-            words += "" if self.written_memory is None else f", {self.written_memory:.2f} GB"
+            words += f"; as written, {self.written:.0f} images per second" + (f", {written}" if written else "")
         shares = ", ".join(f"{kind} {share:.0f} %" for kind, share in self.shares.items())
-        return words + (f"; {shares}" if shares else "")
+        return f"{words}; {shares}" if shares else words
 
 
 def speeds(nets: Sequence[str], recipe: dict, device: str, compiled: bool, seconds: float = 10) -> Iterator[Speed]:
     """Measure nets one after the other, each in a process of its own, on random images of CIFAR's size.
 
-    recipe: what to change in each net's own recipe. seconds: for each of the two or three loops. Raises InputError
-    for a name of no net.
+    Args:
+        recipe: what to change in each net's own recipe.
+        seconds: for each of the two or three loops.
+
+    Raises: InputError for a name of no net.
     """
-    chosen = [replace(default_recipe(name, "cifar10"), **recipe) for name in nets]
-    threads = torch.get_num_threads()
+    recipes = [replace(default_recipe(name, "cifar10"), **recipe) for name in nets]
+    same = map(repeat, (device, compiled, seconds, torch.get_num_threads()))
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        tasks = [
-            pool.submit(_measured, name, own, device, compiled, seconds, threads)
-            for name, own in zip(nets, chosen, strict=True)
-        ]
-        for task in tasks:
-            yield task.result()
+        yield from pool.map(_measured, nets, recipes, *same)
 
 
 def _measured(name: str, recipe: Recipe, device: str, compiled: bool, seconds: float, threads: int) -> Speed:
     torch.set_num_threads(threads)
     # One step of a small net loads all that training needs of PyTorch, which is not the measured net's memory.
     _loops("resnet8", replace(default_recipe("resnet8", "cifar10"), batch=2), device, compiled)["ours"]()
-    idle = _held(device)
+    idle = _memory(device)
     loops = _loops(name, recipe, device, compiled)
     memory = {kind: _peak(step, device, idle) for kind, step in loops.items()}
     turns = [{kind: _rate(step, seconds / 3) for kind, step in loops.items()} for _ in range(3)]
@@ -87,50 +86,39 @@ def _measured(name: str, recipe: Recipe, device: str, compiled: bool, seconds: f
 
 
 def _loops(name: str, recipe: Recipe, device: str, compiled: bool) -> dict[str, Callable[[], float]]:
-    data = _noise(4 * recipe.batch)
-    net = build_for_training(name, data, recipe, device, compiled)
-    loops = {"ours": _ours(net, data, recipe, device, compiled), "plain": _plain(name, data, recipe, device)}
-    if getattr(net.plan, "memory_efficient", False):
-        loops["written"] = _ours(seeded(name, data, recipe.seed), data, recipe, device, compiled)
-    return loops
+    """One step of each loop; they give the loss."""
+    data = noise(4 * recipe.batch)
+    batches = torch.arange(4 * recipe.batch).split(recipe.batch)
 
+    def ours(net: torch.nn.Module) -> Callable[[], float]:
+        training, turn = Training(net, data, recipe, device, compiled), cycle(batches)
+        return lambda: training.step(next(turn), recipe.learning_rate)[0].item()
 
-def _ours(net: nn.Module, data: Data, recipe: Recipe, device: str, compiled: bool) -> Callable[[], float]:
-    training = Training(net, data, recipe, device, compiled)
-    batches = torch.arange(len(data.train_labels)).split(recipe.batch)
-    turn = cycle(batches)
-    return lambda: training.step(next(turn), recipe.learning_rate)[0].item()
-
-
-def _plain(name: str, data: Data, recipe: Recipe, device: str) -> Callable[[], float]:
-    net = seeded(name, data, recipe.seed).to(device)
+    plain_net = seeded(name, data, recipe.seed).to(device)
     x, y = data.train_images[: recipe.batch].float().to(device) / 255, data.train_labels[: recipe.batch].to(device)
-    optimiser = torch.optim.SGD(net.parameters(), recipe.learning_rate, recipe.momentum)
+    optimiser = torch.optim.SGD(plain_net.parameters(), recipe.learning_rate, recipe.momentum)
 
-    def step() -> float:
-        loss = functional.cross_entropy(net(x), y)
+    def plain() -> float:
+        loss = functional.cross_entropy(plain_net(x), y)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         return loss.item()
 
-    return step
-
-
-def _noise(images: int) -> Data:
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (images, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    labels = torch.randint(10, (images,), generator=generator)
-    return Data("noise", tuple("0123456789"), pixels, labels, pixels[:10], labels[:10])
+    net = build_for_training(name, data, recipe, device, compiled)
+    loops = {"ours": ours(net), "plain": plain}
+    if getattr(net.plan, "memory_efficient", False):
+        loops["written"] = ours(seeded(name, data, recipe.seed))
+    return loops
 
 
 def _rate(step: Callable[[], float], seconds: float) -> float:
     """Steps per second."""
     start, steps = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
+    while (taken := time.perf_counter() - start) < seconds:
         step()
         steps += 1
-    return steps / (time.perf_counter() - start)
+    return steps / taken
 
 
 # Words in the names of PyTorch's operators, as aten::native_batch_norm, by kind of work. A name is taken apart at its
@@ -163,11 +151,13 @@ def _shares(step: Callable[[], float], device: str) -> dict[str, float]:
     return {kind: 100 * time / sum(spent.values()) for kind, time in spent.items()}
 
 
-def _held(device: str) -> int | None:
-    """Bytes of memory that are in use now; None where the system does not tell."""
+def _memory(device: str, most: bool = False) -> int | None:
+    """Bytes in use now, or at most since the last reset; None where the system does not tell, as Linux does."""
     if device == "cuda":
-        return torch.cuda.memory_allocated()
-    return _resident("VmRSS") if RESET.exists() else None
+        return torch.cuda.max_memory_allocated() if most else torch.cuda.memory_allocated()
+    if not RESET.exists():
+        return None
+    return 1024 * int(re.search(rf"{'VmHWM' if most else 'VmRSS'}:\s+(\d+)", STATUS.read_text())[1])
 
 
 def _peak(step: Callable[[], float], device: str, idle: int | None) -> float | None:
@@ -181,11 +171,4 @@ def _peak(step: Callable[[], float], device: str, idle: int | None) -> float | N
         RESET.write_text("5")  # forget the peak so far
     for _ in range(3):
         step()
-    peak = torch.cuda.max_memory_allocated() if device == "cuda" else _resident("VmHWM")
-    return (peak - idle) / 1e9
-
-
-def _resident(entry: str) -> int:
-    """Bytes of this process in memory, from Linux: now (VmRSS) or at most (VmHWM)."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(entry))
-    return int(line.split()[1]) * 1024
+    return (_memory(device, most=True) - idle) / 1e9

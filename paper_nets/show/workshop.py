@@ -4,6 +4,7 @@ import html
 import threading
 import traceback
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import ipywidgets
@@ -31,7 +32,7 @@ class Workshop(ipywidgets.VBox):
     """
 
     def __init__(self, root: str | Path = "runs"):
-        self.root, self._worker, self._stop, self._data = Path(root), None, threading.Event(), {}
+        self.root, self._worker, self._stop, self._read = Path(root), None, threading.Event(), lru_cache(1)(load)
         wide = {"style": {"description_width": "initial"}}
         names = list(catalog().query("dataset == 'CIFAR'").index)
         self.nets = SelectMultiple(options=names, value=["plain20", "resnet20"], rows=9, description="nets", **wide)
@@ -95,11 +96,7 @@ class Workshop(ipywidgets.VBox):
     def _load(self) -> Data:
         """The images that are asked for; a folder is read each time, since its pictures may be others now."""
         name = self.source.value
-        if name not in DATA_SETS:
-            return load(name, self.side.value)
-        if name not in self._data:
-            self._data = {name: load(name)}
-        return self._data[name]
+        return self._read(name) if name in DATA_SETS else load(name, self.side.value)
 
     def _watch(self, *_) -> None:
         if self._stop.is_set():
@@ -115,7 +112,6 @@ class Workshop(ipywidgets.VBox):
         self._tell_time(series)
         self.bar.value, self.bar.layout.visibility = 0, "visible"
         ends = paper_ends(series.data.name)
-
         self._watch()
         for now in series.make(self._watch):
             self.bar.value = now.done
@@ -135,6 +131,6 @@ class Workshop(ipywidgets.VBox):
 def in_words(seconds: float) -> str:
     """A time as one says it: "1 second", "3 minutes", "1.5 hours", "12 days"."""
     for unit, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.2g} {unit}" if seconds < 10 * length else f"{seconds / length:.0f} {unit}"
+        if (time := seconds / length) >= 1.5:
+            return f"{time:.2g} {unit}" if time < 10 else f"{time:.0f} {unit}"
     return f"{round(seconds)} seconds" if seconds >= 1.5 else "1 second"
