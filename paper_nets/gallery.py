@@ -59,9 +59,7 @@ def figures() -> list[Figure]:
     """The figures that stand in the notebooks, by name. Raises InputError where there are no notebooks."""
     books = {path: json.loads(path.read_text(encoding="utf-8"))["cells"] for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
     if not books:
-        raise InputError(
-            "The figures stand in the notebooks, which are not here; run this in a clone of the repository."
-        )
+        raise InputError("The figures stand in the notebooks, which are not here; take a clone of the repository.")
     found = []
     for path, cells in books.items():
         tables = {cell["id"]: _table(cell) for cell in cells}
@@ -74,9 +72,7 @@ def figures() -> list[Figure]:
                 caption = f"{markdown2html(text)}<p>From notebook {path.stem}.</p>"
                 shown = image(cell, path.parent) or _table(cell)
                 if not shown:
-                    raise InputError(
-                        f"Cell {cell['id']} of {path.name} shows no figure; run the notebook, and save it."
-                    )
+                    raise InputError(f"Cell {cell['id']} of {path.name} shows no figure; run and save the notebook.")
                 found.append(Figure(**about, picture=shown, caption=caption, numbers=numbers))
     return sorted(found, key=lambda figure: figure.name)
 

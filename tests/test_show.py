@@ -94,6 +94,18 @@ def test_lines_tell_labels_apart_and_end_where_a_net_ends():
     assert "a 50; b 98" in picture.alt and list(axes.get_xticks()) == [0, 1]
 
 
+@pytest.mark.parametrize("values", [[1.0, 0.95, 1.05], [0.5, 3.0, 15.0]])
+def test_level_lines_fill_the_picture_and_can_be_read(values):
+    table = pandas.DataFrame({"net": "plain20", "seed": 0, "layer": [1, 2, 3], "response": values})
+    (axes,) = show.lines(table, "layer", {"response": "r"}, log=["response"], decades=0.2).axes
+    low, high = axes.get_ylim()
+    assert high / low < 2 * max(values) / min(values)
+    ticks = [
+        label.get_text() for at, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True) if low < at < high
+    ]
+    assert len(ticks) >= 3 and all(float(tick) for tick in ticks)
+
+
 def test_the_band_of_mean_lines_holds_all_seeds():
     picture = show.learning_curves(runs_of("plain8", seeds=(0, 1, 5)), 3, mean=True)
     (line,) = picture.axes[0].lines

@@ -24,9 +24,8 @@ def _families(axes: Axes, table: pandas.DataFrame, currency: str, **look) -> Non
     for label, own in table.sort_values(currency).groupby(table.net.map(_line), sort=False):
         kind = family(own.net.iloc[0])
         style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, **look}
-        axes.plot(
-            own[currency] / CURRENCIES[currency][1], own.error, "-" if label == kind else "--", label=label, **style
-        )
+        line = "-" if label == kind else "--"
+        axes.plot(own[currency] / CURRENCIES[currency][1], own.error, line, label=label, **style)
 
 
 def _line(net: str) -> str:

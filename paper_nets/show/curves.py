@@ -8,7 +8,7 @@ from textwrap import fill
 
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from paper_nets.nets import plan
 from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
@@ -50,6 +50,9 @@ def lines(
         alt: the picture in words; by default where each line begins, ends, and has its greatest value, or how things
             stand at `mark`.
     """
+    if mean:
+        import seaborn  # here, since it takes most of a second to import
+
     limits, table = limits or {}, table if "label" in table else table.assign(label=table.net)
     pale = [] if beside is None else [beside.assign(label=beside.net, pale=True)]
     rows = pandas.concat([table.assign(pale=False), *pale])
@@ -65,8 +68,6 @@ def lines(
             look |= {"label": None if label in named else label, "alpha": 0.3 if run.pale.any() else 0.85}
             named.add(label)
             if mean:
-                import seaborn  # here, since it takes most of a second to import
-
                 seaborn.lineplot(run, x=x, y=column, errorbar=("pi", 100), ax=axes, legend=False, **look)
             else:
                 axes.plot(run[x], run[column], **look)
@@ -81,7 +82,11 @@ def lines(
             plain_log(axes.yaxis)
             low, high = axes.get_ylim()
             room = max(1, (10**decades * low / high) ** 0.5)
-            axes.set_ylim(low / room, high * room)
+            low, high = limits.get(column, (low / room, high * room))
+            axes.set_ylim(low, high)
+            if high < 100 * low:  # too few powers of ten to read values by
+                axes.yaxis.set_major_locator(MaxNLocator(5) if high < 5 * low else LogLocator(subs=(1, 2, 5)))
+                axes.yaxis.set_major_formatter("{x:g}")
         axes.set(xlim=limits.get(x), ylim=limits.get(column))
         tidy(axes, x_label or x, "", words)
     _legend(row[-1], title="mean of the seeds\non their range" if mean else None)
