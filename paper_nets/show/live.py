@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from IPython.display import HTML, display
 
-from paper_nets.show.panel import image
-from paper_nets.show.picture import Picture
+from paper_nets.show.picture import Picture, image
 
 APART = 0.5  # seconds between two pictures
 

@@ -1,244 +1,310 @@
-"""One panel that puts sliders around any figure function."""
+"""One panel that puts controls around any figure function, and answers from the page."""
 
 import asyncio
-import base64
 import contextlib
+import ctypes
 import gc
-import html
+import gzip
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from itertools import chain, repeat, zip_longest
+import traceback
+from collections.abc import Callable, Mapping
+from itertools import product, zip_longest
+from pathlib import Path
 
-import ipywidgets
+import anywidget
+import traitlets
+from ipywidgets import Box, Button, Dropdown, ToggleButton, VBox, Widget
 
 from paper_nets.nets import InputError
-from paper_nets.show.picture import DRAWING, Picture
+from paper_nets.show.controls import KINDS, evenly, label, options, place, places, read, rounded, value
+from paper_nets.show.picture import DRAWING, as_page, as_still
 
-# Seconds until the likeliest move is drawn ahead: earlier, it would slow the picture on its way to the page. What takes
-# twice as long as this is begun at once, or the next key press would wait for it.
-SOON = 0.06
-REST = 0.4  # seconds without a key press until more than the likeliest move is drawn ahead, lest a press wait for it
-PACE = 0.1  # seconds between those, for a press that comes nevertheless
+PAGES = Path(__file__).parents[1] / "pages"
 OWN = "your own"
+PAUSE = 0.01  # seconds between two pictures drawn ahead, in which the kernel hears what the reader asks for
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
-MOST = 200  # pictures kept, some 10 MB, so that the way back is at once
+MOST = 200  # pictures kept, here and in the page: some 10 MB
+AHEAD = 150  # of them drawn ahead for one move
+SILENT = {"words": "", "trace": ""}
 
 
-def image(picture: Picture) -> str:
-    """The picture as one HTML element with its size and its words; decoded before it is shown, so nothing flickers."""
-    width, height = picture.size
-    data = base64.b64encode(picture.svg()).decode()
-    alt = html.escape(picture.alt, quote=True)
-    size = f'width="{width}" height="{height}" style="max-width: 100%; height: auto"'
-    return f'<img alt="{alt}" {size} decoding="sync" src="data:image/svg+xml;base64,{data}">'
+class Stopped(Exception):
+    """The reader has pressed Stop."""
 
 
-def neighbours(control: ipywidgets.Widget, before=None) -> list:
-    """The values that the next move of a control may ask for, the likeliest first: the move from the value `before`
-    to its own once more, that move taken back, a step either way."""
-    if isinstance(control.value, bool):
-        return [not control.value]
-    if hasattr(control, "options"):
-        # Pairs of a label and a value, or values alone.
-        values = [option[1] if isinstance(option, tuple) else option for option in control.options]
-        at, low, high, step = control.index, 0, len(values) - 1, 1
-        move = at - values.index(before) if before in values else step
-    else:
-        values, at, low, high, step = None, control.value, control.min, control.max, control.step
-        move = at - before if before is not None else step
-    # Rounded, since the browser's 0.3 is 0.1 + 0.2 here; a leap ends where the slider does.
-    places = dict.fromkeys(round(min(max(at + by, low), high), 9) for by in (move, -move, step, -step))
-    return [place if values is None else values[place] for place in places if place != at]
+def words_for(error: BaseException, draw: Callable) -> dict:
+    """What a reader is told of an error: a sentence; but for wrong input also its line, and the traceback to unfold."""
+    if isinstance(error, InputError):
+        return {"words": str(error)}
+    code = getattr(draw, "__code__", None)
+    own = [at for at in traceback.extract_tb(error.__traceback__) if code and at.filename == code.co_filename]
+    where = f" (line {own[-1].lineno}: {own[-1].line})" if own else ""
+    words = str(error) if isinstance(error, ValueError | ArithmeticError) else f"{type(error).__name__}: {error}{where}"
+    return {"words": words, "trace": "".join(traceback.format_exception(error))}
 
 
-def choices(control: ipywidgets.Widget, most: int) -> dict[str, object]:
-    """The values of a control by what a reader sees of them, at most so many, evenly, its own among them."""
-    if isinstance(control.value, bool):
-        return {"off": False, "on": True}
-    if hasattr(control, "options"):
-        pairs = [option if isinstance(option, tuple) else (str(option), option) for option in control.options]
-    else:
-        count = round((control.max - control.min) / control.step) + 1
-        values = [round(control.min + i * control.step, 9) for i in range(count)]
-        pairs = [(f"{value:g}", value) for value in values]
-    own = next(i for i, (_, value) in enumerate(pairs) if value == control.value)
-    apart = -(-len(pairs) // most)
-    return dict(pairs[own % apart :: apart])
+class Frames(anywidget.AnyWidget):
+    """The picture under the controls, and the pictures of other values that the page keeps: pages/panel.js."""
+
+    _esm, _css = PAGES / "panel.js", PAGES / "panel.css"
+    setup = traitlets.Dict().tag(sync=True)
+    frames = traitlets.List().tag(sync=True)
 
 
-class Panel(ipywidgets.VBox):
-    """Controls above the picture that `draw(**values)` makes of their values, redrawn in place as they move.
+class Panel(VBox):
+    """Controls above the picture that `draw(**values)` makes of their values. To put a slider around your own figure:
 
-    `draw` is a figure function, or a generator of pictures for work that takes seconds: then a button named by
-    `button` starts it, and each picture replaces the one before. What `draw` refuses with a ValueError is said
-    under the controls, and the last good picture stays.
+        def wave(k):
+            return pandas.Series(numpy.sin(k * numpy.linspace(0, 6, 200))).plot().figure
+        show.Panel(wave, k=IntSlider(value=2, min=1, max=9))
+
+    `draw` returns a Picture, a matplotlib figure (seaborn's too), a pandas frame, or what else shows itself as HTML.
+    For work that takes seconds it yields them, alone or with the share that is done (0 to 1): then a button named
+    `button` starts it beside the kernel's other work, each picture replaces the one before, and Stop ends it.
+    What `draw` raises is told under the controls, and the last good picture stays, marked as old.
 
     presets: values for all controls, by the name that a menu shows.
+    play: the name of a control that the page can step through by itself, as epochs.
 
-    Once a control has moved, the panel draws ahead what the next key press may ask for, so that it answers at once.
+    The page keeps the pictures by the controls' values, and shows what it has without asking. The kernel draws ahead
+    what the next moves may ask for; texts and ranges, whose values cannot be counted, it draws when asked. Raises
+    InputError for a control of another kind.
     """
 
     def __init__(
         self,
-        draw: Callable[..., Picture | Iterator[Picture]],
+        draw: Callable,
         button: str = "",
         presets: Mapping[str, Mapping] | None = None,
-        **controls: ipywidgets.Widget,
+        play: str = "",
+        **controls: Widget,
     ):
-        self._draw, self._controls = draw, controls
-        self._kept, self._timer, self._held = {}, None, False
-        self.picture = ipywidgets.HTML()
-        self.message = ipywidgets.HTML(layout={"min_height": "1.6em"})
+        self.draw, self._controls, self._training = draw, controls, bool(button)
+        self._kept, self._timer, self._worker = {}, None, None
         for name, control in controls.items():
+            if not isinstance(control, KINDS):
+                kind = type(control).__name__
+                raise InputError(f"{name} is a {kind}; a panel takes sliders, number boxes, texts, menus and switches.")
             control.description = control.description or name.replace("_", " ")
             control.style.description_width = "initial"
-            if isinstance(control, ipywidgets.ToggleButton):
+            if isinstance(control, ToggleButton):
                 control.layout.width = "auto"
             elif hasattr(control, "readout"):  # a slider: as long whatever its name is
                 control.layout.width = f"{230 + 7 * len(control.description)}px"
             if not button:
-                control.observe(self._moved, names="value")
-        row = list(controls.values())
-        self.presets = {tuple(values[name] for name in controls): name for name, values in (presets or {}).items()}
-        self.preset = ipywidgets.Dropdown(options=[OWN, *self.presets.values()], description="preset")
+                control.observe(self._moved, names=read(control))
+        if play and play not in controls:
+            raise InputError(f"play is {play!r}; it must be one of the controls: {', '.join(controls)}.")
+        row, here = list(controls.values()), self._places()
+        settings = [tuple(self._place(name, values[name]) for name in controls) for values in (presets or {}).values()]
+        self.preset = Dropdown(options=[OWN, *(presets or {})], description="preset")
         self.preset.style.description_width = "initial"
-        self.preset.observe(self._take, names="value")
-        if presets:
-            row.insert(0, self.preset)
-            self.preset.value = self.presets.get(self._values(), OWN)
-        self.button = ipywidgets.Button(description=button, button_style="primary") if button else None
-        if self.button:
-            self.button.on_click(self._run)
-            row.append(self.button)
-        box = ipywidgets.Box(row, layout={"flex_flow": "row wrap", "grid_gap": "0 1.5em"})
-        super().__init__([box, self.message, self.picture])
-        if not button:
-            self._show(*self._keep(self._values())[:2])
+        self.preset.index = 1 + settings.index(here) if here in settings else 0
+        self.picture = Frames(
+            setup={
+                "controls": [f"anywidget:{control.model_id}" for control in row],
+                "preset": f"anywidget:{self.preset.model_id}",
+                "training": self._training,
+                "function": getattr(draw, "__name__", "draw").replace("<lambda>", "draw"),
+                "names": list(controls),
+                "reads": [read(control) for control in row],
+                "options": [[repr(v) for _, v in options(c)] if hasattr(c, "options") else None for c in row],
+                "start": here,
+                "presets": settings,
+                "play": list(controls).index(play) if play else -1,
+                "steps": places(controls[play]) if play else [],
+            },
+            frames=[] if button else [self._keep(here)],
+        )
+        self.picture.on_msg(self._hear)
+        row = [self.preset, *row] if presets else row
+        if button:
+            self.button, self.stop = Button(description=button, button_style="primary"), Button(description="Stop")
+            self.stop.disabled = True
+            self.button.on_click(self._begin)
+            self.stop.on_click(self._stop)
+            row = [*row, self.button, self.stop]
+        super().__init__([Box(row, layout={"flex_flow": "row wrap", "grid_gap": "0 1.5em"}), self.picture])
 
-    def _values(self) -> tuple:
-        # Rounded as `neighbours` are, or what was drawn ahead for 0.3 is not found under 0.30000000000000004.
-        values = (control.value for control in self._controls.values())
-        return tuple(round(value, 9) if isinstance(value, float) else value for value in values)
+    def _place(self, name: str, wanted):
+        """The place of a control for a value."""
+        control = self._controls[name]
+        return [v for _, v in options(control)].index(wanted) if read(control) == "index" else rounded(wanted)
 
-    def _drawn(self, values: tuple) -> tuple[str, str, float]:
-        """The picture of these values, or what is wrong with them, and the seconds it took."""
-        start, picture, words = time.perf_counter(), "", ""
+    def _places(self) -> tuple:
+        return tuple(map(place, self._controls.values()))
+
+    def _values(self, at: tuple) -> dict:
+        return {name: value(control, p) for (name, control), p in zip(self._controls.items(), at, strict=True)}
+
+    def _draw(self, at: tuple) -> tuple[dict, bytes]:
+        """The picture of these places, or what is wrong with them."""
+        start, packed = time.perf_counter(), b""
         # A picture leaves many cycles. Collected at once they are young; a few at a time they grow old, and with them
         # Python walks through all of torch, half a second long.
         gc.disable()
         try:
             with DRAWING:
-                picture = image(self._draw(**dict(zip(self._controls, values, strict=True))))
-        except (ValueError, ArithmeticError) as error:
-            words = str(error)
+                frame, packed = as_page(self.draw(**self._values(at)))
+        except Exception as error:
+            frame = words_for(error, self.draw)
         finally:
             gc.enable()
-        return picture, words, time.perf_counter() - start
+        self._seconds = time.perf_counter() - start
+        return {**SILENT, **frame, "places": at}, packed
 
-    def _show(self, picture: str, words: str) -> None:
-        self.picture.value = picture or self.picture.value
-        self._say(words)
+    def _keep(self, at: tuple) -> tuple[dict, bytes]:
+        """Draw, and keep in place of the oldest."""
+        while len(self._kept) >= MOST:
+            del self._kept[next(iter(self._kept))]
+        self._kept[at] = self._draw(at)
+        return self._kept[at]
 
-    def _say(self, words: str) -> None:
-        self.message.value = f'<span role="status">{html.escape(words)}</span>'
+    def _send(self, at: tuple) -> None:
+        frame, packed = self._kept.get(at) or self._keep(at)
+        self.picture.send({"frame": frame}, [packed])
 
-    def _run(self, _) -> None:
-        said, self.button.disabled = "", True
-        self._say("Working …")
-        try:
-            for picture in self._draw(**dict(zip(self._controls, self._values(), strict=True))):
-                self.picture.value = image(picture)
-        except (ValueError, ArithmeticError) as error:
-            said = str(error)
-        finally:
-            self._say(said)
-            self.button.disabled = False
-
-    def _take(self, change) -> None:
-        """Set all controls to a preset's values, and redraw once."""
-        values = next((values for values, name in self.presets.items() if name == change.new), self._values())
-        if values == self._values():
-            return
-        with contextlib.ExitStack() as later:  # the page hears of the picture first, then of each control
-            self._held = True
-            for control, value in zip(self._controls.values(), values, strict=True):
-                later.enter_context(control.hold_sync())
-                control.value = value
-            self._held = False
-            self._moved(change)
+    def _hear(self, _, message: dict, buffers) -> None:
+        """What the page says: it wants a picture, the reader's hand is near, or the panel has gone from the page."""
+        self._rest()
+        if "want" in message:
+            self._send(rounded(message["want"]))
+        if "near" in message and not self._training:
+            for at in list(self._kept):
+                self._send(at)
+            self._draw_ahead(self._near(0))
 
     def _moved(self, change) -> None:
-        if self._held:
-            return
+        self._rest()
+        self._draw_ahead(self._near(list(self._controls.values()).index(change.owner)))
+
+    def _rest(self) -> None:
         if self._timer:
             self._timer.cancel()
-        values = self._values()
-        self.preset.value = self.presets.get(values, OWN)
-        picture, words, seconds = self._kept.get(values) or self._keep(values)
-        self._show(picture, words)
-        ahead = dict.fromkeys(self._near(change))
-        pauses = chain([SOON if seconds < 2 * SOON else 0, REST], repeat(PACE))
-        self._draw_ahead([other for other in ahead if other not in self._kept], seconds, pauses)
 
-    def _keep(self, values: tuple) -> tuple[str, str, float]:
-        """Draw the picture of these values, and keep it in place of the oldest."""
-        if len(self._kept) >= MOST:
-            del self._kept[next(iter(self._kept))]
-        self._kept[values] = self._drawn(values)
-        return self._kept[values]
+    def _near(self, moved: int) -> list[tuple]:
+        """The settings that the next moves may ask for: all of the control that moved, the nearest first, then a step
+        of each other control, the presets, and the rest of the range of the first."""
+        here = self._places()
 
-    def _near(self, change) -> list[tuple]:
-        """The settings that the next move may ask for: those of the control, or menu of presets, that moved, then the
-        presets, then a move of each other control."""
-        values, presets, own, others = self._values(), list(self.presets), [], []
-        if change.owner is self.preset:
-            after = presets.index(values) + 1
-            presets = presets[after:] + presets[:after]  # the first one comes after the last again
-        for i, control in enumerate(self._controls.values()):
-            moved = control is change.owner
-            near = neighbours(control, change.old if moved else None)
-            (own if moved else others).append([(*values[:i], value, *values[i + 1 :]) for value in near])
-        in_turn = [setting for turn in zip_longest(*others) for setting in turn if setting is not None]
-        return [*chain(*own), *presets, *in_turn]
+        def along(i: int, count: int | None = None) -> list[tuple]:
+            control = list(self._controls.values())[i]
+            whole = places(control)
+            at = whole.index(here[i]) if here[i] in whole else 0
+            by_distance = sorted(range(len(whole)), key=lambda j: abs(j - at))[1:]
+            return [(*here[:i], whole[j], *here[i + 1 :]) for j in by_distance[:count]]
 
-    def _draw_ahead(self, settings: list[tuple], seconds: float, pauses: Iterator[float]) -> None:
-        """Draw one setting after another while the kernel is idle, as long as the last one took few seconds."""
+        others = [along(i, 2) for i in range(len(here)) if i != moved]
+        in_turn = [at for turn in zip_longest(*others) for at in turn if at is not None]
+        own = along(moved) if here else []
+        return [*own[:4], *in_turn, *map(tuple, self.picture.setup["presets"]), *own[4:]][:AHEAD]
+
+    def _draw_ahead(self, settings: list[tuple]) -> None:
+        """Draw one setting after another while the kernel is idle, as long as each takes little time."""
+        settings = [at for at in settings if at not in self._kept]
 
         def draw_one():
-            self._draw_ahead(settings[1:], self._keep(settings[0])[-1], pauses)
+            self._send(settings[0])
+            if self._seconds < SLOW:
+                self._draw_ahead(settings[1:])
 
-        if settings and seconds < SLOW:
+        if settings:
             with contextlib.suppress(RuntimeError):  # no event loop: no kernel, and nobody to press a key
-                self._timer = asyncio.get_running_loop().call_later(next(pauses), draw_one)
+                self._timer = asyncio.get_running_loop().call_later(PAUSE, draw_one)
 
-    def frames(self, most: int = 24) -> dict:
-        """The pictures for a page that has no kernel: of its first slider, and of one more control.
+    def close(self) -> None:
+        self._rest()
+        super().close()
 
-        The second is its first menu or switch, else its second slider, with a fifth as many values; the others stay as
-        they are. Returns names, values (what a reader sees of them), at (where the controls stand), and pictures (HTML
-        or what is wrong, a list for each value of the first). Raises InputError for a panel that trains.
+    def _begin(self, _) -> None:
+        self.button.disabled, self.stop.disabled = True, False
+        self._worker = threading.Thread(target=self._work, args=[self._values(self._places())], daemon=True)
+        self._worker.start()
+
+    def _stop(self, _) -> None:
+        # Raised in the thread at its next instruction: a step of training later, whatever function it is in.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._worker.ident), ctypes.py_object(Stopped))
+
+    def wait(self) -> None:
+        """Until what the button has begun is done."""
+        if self._worker:
+            self._worker.join()
+
+    def _work(self, values: dict) -> None:
+        start, end = time.perf_counter(), dict(SILENT)
+        self.picture.send({"progress": {"busy": True, "done": None, "text": "Working …"}})
+        try:
+            for drawn in self.draw(**values):
+                drawn, done = drawn if isinstance(drawn, tuple) else (drawn, None)
+                with DRAWING:
+                    frame, packed = as_page(drawn)
+                left = f"about {(time.perf_counter() - start) * (1 - done) / done:.0f} s left" if done else "Working …"
+                self.picture.send({"progress": {"busy": True, "done": done, "text": left}})
+                self.picture.send({"frame": {**end, **frame}}, [packed])
+        except Stopped:
+            end["words"] = "Stopped."
+        except Exception as error:
+            end |= words_for(error, self.draw)
+        finally:
+            self.picture.send({"progress": {"busy": False, "done": 1, "text": ""}})
+            if end["words"]:
+                self.picture.send({"frame": end}, [b""])
+            self.button.disabled, self.stop.disabled = False, True
+
+    def still(self, most: int = 24) -> dict:
+        """What a page without a kernel keeps: the pictures of the first slider, and of one more control.
+
+        The second is the first menu or switch, else the second slider, with a fifth as many values; the others stay as
+        they are. Returns the traits of `Frames` for it, `shown` (name, labels, at of each control) and `left_out`.
+        Raises InputError for a panel that trains.
         """
-        if self.button:
+        if self._training:
             raise InputError("This panel trains when its button is pressed; it has no frames to draw ahead.")
-        names = sorted(self._controls, key=lambda name: not hasattr(self._controls[name], "readout"))
-        others = sorted(names[1:], key=lambda name: hasattr(self._controls[name], "readout"))
-        names = [names[0], *others[:1]]
-        chosen = [choices(self._controls[name], count) for name, count in zip(names, (most, most // 5), strict=False)]
-        values, pictures = dict(zip(self._controls, self._values(), strict=True)), []
-        for first in chosen[0].values():
-            rest = chosen[1].values() if len(names) > 1 else [None]
-            settings = [{**values, names[0]: first, **dict(zip(names[1:], [other], strict=False))} for other in rest]
-            drawn = [self._drawn(tuple(setting.values())) for setting in settings]
-            pictures.append([picture or html.escape(words) for picture, words, _ in drawn])
+        controls, here = list(self._controls.values()), self._places()
+        order = sorted(range(len(controls)), key=lambda i: not hasattr(controls[i], "readout"))
+        order = [order[0], *sorted(order[1:], key=lambda i: hasattr(controls[i], "readout"))[:1]]
+        chosen = [
+            evenly(places(controls[i]), here[i], count) for i, count in zip(order, (most, most // 5), strict=False)
+        ]
+        frames = []
+        for numbers in product(*(range(len(some)) for some in chosen)):
+            at = list(here)
+            for i, some, number in zip(order, chosen, numbers, strict=True):
+                at[i] = some[number]
+            frame, packed = self._draw(tuple(at))
+            frames.append([{**frame, "places": numbers}, gzip.decompress(packed).decode() if packed else ""])
+        start = [some.index(here[i]) for i, some in zip(order, chosen, strict=True)]
+        shown = [
+            {"name": controls[i].description, "labels": [label(controls[i], p) for p in some], "at": at}
+            for i, some, at in zip(order, chosen, start, strict=True)
+        ]
+        left_out = [preset.description for preset in [self.preset] if self.picture.setup["presets"]]
+        left_out += [control.description for i, control in enumerate(controls) if i not in order]
+        play = order.index(self.picture.setup["play"]) if self.picture.setup["play"] in order else -1
+        setup = {
+            "controls": [*range(len(order))],
+            "start": start,
+            "reads": ["value"] * len(order),
+            "presets": [],
+            "names": [],
+            "training": False,
+        }
+        setup |= {"play": play, "steps": list(range(len(chosen[play])))}
+        left_out = ", ".join(left_out)
         return {
-            "names": [self._controls[name].description for name in names],
-            "values": [list(choice) for choice in chosen],
-            "at": [list(c.values()).index(values[name]) for name, c in zip(names, chosen, strict=True)],
-            "pictures": pictures,
+            "shown": shown,
+            "left_out": left_out,
+            "frames": frames,
+            "setup": setup,
         }
 
     def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
+        bundle, metadata = super()._repr_mimebundle_(**kwargs), {}
+        if not self._training:
+            with contextlib.suppress(Exception), DRAWING:  # what is wrong is told in the panel
+                still, metadata = as_still(self.draw(**self._values(self._places())))
+                bundle |= still
         names = ", ".join(control.description for control in self._controls.values())
         bundle["text/plain"] = f"Run this cell to move the controls: {names}."
-        return bundle
+        return bundle, metadata

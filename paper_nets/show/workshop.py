@@ -16,7 +16,7 @@ from paper_nets.lab.series import Series
 from paper_nets.lab.train import in_a_sentence, is_expected
 from paper_nets.nets import catalog
 from paper_nets.show.curves import run_curves
-from paper_nets.show.panel import image
+from paper_nets.show.picture import image
 from paper_nets.show.table import Table
 
 

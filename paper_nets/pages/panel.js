@@ -1,0 +1,225 @@
+// The picture of a panel. What the kernel draws ahead is kept here by the values of the controls, so that the page
+// answers a move itself; what is not here yet is asked for. A page without a kernel runs the same: `still`, at the end.
+const MOST = 200; // pictures kept, some 10 MB
+
+// Nine digits, since 0.1 + 0.2 here is what the slider calls 0.3.
+const keyOf = places => JSON.stringify(places, (_, at) => (typeof at === "number" ? +at.toPrecision(9) : at));
+
+const unpacked = bytes =>
+  typeof bytes === "string" ? bytes : new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+
+const element = (name, properties = {}, ...children) => {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+};
+
+function save(url, name) {
+  element("a", { href: url, download: name }).click();
+}
+
+async function render({ model, el, host, signal }) {
+  const { reads, start, steps, names, options, training, ...setup } = model.get("setup");
+  const controls = await Promise.all(setup.controls.map(control => host.getModel(control)));
+  const preset = setup.presets.length ? await host.getModel(setup.preset) : null;
+  const places = () => controls.map((control, i) => control.get(reads[i]));
+
+  const progress = element("progress", { max: 1, hidden: true });
+  const doing = element("span", { className: "paper-nets-doing" });
+  const status = element("div", { role: "status", className: "paper-nets-words" });
+  const trace = element("pre");
+  const details = element("details", { hidden: true }, element("summary", { textContent: "Where it happened" }), trace);
+  const figure = element("div", { className: "paper-nets-picture wide" });
+  const aloud = element("div", { className: "paper-nets-aloud", ariaLive: "polite" });
+  const tools = element("div", { className: "paper-nets-tools" });
+  el.classList.add("paper-nets-panel");
+  el.append(progress, doing, status, figure, details, tools, aloud);
+
+  const kept = new Map();
+  let turn = 0; // counts moves; a picture is never put in the place of one that was asked for later
+  let shown = 0, asked = null, saying = 0, current = null;
+
+  async function keep(sent, packed) {
+    const frame = { ...sent, key: keyOf(sent.places ?? []) };
+    const text = sent.kind && (await unpacked(packed));
+    if (frame.kind === "svg") frame.url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+    else frame.html = text;
+    if (!sent.places) return frame;
+    const old = kept.get(frame.key) ?? (kept.size < MOST ? null : kept.values().next().value);
+    if (old) {
+      kept.delete(old.key);
+      if (old.url && old !== current) URL.revokeObjectURL(old.url);
+    }
+    kept.set(frame.key, frame);
+    return frame;
+  }
+
+  async function show(frame, mine) {
+    if (frame.kind) {
+      let content = element("div", { innerHTML: frame.html ?? "", className: "jp-RenderedHTMLCommon" });
+      if (frame.url) {
+        content = element("img", { alt: frame.alt, width: frame.size[0], height: frame.size[1], src: frame.url });
+        await content.decode().catch(() => {});
+      }
+      if (mine < shown) return;
+      const before = current;
+      current = frame;
+      figure.replaceChildren(content);
+      if (before?.url && kept.get(before.key) !== before) URL.revokeObjectURL(before.url);
+      requestAnimationFrame(() => {
+        figure.style.minHeight = `${Math.max(parseFloat(figure.style.minHeight) || 0, content.offsetHeight)}px`;
+      });
+      clearTimeout(saying);
+      saying = setTimeout(() => (aloud.textContent = frame.alt ?? ""), 1000);
+    }
+    if (mine < shown) return;
+    shown = mine;
+    figure.classList.toggle("paper-nets-old", !frame.kind && current !== null);
+    if (status.textContent !== frame.words) status.textContent = frame.words;
+    details.hidden = !frame.trace;
+    trace.textContent = frame.trace;
+  }
+
+  function ask() {
+    asked = { key: keyOf(places()), turn };
+    figure.ariaBusy = "true";
+    model.send({ want: places() });
+  }
+
+  function moved() {
+    turn += 1;
+    if (preset) {
+      const found = setup.presets.findIndex(values => keyOf(values) === keyOf(places())) + 1;
+      if (preset.get("index") !== found) set(preset, "index", found);
+    }
+    const frame = kept.get(keyOf(places()));
+    if (frame) {
+      figure.ariaBusy = "false";
+      show(frame, turn);
+    } else if (!asked) ask(); // one question at a time; the answer brings the next
+  }
+
+  let setting = false;
+  function set(control, name, value) {
+    control.set(name, value);
+    control.save_changes();
+  }
+  function setAll(values) {
+    setting = true;
+    controls.forEach((control, i) => keyOf([control.get(reads[i])]) === keyOf([values[i]]) || set(control, reads[i], values[i]));
+    setting = false;
+    moved();
+  }
+
+  if (!training) controls.forEach((control, i) => control.on(`change:${reads[i]}`, () => setting || moved()));
+  preset?.on("change:index", () => {
+    const chosen = setup.presets[preset.get("index") - 1];
+    if (chosen && keyOf(chosen) !== keyOf(places())) setAll(chosen);
+  });
+
+  async function hear(message, buffers) {
+    if (message.progress) {
+      const { done, text, busy } = message.progress;
+      progress.hidden = doing.hidden = !busy;
+      done == null ? progress.removeAttribute("value") : (progress.value = done);
+      doing.textContent = text;
+    }
+    if (!message.frame) return;
+    const answer = asked;
+    const frame = await keep(message.frame, buffers[0]);
+    if (!message.frame.places) return show(frame, (turn += 1)); // work under way: the newest is what counts
+    if (answer && answer.key === frame.key) {
+      asked = null;
+      const here = frame.key === keyOf(places());
+      figure.ariaBusy = String(!here);
+      await show(frame, here ? turn : answer.turn);
+      if (!here) moved();
+    } else if (frame.key === keyOf(places()) && frame.key !== current?.key && !answer) show(frame, turn);
+  }
+  let heard = Promise.resolve(); // one message after the other
+  model.on("msg:custom", (message, buffers) => (heard = heard.then(() => hear(message, buffers))));
+
+  // The reader's hand is near: now is the time to draw ahead.
+  const box = el.closest(".widget-vbox") ?? el;
+  for (const sign of ["pointerenter", "focusin"])
+    box.addEventListener(sign, () => model.send({ near: true }), { once: true, signal });
+  signal.addEventListener("abort", () => {
+    model.send({ away: true });
+    for (const frame of kept.values()) if (frame.url) URL.revokeObjectURL(frame.url);
+  });
+
+  const tool = (text, title, onclick, className = "") =>
+    tools.append(element("button", { type: "button", textContent: text, title, ariaLabel: title, onclick, className }));
+  const player = controls[setup.play], playerReads = reads[setup.play];
+  if (player) {
+    let playing = 0;
+    const stop = () => (playing = clearInterval(playing));
+    const step = () => {
+      if (figure.ariaBusy === "true") return; // the next when this one is here
+      const at = steps.findIndex(place => keyOf([place]) === keyOf([player.get(playerReads)]));
+      if (at === steps.length - 1) stop();
+      else set(player, playerReads, steps[at + 1]);
+    };
+    signal.addEventListener("abort", stop);
+    tool("▶ play", "Play, or pause: step through all values", () => {
+      if (playing) return stop();
+      if (keyOf([player.get(playerReads)]) === keyOf(steps.slice(-1))) set(player, playerReads, steps[0]);
+      playing = setInterval(step, 400);
+    });
+  }
+  if (controls.length) tool("reset", "Set all controls as they were at first", () => setAll(start));
+  if (!training && names.length)
+    tool("copy call", "Copy the Python call that draws this picture", event => {
+      const literal = (place, i) => {
+        const labels = options[i];
+        if (labels) return Array.isArray(place) ? `(${place.map(at => labels[at]).join(", ")},)` : labels[place] ?? "None";
+        if (Array.isArray(place)) return `(${place.join(", ")})`;
+        return typeof place === "boolean" ? (place ? "True" : "False") : JSON.stringify(place);
+      };
+      const values = places().map((place, i) => `${names[i]}=${literal(place, i)}`);
+      const call = `${setup.function}(${values.join(", ")})`;
+      const button = event.target;
+      navigator.clipboard.writeText(call).then(
+        () => (button.textContent = "copied"),
+        () => (status.textContent = call) // a page that may not write to the clipboard
+      );
+      setTimeout(() => (button.textContent = "copy call"), 1500);
+    });
+  const picture = () => figure.querySelector("img");
+  tool("SVG", "Download this picture as SVG", () => save(picture().src, "picture.svg"), "paper-nets-save");
+  const png = () => {
+    const canvas = element("canvas", { width: 2 * picture().width, height: 2 * picture().height });
+    canvas.getContext("2d").drawImage(picture(), 0, 0, canvas.width, canvas.height);
+    save(canvas.toDataURL("image/png"), "picture.png");
+  };
+  tool("PNG", "Download this picture as PNG", png, "paper-nets-save");
+
+  for (const [sent, packed] of model.get("frames")) await keep(sent, packed);
+  const first = kept.get(keyOf(start));
+  if (first) await show(first, turn);
+  if (!training && !kept.has(keyOf(places()))) moved();
+}
+
+// A page that has no kernel: its controls are ranges over the values that were drawn.
+export async function still(el) {
+  const data = JSON.parse(await unpacked(Uint8Array.from(atob(el.querySelector("script").textContent), c => c.charCodeAt(0))));
+  el.replaceChildren();
+  const controls = data.shown.map(({ name, labels, at }) => {
+    const input = element("input", { type: "range", min: 0, max: labels.length - 1, value: at });
+    const output = element("output");
+    const tell = () => input.setAttribute("aria-valuetext", (output.textContent = labels[input.value]));
+    tell();
+    el.append(element("label", {}, `${name} `, input, output));
+    return {
+      get: () => +input.value,
+      set: (_, value) => ((input.value = value), tell(), input.dispatchEvent(new Event("input"))),
+      save_changes: () => {},
+      on: (_, act) => input.addEventListener("input", () => (tell(), act())),
+    };
+  });
+  if (data.left_out) el.append(element("p", { className: "note", textContent: `Also in the notebook: ${data.left_out}.` }));
+  const model = { get: name => data[name], on: () => {}, send: () => {} };
+  await render({ model, el, host: { getModel: i => controls[i] }, signal: new AbortController().signal });
+}
+
+export default { render };
