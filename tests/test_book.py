@@ -47,7 +47,7 @@ IN_VIEW = "e => { const {left, right} = e.getBoundingClientRect(); return left >
 MOVE_ALL = """async () => {
     const waited = [];
     for (const input of document.querySelectorAll('.frames input')) {
-        const picture = input.closest('.frames').querySelector('.picture');
+        const picture = input.closest('.frames').querySelector('.paper-nets-picture');
         const start = input.value;
         for (const value of [start === input.max ? input.min : input.max, start])
             waited.push(await new Promise(resolve => {
@@ -93,7 +93,7 @@ def test_sliders_answer_without_a_kernel(page):
         """box => new Promise(resolve => {
             let pressed;
             new MutationObserver(() => requestAnimationFrame(() => resolve(performance.now() - pressed)))
-                .observe(box.querySelector('.picture'), {childList: true});
+                .observe(box.querySelector('.paper-nets-picture'), {childList: true});
             const input = box.querySelector('input');
             input.value -= 1; pressed = performance.now(); input.dispatchEvent(new Event('input'));
         })""",

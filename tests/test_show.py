@@ -1,12 +1,9 @@
 """The figures show the data that they are given, carry their words, and a panel redraws them."""
 
-import asyncio
-import gc
 import io
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from dataclasses import replace
 
@@ -14,7 +11,6 @@ import nbformat
 import pandas
 import pytest
 import torch
-from ipywidgets import Dropdown, FloatSlider, IntSlider, ToggleButton
 from matplotlib.collections import QuadMesh
 from PIL import Image
 from torchvision import models
@@ -23,7 +19,6 @@ from paper_nets import build, cost, plan, published, show
 from paper_nets.lab import load
 from paper_nets.lab.trace import Layer, Trace, trace
 from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, ResNetPlan
-from paper_nets.show.panel import neighbours
 from paper_nets.show.picture import family
 
 
@@ -202,189 +197,6 @@ def test_the_package_does_not_wait_for_seaborn_and_seaborn_warns_nobody():
         show.connections({"weight": table}, limits=(0, 2)).png()
         show.connections({"weight": table.assign(value=[0.1, 1])}, log=["weight"]).png()
         show.learning_curves(runs_of("plain8", seeds=(0, 1)), 3, mean=True).png()
-
-
-def test_a_panel_redraws_says_what_is_wrong_and_goes_on():
-    @show.figure
-    def draw(size):
-        if size > 5:
-            raise ValueError("size is 6; it must be at most 5.")
-        picture = show.Picture(100 * size, 100)
-        picture.alt = f'a "{size}" <b>'
-        return picture
-
-    panel = show.Panel(draw, size=IntSlider(value=2, min=1, max=9))
-    assert 'alt="a &quot;2&quot; &lt;b&gt;" width="200" height="100"' in panel.picture.value
-    panel.children[0].children[0].value = 6
-    assert "at most 5." in panel.message.value and 'width="200"' in panel.picture.value
-    panel.children[0].children[0].value = 3
-    assert 'width="300"' in panel.picture.value and "at most" not in panel.message.value
-    assert panel._repr_mimebundle_()["text/plain"] == "Run this cell to move the controls: size."
-
-
-def test_a_panel_draws_the_next_presets_ahead():
-    drawn = []
-
-    def draw(size):
-        drawn.append(size)
-        return show.Picture(100, 100)
-
-    async def choose():
-        presets = {str(size): {"size": size} for size in (1, 2, 8, 9)}
-        panel = show.Panel(draw, presets=presets, size=IntSlider(value=2, min=1, max=9))
-        panel.preset.value = "8"
-        await asyncio.sleep(1.5)
-        # The presets after it, the first one after the last; 2 is there already. Then a step of the slider.
-        assert drawn == [2, 8, 9, 1, 7]
-
-    asyncio.run(choose())
-
-
-def test_a_panel_finds_what_it_drew_ahead_though_the_browser_counts_in_binary():
-    drawn = []
-
-    def draw(share):
-        drawn.append(share)
-        return show.Picture(100, 100)
-
-    async def press():
-        share = FloatSlider(value=0.1, min=0, max=1, step=0.1)
-        panel = show.Panel(draw, share=share)
-        share.value = 0.2
-        await asyncio.sleep(0.3)
-        assert drawn == [0.1, 0.2, 0.3]
-        share.value = 0.1 + 0.2  # 0.30000000000000004
-        assert drawn == [0.1, 0.2, 0.3] and panel.picture.value
-
-    asyncio.run(press())
-
-
-def test_a_panel_draws_ahead_what_the_next_press_asks_for():
-    calls = []
-
-    def draw(size, net, slow):
-        calls.append((size, net, slow))
-        time.sleep(0.6 * slow)
-        if size > 3:
-            raise ValueError("size is 4; it must be at most 3.")
-        picture = show.Picture(100, 100)
-        picture.alt = f"{size} {net}"
-        return picture
-
-    async def press():
-        size = FloatSlider(value=1, min=1, max=4, step=0.5)
-        net = Dropdown(options=[("Plain", "plain"), ("Dense", "dense"), ("Other", "other")])
-        panel = show.Panel(draw, size=size, net=net, slow=ToggleButton(value=False))
-        await asyncio.sleep(0.1)
-        assert len(calls) == 1  # nothing before the first move
-        size.value = 2.5
-        await asyncio.sleep(2.6)
-        # The same move once more, a step on, a step back, then the other controls; where it was is still there.
-        assert calls[1:] == [
-            (2.5, "plain", False),
-            (4, "plain", False),
-            (3, "plain", False),
-            (2, "plain", False),
-            (2.5, "dense", False),
-            (2.5, "plain", True),
-        ]
-        size.value = 3
-        assert len(calls) == 7 and 'alt="3' in panel.picture.value
-        await asyncio.sleep(1)
-        assert calls[7] == (3.5, "plain", False)
-        drawn = len(calls)
-        size.value = 3.5
-        assert len(calls) == drawn and 'alt="3' in panel.picture.value and "at most 3" in panel.message.value
-        size.value = 2
-        await asyncio.sleep(1)
-        panel.children[0].children[2].value = True
-        drawn = len(calls)
-        await asyncio.sleep(0.3)
-        assert "at most 3" not in panel.message.value
-        size.value = 1  # slow: the press is answered, and nothing is drawn ahead
-        assert len(calls) == drawn + 1
-        await asyncio.sleep(0.1)
-        assert len(calls) == drawn + 1
-
-    asyncio.run(press())
-
-
-def test_a_leap_ends_where_the_slider_does():
-    assert neighbours(IntSlider(value=8, min=1, max=10), before=3) == [10, 3, 9, 7]
-    assert neighbours(IntSlider(value=10, min=1, max=10), before=8) == [8, 9]
-
-
-def test_drawing_leaves_no_old_garbage():
-    """What grows old makes Python walk through all of torch, half a second in which no press is answered."""
-    panel = show.Panel(show.dense_block, layers=IntSlider(value=2, min=1, max=9))
-    gc.collect()
-    collections = gc.get_stats()[1]["collections"]
-    for layers in (3, 4, 5) * 10:
-        panel._drawn((layers,))
-    assert gc.isenabled() and gc.get_stats()[1]["collections"] - collections < 3
-
-
-def test_a_preset_sets_all_controls_and_draws_once():
-    calls = []
-
-    def draw(a, b):
-        calls.append((a, b))
-        return show.Picture(100, 100)
-
-    a, b = IntSlider(value=1, min=0, max=9), IntSlider(value=2, min=0, max=9)
-    panel = show.Panel(draw, presets={"low": {"a": 1, "b": 2}, "high": {"b": 8, "a": 9}}, a=a, b=b)
-    assert panel.preset.value == "low"
-    panel.preset.value = "high"
-    assert (a.value, b.value) == (9, 8) and calls == [(1, 2), (9, 8)]
-    b.value = 7
-    assert panel.preset.value == "your own" and calls[-1] == (9, 7)
-    b.value = 8
-    assert panel.preset.value == "high" and len(calls) == 3  # its picture was still there
-
-
-def test_a_panel_with_a_button_waits_for_it():
-    def grow(steps):
-        for i in range(steps):
-            picture = show.Picture(100, 100)
-            picture.alt = f"step {i}"
-            yield picture
-
-    panel = show.Panel(grow, button="Go", steps=IntSlider(value=3))
-    assert panel.picture.value == ""
-    panel.button.click()
-    assert "step 2" in panel.picture.value and not panel.button.disabled
-
-
-def test_a_panel_that_was_interrupted_can_be_used_again():
-    def grow():
-        yield show.Picture(100, 100)
-        raise KeyboardInterrupt
-
-    panel = show.Panel(grow, button="Go")
-    with pytest.raises(KeyboardInterrupt):
-        panel.button.click()
-    assert "Working" not in panel.message.value and not panel.button.disabled
-
-
-def test_frames_are_the_pictures_of_two_controls():
-    def draw(size, net, on):
-        if size > 8:
-            raise ValueError("size is 9; it must be < 9.")
-        picture = show.Picture(100, 100)
-        picture.alt = f"{size} {net} {on}"
-        return picture
-
-    net = Dropdown(options=[("Plain", "plain"), ("Dense", "dense")])
-    panel = show.Panel(draw, net=net, size=IntSlider(value=4, min=1, max=9), on=ToggleButton(value=True))
-    frames = panel.frames(most=5)
-    assert frames["names"] == ["size", "net"] and frames["at"] == [1, 0]
-    assert frames["values"] == [["2", "4", "6", "8"], ["Plain"]]  # the slider's own value among them
-    frames = panel.frames(most=10)
-    assert frames["values"] == [[str(i) for i in range(1, 10)], ["Plain", "Dense"]]
-    assert 'alt="3 dense True"' in frames["pictures"][2][1]
-    assert frames["pictures"][8] == ["size is 9; it must be &lt; 9."] * 2
-    with pytest.raises(ValueError, match="trains when its button is pressed"):
-        show.Panel(draw, button="Go", size=IntSlider()).frames()
 
 
 def test_figures_drawn_from_many_threads_are_the_same(runs):

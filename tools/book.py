@@ -20,6 +20,7 @@ from pygments.formatters import HtmlFormatter
 
 from paper_nets import gallery
 from paper_nets.gallery import REACH, WIDE
+from paper_nets.show.panel import PAGES
 from tools.execute import execute
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -27,18 +28,18 @@ FRAMES = "application/x-paper-nets-frames+json"
 ASK = f"""from IPython.display import display
 
 panel = list(Out.values())[-1]  # not _, which a notebook may use
-display({{"{FRAMES}": None if getattr(panel, "button", True) else {{  # the workshop has several buttons
-    **panel.frames(), "controls": [control.description for control in panel.children[0].children]
-}}, "text/plain": ""}}, raw=True)"""
+frames = None if getattr(panel, "training", True) else panel.still()  # the workshop is no panel
+display({{"{FRAMES}": frames, "text/plain": ""}}, raw=True)"""
 NOTE = (
     "This page needs no kernel, and its sliders work. To answer a question, to train, or to change a number, open the "
     "notebook itself: in its repository, <code>make lab</code>."
 )
 TRAINS = '<p class="note">This panel trains nets: open the notebook to use it.</p>'
 
-STYLE, SCRIPT, SEARCH = (
-    (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("book.css", "book.js", "search.js")
-)
+STYLE, SEARCH = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("book.css", "search.js"))
+STYLE += (PAGES / "panel.css").read_text(encoding="utf-8")
+SCRIPT = (PAGES / "panel.js").read_text(encoding="utf-8")
+SCRIPT += 'for (const panel of document.querySelectorAll(".frames")) still(panel).then(reach);'
 
 
 def ask_for_frames(book: nbformat.NotebookNode) -> None:
@@ -52,30 +53,9 @@ def ask_for_frames(book: nbformat.NotebookNode) -> None:
 
 
 def sliders(frames: dict) -> str:
-    """A panel's frames as HTML: a range for each control, the picture, and the other pictures as data."""
-    rows = []
-    for name, values, at in zip(frames["names"], frames["values"], frames["at"], strict=True):
-        rows.append(
-            f'<label>{html.escape(name)} <input type="range" min="0" max="{len(values) - 1}" value="{at}" '
-            f'aria-valuetext="{html.escape(values[at])}"><output>{html.escape(values[at])}</output></label>'
-        )
-    others = html.escape(", ".join(name for name in frames["controls"] if name not in frames["names"]))
-    note = f'<p class="note">Also in the notebook: {others}.</p>' if others else ""
-    at = [*frames["at"], 0]
-    picture = frames["pictures"][at[0]][at[1]]
-    pictures = [[parts(one) for one in row] for row in frames["pictures"]]
-    # Packed, since the pictures of one panel are much alike: a tenth of the size.
-    data = base64.b64encode(gzip.compress(json.dumps({"values": frames["values"], "pictures": pictures}).encode()))
-    return (
-        f'<div class="frames">{"".join(rows)}{note}<div class="picture wide">{picture}</div>'
-        f'<script type="text/plain">{data.decode()}</script></div>'
-    )
-
-
-def parts(picture: str) -> list[str]:
-    """An image element before its SVG, the SVG, and the rest; words that stand for a picture are all before."""
-    found = re.fullmatch(r'(<img .*src="data:image/svg\+xml);base64,(.*)(">)', picture)
-    return [found[1] + ",", base64.b64decode(found[2]).decode(), found[3]] if found else [picture, "", ""]
+    """A panel's pictures as data, from which the page makes the panel. Packed, since they are much alike: a tenth."""
+    data = base64.b64encode(gzip.compress(json.dumps(frames).encode(), mtime=0))
+    return f'<div class="frames"><script type="text/plain">{data.decode()}</script></div>'
 
 
 def for_the_page(book: nbformat.NotebookNode) -> None:
@@ -153,7 +133,7 @@ def page(body: str, name: str, names: list[str]) -> str:
 <body><nav aria-label="notebooks">{links}</nav>
 <p class="note">{NOTE}</p>
 <main>{body}</main>
-<script>{REACH}{SCRIPT}</script></body>
+<script>{REACH}</script><script type="module">{SCRIPT}</script></body>
 </html>
 """
 

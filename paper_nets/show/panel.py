@@ -80,7 +80,7 @@ class Panel(VBox):
         play: str = "",
         **controls: Widget,
     ):
-        self.draw, self._controls, self._training = draw, controls, bool(button)
+        self.draw, self._controls, self.training = draw, controls, bool(button)
         self._kept, self._timer, self._worker = {}, None, None
         for name, control in controls.items():
             if not isinstance(control, KINDS):
@@ -105,7 +105,7 @@ class Panel(VBox):
             setup={
                 "controls": [f"anywidget:{control.model_id}" for control in row],
                 "preset": f"anywidget:{self.preset.model_id}",
-                "training": self._training,
+                "training": self.training,
                 "function": getattr(draw, "__name__", "draw").replace("<lambda>", "draw"),
                 "names": list(controls),
                 "reads": [read(control) for control in row],
@@ -170,7 +170,7 @@ class Panel(VBox):
         self._rest()
         if "want" in message:
             self._send(rounded(message["want"]))
-        if "near" in message and not self._training:
+        if "near" in message and not self.training:
             for at in list(self._kept):
                 self._send(at)
             self._draw_ahead(self._near(0))
@@ -259,7 +259,7 @@ class Panel(VBox):
         they are. Returns the traits of `Frames` for it, `shown` (name, labels, at of each control) and `left_out`.
         Raises InputError for a panel that trains.
         """
-        if self._training:
+        if self.training:
             raise InputError("This panel trains when its button is pressed; it has no frames to draw ahead.")
         controls, here = list(self._controls.values()), self._places()
         order = sorted(range(len(controls)), key=lambda i: not hasattr(controls[i], "readout"))
@@ -301,7 +301,7 @@ class Panel(VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         bundle, metadata = super()._repr_mimebundle_(**kwargs), {}
-        if not self._training:
+        if not self.training:
             with contextlib.suppress(Exception), DRAWING:  # what is wrong is told in the panel
                 still, metadata = as_still(self.draw(**self._values(self._places())))
                 bundle |= still
