@@ -417,7 +417,7 @@ def test_verdicts_are_read_from_data_whatever_is_in_their_words(tmp_path):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## C2: x"), cell])
     nbformat.validate(book)
     nbformat.write(book, tmp_path / "01-a.ipynb")
-    (found,) = show.all_verdicts(tmp_path)
+    (found,) = show.Verdicts.read(tmp_path)
     assert (found.claim, found.measured, found.verdict) == (verdict.claim, verdict.measured, verdict.verdict)
     assert found.link == f"01-a.ipynb#cell-id={book.cells[0].id}"
 
@@ -631,11 +631,11 @@ def test_errors_are_drawn_against_each_currency(priced):
 
 
 def test_the_best_nets_within_a_budget(priced):
-    told = show.within_budget(priced, "parameters", 21e6, "error").alt
+    told = show.error_against_costs(priced, ["parameters"], "error", budget=21e6).alt
     assert "residual: resnet34, 26 %" in told and "dense: densenet169, 23 %" in told and "best: densenet169" in told
-    told = show.within_budget(priced, "activation_bytes", 100e6, "error").alt
+    told = show.error_against_costs(priced, ["activation_bytes"], "error", budget=100e6).alt
     assert "residual: resnet50, 24 %" in told and "dense: none fits" in told and "best: resnet50" in told
-    assert "best" not in show.within_budget(priced, "parameters", 1e6, "error").alt
+    assert "best" not in show.error_against_costs(priced, ["parameters"], "error", budget=1e6).alt
 
 
 def test_connections_stand_in_their_places():
