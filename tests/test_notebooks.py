@@ -12,7 +12,7 @@ import nbformat
 import pandas
 import pytest
 
-from paper_nets.show import all_verdicts
+from paper_nets.show import Verdicts
 from tests.test_browser import RAN
 from tools.execute import README, WIDGET, execute, with_verdicts
 from tools.execute import main as write
@@ -74,7 +74,7 @@ def test_there_are_notebooks():
 
 
 def test_every_claim_has_a_verdict_and_a_place_where_it_was_measured():
-    found = all_verdicts(FOLDER)
+    found = Verdicts.read(FOLDER)
     assert {verdict.claim_id for verdict in found} == {f"C{i}" for i in range(1, 25)}
     for verdict in found:
         book = nbformat.read(FOLDER / verdict.notebook, as_version=4)
@@ -86,7 +86,7 @@ def test_every_claim_has_a_verdict_and_a_place_where_it_was_measured():
 
 def test_notebook_00_shows_the_verdicts_of_the_others(offline):
     """As it is committed, and as it runs."""
-    wanted = all_verdicts(FOLDER)._repr_markdown_()
+    wanted = Verdicts.read(FOLDER)._repr_mimebundle_()[0]["text/markdown"]
     for book in (nbformat.read(OVERVIEW, as_version=4), execute(OVERVIEW)):
         verdicts, measured = code_cells(book)
         assert verdicts.outputs[-1].data["text/markdown"] == wanted
@@ -103,14 +103,14 @@ def test_the_readme_has_the_verdicts_of_the_notebooks():
 
 def test_what_shows_no_verdicts_is_named(tmp_path):
     with pytest.raises(ValueError, match="There are no notebooks with verdicts"):
-        all_verdicts(tmp_path)
+        Verdicts.read(tmp_path)
     shutil.copy(NOTEBOOKS[1], tmp_path)
     book = nbformat.read(NOTEBOOKS[0], as_version=4)
     code_cells(book)[-1].outputs = []
     nbformat.write(book, tmp_path / "01-mine.ipynb")
-    found = all_verdicts(tmp_path)
+    found = Verdicts.read(tmp_path)
     assert found.unfinished == ("01-mine.ipynb",) and {v.notebook for v in found} == {NOTEBOOKS[1].name}
-    assert "\n01-mine.ipynb shows no verdicts now; run it" in found._repr_markdown_()
+    assert "\n01-mine.ipynb shows no verdicts now; run it" in found._repr_mimebundle_()[0]["text/markdown"]
     with pytest.raises(ValueError, match="01-mine.ipynb shows no verdicts; run it"):
         with_verdicts(README.read_text(encoding="utf-8"), tmp_path)
 

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from torch import nn
 
 from paper_nets import build
-from paper_nets.lab import block_inputs, calibrated, layer_responses, relu_zeros
+from paper_nets.lab import block_inputs, calibrated, layer_responses
 from tests.small import small, some_images
 
 
@@ -39,20 +38,6 @@ def test_block_inputs_lead_from_block_to_block(images):
     net.eval()
     assert torch.equal(found[0][2], net.stem(images))
     assert torch.equal(found[1][2], found[0][1](found[0][2]))
-
-
-def test_zeros_are_counted_by_output_and_by_unit():
-    net = nn.Sequential(nn.Linear(1, 3, bias=False), nn.ReLU())
-    with torch.no_grad():
-        net[0].weight.copy_(torch.tensor([[1.0], [-1.0], [0.0]]))
-    measured = relu_zeros(net, torch.tensor([[1.0], [2.0], [3.0], [-1.0]]))
-    # the first unit is zero for one of four inputs, the second for three, the third for all: dead
-    assert measured.to_dict("records") == [{"relu": 1, "zero": pytest.approx(8 / 12), "dead": pytest.approx(1 / 3)}]
-
-
-def test_zeros_are_told_for_every_relu(images):
-    measured = relu_zeros(small(), images)
-    assert list(measured.relu) == list(range(1, 8)) and measured.zero.between(0.1, 0.9).all()
 
 
 def test_a_calibrated_net_has_the_statistics_of_the_images(images):

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from paper_nets import build
-from paper_nets.lab import block_inputs, connections, cut, direct_gradients, error_of, load
+from paper_nets.lab import block_inputs, connections, cut, direct_gradients, load
 from paper_nets.lab.train import error_and_loss
 from tests.small import some_images
 
@@ -45,7 +45,7 @@ def test_effects_are_those_of_the_cut_nets():
     assert len(effects) == 16 and effects.weight.equals(connections(net).weight)
     for row in effects.iloc[[0, 7, 15]].itertuples():
         (error, loss), left = error_and_loss(net, data), cut(net, row.block, row.source, row.target)
-        assert row.error_added == pytest.approx(error_of(left, data) - error)
+        assert row.error_added == pytest.approx(error_and_loss(left, data)[0] - error)
         with torch.no_grad():
             logits = left.eval()(data.normalise(data.test_images))
         assert row.loss_added == pytest.approx(

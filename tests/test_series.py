@@ -9,6 +9,7 @@ from paper_nets import show
 from paper_nets.__main__ import main
 from paper_nets.lab import Data, Recipe, Series, learn_identity, load, paper_schedule
 from paper_nets.lab.series import pace
+from paper_nets.show.workshop import in_words
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +156,7 @@ def test_the_workshop_tells_trains_stops_and_goes_on(tmp_path):
 
 def test_times_are_told_as_one_says_them():
     words = ["1 second", "89 seconds", "1.6 minutes", "13 minutes", "1.5 hours", "11 hours", "23 days"]
-    assert list(map(show.in_words, (0.2, 89, 95, 800, 5500, 40_000, 2e6))) == words
+    assert list(map(in_words, (0.2, 89, 95, 800, 5500, 40_000, 2e6))) == words
 
 
 def test_a_papers_schedule_is_told_in_steps_and_seconds():

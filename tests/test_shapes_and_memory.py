@@ -1,12 +1,13 @@
 """What counts cannot see: the shape that leaves each stage, and what a training step keeps in memory."""
 
+import pandas
 import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 from torchvision import models
 
 from paper_nets import build, cost
-from paper_nets.lab import architecture, trace
+from paper_nets.lab import trace
 
 # (channels, side) after stem and stages, from the papers' architecture tables.
 CIFAR = [(16, 32), (16, 32), (32, 16), (64, 8)]
@@ -116,8 +117,9 @@ def test_activation_memory_is_what_autograd_keeps(name, changes):
 def test_architecture_tables_are_the_papers_own():
     """Table 1 of the ResNet paper, for 34 and 50 layers, and Table 1 of the DenseNet paper, for 121."""
     with torch.device("meta"):
-        nets = {name: trace(build(name), (3, 224, 224)) for name in ("plain34", "resnet34", "resnet50", "densenet121")}
-    table = architecture(nets)
+        names = ("plain34", "resnet34", "resnet50", "densenet121")
+        nets = {name: trace(build(name), (3, 224, 224)) for name in names}
+    table = pandas.DataFrame({name: net.architecture() for name, net in nets.items()})
     assert list(table.index) == [*(f"{side} × {side}" for side in (112, 56, 28, 14, 7, 1)), "multiply–adds"]
     assert table.resnet34.tolist() == [
         "7×7, 64",
@@ -137,7 +139,7 @@ def test_architecture_tables_are_the_papers_own():
 def test_a_trace_tells_both_sides_of_an_image():
     found = trace(build("resnet18", num_classes=10), (3, 64, 128))
     assert [layer.size for layer in found.layers][:3] == [(32, 64), (16, 32), (16, 32)]
-    assert list(architecture({"resnet18": found}).index) == [
+    assert list(found.architecture().index) == [
         "32 × 64",
         "16 × 32",
         "8 × 16",

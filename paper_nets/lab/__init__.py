@@ -10,10 +10,10 @@ from paper_nets.lab.gradients import (
     loss_along_gradient,
 )
 from paper_nets.lab.identity import learn_identity
-from paper_nets.lab.lesions import shuffled, without
-from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, recovered, relu_zeros
+from paper_nets.lab.lesions import lesioned
+from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, recovered
 from paper_nets.lab.record import Run, recorded, table
 from paper_nets.lab.reuse import connections, cut, direct_gradients
 from paper_nets.lab.series import Series, paper_schedule
-from paper_nets.lab.trace import Trace, architecture, trace
-from paper_nets.lab.train import DIGITS, Epoch, Recipe, error_of, seeded, train, train_each
+from paper_nets.lab.trace import Trace, trace
+from paper_nets.lab.train import DIGITS, Epoch, Recipe, seeded, train, train_each

@@ -12,22 +12,27 @@ from paper_nets.nets import Block, InputError
 from paper_nets.nets.parts import ZeroPad
 
 
-def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
-    """A copy of a plain or residual net that passes some of its blocks by: y = σ(W_s x).
+def lesioned(net: nn.Module, deleted: Collection[int] = (), swaps: int = 0, seed: int = 0) -> nn.Module:
+    """A copy of a plain or residual net without some of its blocks, in which pairs of those left have changed places.
 
-    Where the dimensions change, W_s of a plain net is that of option A.
+    A deleted block is passed by: y = σ(W_s x). Where the dimensions change, W_s of a plain net is that of option A.
 
     Args:
-        blocks: their numbers (1, 2, …) among the blocks that the net has; of one that has lost some, those left.
+        deleted: their numbers (1, 2, …) among the blocks that the net has; of one that has lost some, those left.
+        swaps: how many pairs, drawn at random, no pair twice. The two are of one stage, and neither is its first, since
+            that one may change the dimensions.
 
     Raises:
-        InputError: for a number that no block has, and for a net without such blocks.
+        InputError: for a number that no block has, for more swaps than there are such pairs, and for a net without such
+            blocks.
     """
-    net = copy.deepcopy(net)
+    net, generator = copy.deepcopy(net), torch.Generator().manual_seed(seed)
     places = _places(net)
-    if wrong := [i for i in blocks if i not in range(1, len(places) + 1)]:
+    if not places:
+        raise InputError("This net has no plain or residual blocks.")
+    if wrong := [i for i in deleted if i not in range(1, len(places) + 1)]:
         raise InputError(f"There is no block {wrong[0]!r} in this net; its blocks are 1 to {len(places)}.")
-    for i in set(blocks):
+    for i in set(deleted):
         stage, place = places[i - 1]
         block = stage[place]
         if block.residual:
@@ -36,18 +41,6 @@ def without(net: nn.Module, blocks: Collection[int]) -> nn.Module:
             first, *_, last = (layer for layer in block.F if isinstance(layer, nn.Conv2d))
             W_s = ZeroPad(last.out_channels - first.in_channels, first.stride[0])
         stage[place] = nn.Sequential(block.before, W_s, block.sigma)
-    return net
-
-
-def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:
-    """A copy of a plain or residual net where `swaps` pairs of blocks, no pair twice, have changed places.
-
-    The two are of one stage, and neither is its first, since that one may change the dimensions.
-
-    Raises:
-        InputError: for more swaps than there are such pairs, and for a net without such blocks.
-    """
-    net, generator = copy.deepcopy(net), torch.Generator().manual_seed(seed)
     pairs = [(stage, i, j) for (stage, i), (other, j) in combinations(_places(net), 2) if stage is other and 0 < i < j]
     if not 0 <= swaps <= len(pairs):
         raise InputError(f"swaps is {swaps!r}; this net has {len(pairs)} pairs of blocks that can change places.")
@@ -59,6 +52,5 @@ def shuffled(net: nn.Module, swaps: int, seed: int) -> nn.Module:
 
 def _places(net: nn.Module) -> list[tuple[nn.Sequential, int]]:
     """Where each block stands: its stage, and its place there."""
-    if not any(isinstance(module, Block) for module in net.modules()):
-        raise InputError("This net has no plain or residual blocks.")
-    return [(stage, i) for stage in net.stages for i, block in enumerate(stage) if isinstance(block, Block)]
+    stages = getattr(net, "stages", ())
+    return [(stage, i) for stage in stages for i, block in enumerate(stage) if isinstance(block, Block)]

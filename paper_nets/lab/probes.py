@@ -1,4 +1,4 @@
-"""Probes of what passes forward through a net: how strong it is, what is zero, what a linear layer can read."""
+"""Probes of what passes forward through a net: how strong it is, what a linear layer can read."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -77,28 +77,6 @@ def block_inputs(net: nn.Module, x: Tensor) -> Iterator[tuple[str, nn.Module, Te
     with evaluating(net), torch.no_grad(), recording(net, (Block, DenseLayer), note):
         net(x)
     return ((name, block, torch.cat(maps, dim=1)) for name, block, maps in found)
-
-
-def relu_zeros(net: nn.Module, x: Tensor) -> pandas.DataFrame:
-    """How much of what each ReLU puts out is zero, in the mode that the net is in; running statistics may move.
-
-    Args:
-        x: images (N, C, H, W).
-
-    Returns:
-        A row for each ReLU, input first. Columns: relu (1, 2, …), zero (share of all its outputs), dead (share of its
-        units, one for each channel and pixel, that are zero for all the images).
-    """
-    rows = []
-
-    def note(_, __, ___, output):
-        zero = output == 0
-        shares = {"zero": zero.float().mean().item(), "dead": zero.all(0).float().mean().item()}
-        rows.append({"relu": len(rows) + 1, **shares})
-
-    with torch.no_grad(), recording(net, nn.ReLU, note):
-        net(x)
-    return pandas.DataFrame(rows)
 
 
 def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.DataFrame:

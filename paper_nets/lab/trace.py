@@ -1,6 +1,5 @@
 """The layers that an image passes on its way through any net, read off the net itself."""
 
-from collections.abc import Mapping
 from itertools import groupby
 from typing import NamedTuple
 
@@ -58,6 +57,25 @@ class Trace(NamedTuple):
     units: tuple[tuple[int, int], ...]
     multiply_adds: int
 
+    def architecture(self) -> pandas.Series:
+        """The net's column of the architecture table of the papers (Table 1 in both).
+
+        A row for each size of feature maps, and the multiply–adds. A row lists the layers whose output has this size,
+        in brackets what repeats or belongs together in a block or a dense layer: "[3×3, 64 · 3×3, 64] × 2".
+        """
+        first_of = {i: first for first, last in self.units for i in range(first, last + 1)}
+        units = groupby(range(len(self.layers)), lambda i: first_of.get(i, i))
+        units = [[self.layers[i] for i in unit] for _, unit in units]
+        rows = {}
+        for height, width in sorted({layer.size for layer in self.layers}, reverse=True):
+            labels = groupby(" · ".join(map(_label, unit)) for unit in units if unit[-1].size == (height, width))
+            counted = ((label, len(list(same))) for label, same in labels)
+            rows[f"{height} × {width}"] = "; ".join(
+                label if times == 1 and "·" not in label else f"[{label}] × {times}" for label, times in counted
+            )
+        rows["multiply–adds"] = f"{self.multiply_adds / 1e9:.3f} × 10⁹"
+        return pandas.Series(rows).rename_axis("output size")
+
 
 def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     """Send one image of shape (C, H, W) through `net` and write down the layers that it passes.
@@ -92,29 +110,6 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     with evaluating(net), torch.no_grad(), recording(net, kinds, note):
         net(torch.empty(1, *image, device=next(net.parameters()).device))
     return Trace(tuple(layers), tuple(shortcuts), tuple(units), multiply_adds)
-
-
-def architecture(nets: Mapping[str, Trace]) -> pandas.DataFrame:
-    """The architecture table of the papers (Table 1 in both), read off the nets.
-
-    Returns:
-        A column for each net, a row for each size of feature maps, and the multiply–adds. A cell lists the layers
-        whose output has this size, in brackets what repeats or belongs together in a block or a dense layer:
-        "[3×3, 64 · 3×3, 64] × 2".
-    """
-    sizes = sorted({layer.size for net in nets.values() for layer in net.layers}, reverse=True)
-    rows = {f"{h} × {w}": {name: _cell(net, (h, w)) for name, net in nets.items()} for h, w in sizes}
-    rows["multiply–adds"] = {name: f"{net.multiply_adds / 1e9:.3f} × 10⁹" for name, net in nets.items()}
-    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("output size")
-
-
-def _cell(net: Trace, size: tuple[int, int]) -> str:
-    first_of = {i: first for first, last in net.units for i in range(first, last + 1)}
-    units = groupby(range(len(net.layers)), lambda i: first_of.get(i, i))
-    units = [[net.layers[i] for i in unit] for _, unit in units]
-    labels = groupby(" · ".join(map(_label, unit)) for unit in units if unit[-1].size == size)
-    counted = ((label, len(list(same))) for label, same in labels)
-    return "; ".join(label if times == 1 and "·" not in label else f"[{label}] × {times}" for label, times in counted)
 
 
 def _label(layer: Layer) -> str:

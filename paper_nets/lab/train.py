@@ -419,11 +419,6 @@ def error_and_loss(net: nn.Module, data: Data) -> tuple[float, float]:
     return 100 * wrong / len(data.test_labels), loss / len(data.test_labels)
 
 
-def error_of(net: nn.Module, data: Data) -> float:
-    """The share of test images that the net gets wrong in evaluation mode, in per cent."""
-    return error_and_loss(net, data)[0]
-
-
 def train(net: nn.Module, data: Data, recipe: Recipe) -> Iterator[Epoch]:
     """Train `net` in place, giving a row after each epoch; the initial weights are the caller's.
 

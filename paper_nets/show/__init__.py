@@ -1,6 +1,6 @@
 """Pictures: one function per figure, and one panel that puts controls around any of them."""
 
-from paper_nets.show.costs import bars, error_against_costs, within_budget
+from paper_nets.show.costs import bars, error_against_costs
 from paper_nets.show.curves import error_against_depth, gradient_by_layer, learning_curves, lines, run_curves, spread
 from paper_nets.show.dense import dense_block, growth, staircase, transition
 from paper_nets.show.figures import samples, side_by_side
@@ -9,5 +9,5 @@ from paper_nets.show.panel import Panel
 from paper_nets.show.picture import Picture, figure
 from paper_nets.show.reuse import connections
 from paper_nets.show.table import Table
-from paper_nets.show.verdicts import AllVerdicts, Verdict, Verdicts, all_verdicts
-from paper_nets.show.workshop import Workshop, in_words
+from paper_nets.show.verdicts import Verdict, Verdicts, all_verdicts
+from paper_nets.show.workshop import Workshop

@@ -70,26 +70,36 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 @figure
-def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], error: str) -> Picture:
+def error_against_costs(
+    table: pandas.DataFrame, currencies: Sequence[str], error: str, budget: float | None = None
+) -> Picture:
     """Figure 12 of the review (DenseNet paper, Figure 3): error against what nets cost, a line for each family.
 
-    `table` has net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes".
-    error: what kind of error it is, for the axis.
+    Args:
+        table: net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes".
+        error: what kind of error it is, for the axis.
+        budget: of the one currency. What costs more is pale, and the best net of each family that does not is told.
     """
     picture = Picture(900, 380)
     axes = picture.subplots(1, len(currencies), sharey=True, squeeze=False)[0]
-    picture.subplots_adjust(left=0.07, right=0.98, bottom=0.19, top=0.9, wspace=0.08)
+    right = 0.98 if budget is None else 0.7
+    picture.subplots_adjust(left=0.07, right=right, bottom=0.19, top=0.9, wspace=0.08)
     low, high = table.error.min(), table.error.max()
     axes[0].set_ylim(low - 0.15 * (high - low), high + 0.05 * (high - low))
     for one, currency in zip(axes, currencies, strict=True):
         _money(one, table, currency)
-        _families(one, table, currency)
-        _name(one, table, currency)
+        _families(one, table, currency, alpha=1 if budget is None else 0.3)
+        if budget is None:  # under a slider they take too long
+            _name(one, table, currency)
         if currency == "multiply_adds":
             one.set_xlabel(f"{CURRENCIES[currency][0]}\n(FLOPs in the DenseNet paper: twice as many)")
     axes[0].set_ylabel(error)
     kinds = axes[0].get_legend_handles_labels()
     picture.legend(*kinds, loc="upper center", ncols=len(kinds[1]), frameon=False, handlelength=3.5)
+    if budget is not None:
+        (currency,) = currencies
+        picture.alt = f"{error}. {_bought(picture, axes[0], table, currency, budget)}"
+        return picture
     picture.alt = f"{error}, with " + "; ".join(
         f"{row.net} {row.error:g} at "
         + ", ".join(f"{getattr(row, c) / CURRENCIES[c][1]:.3g} {CURRENCIES[c][0]}" for c in currencies)
@@ -98,48 +108,27 @@ def error_against_costs(table: pandas.DataFrame, currencies: Sequence[str], erro
     return picture
 
 
-@figure
-def within_budget(table: pandas.DataFrame, currency: str, budget: float, error: str) -> Picture:
-    """The best net of each family that costs no more than `budget`, in one currency.
-
-    Args:
-        table, error: as those of `error_against_costs`.
-        budget: in parameters, multiply–adds or bytes.
-    """
-    picture = Picture(900, 400)
-    axes = picture.add_axes((0.07, 0.13, 0.62, 0.75))
+def _bought(picture: Picture, axes: Axes, table: pandas.DataFrame, currency: str, budget: float) -> str:
+    """Mark the nets that cost no more than `budget`, and write the best of each family beside them; in words."""
     words, scale = CURRENCIES[currency]
-    _families(axes, table, currency, alpha=0.3)
+    # Rounding must not cost us a net.
+    within = table[table[currency] <= budget * 1.000001].sort_values(["error", currency])
+    best = within[~within.net.map(family).duplicated()]
     axes.axvline(budget / scale, color="black", linewidth=1)
-    within, best = table[table[currency] <= budget * 1.000001], {}
-    for row in within.sort_values(["error", currency]).itertuples():
-        best.setdefault(family(row.net), row)
     for row in within.itertuples():
-        kind = family(row.net)
-        look = {"color": COLOURS[kind], "markersize": 11 if best[kind] == row else 7, "linestyle": "none"}
-        axes.plot(getattr(row, currency) / scale, row.error, marker=MARKERS[kind], **look)
-    _money(axes, table, currency)
-    axes.set_ylabel(error)
-    title = f"budget: {budget / scale:.3g} {words}"
-    axes.set_title(title, y=1.02, fontsize=11)
-    lines = []
-    for i, kind in enumerate(("residual", "preact", "dense")):
-        if kind not in table.net.map(family).to_numpy():
-            continue
-        row = best.get(kind)
-        described = (
-            f"{row.net}\n{row.error:g} %, {getattr(row, currency) / scale:.3g} {words.split(' per ')[0]}"
-            if row
-            else "none fits"
-        )
-        picture.text(0.715, 0.8 - 0.2 * i, f"{kind}:\n{described}", color=COLOURS[kind], fontsize=10, va="top")
-        lines.append(f"{kind}: {described}".replace("\n", ", "))
-    if best:
-        winner = min(best.values(), key=lambda row: row.error)
-        picture.text(0.715, 0.18, f"best: {winner.net}", fontsize=12, weight="bold")
-        lines.append(f"best: {winner.net}")
-    picture.alt = f"{title}. {'; '.join(lines)}"
-    return picture
+        look = {"color": COLOURS[family(row.net)], "markersize": 11 if row.net in best.net.values else 7}
+        axes.plot(getattr(row, currency) / scale, row.error, MARKERS[family(row.net)], **look)
+    told = {f"budget: {budget / scale:.3g} {words}": "black"}
+    for kind in ("residual", "preact", "dense"):
+        for row in best[best.net.map(family) == kind].itertuples():
+            price = f"{getattr(row, currency) / scale:.3g} {words.split(' per ')[0]}"
+            told[f"{kind}: {row.net}\n{row.error:g} %, {price}"] = COLOURS[kind]
+        if kind in set(table.net.map(family)) - set(best.net.map(family)):
+            told[f"{kind}: none fits"] = COLOURS[kind]
+    told |= {f"best: {net}": "black" for net in best.net[:1]}
+    for i, (line, colour) in enumerate(told.items()):
+        picture.text(0.715, 0.87 - 0.15 * i, line, color=colour, fontsize=10, va="top")
+    return "; ".join(told).replace("\n", ", ")
 
 
 @figure

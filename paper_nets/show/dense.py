@@ -93,17 +93,16 @@ def _parts(plan: DenseNetPlan, brief: bool) -> list[tuple[str, int]]:
 
 
 def _places(parts: list[tuple[str, int]], width: float) -> list[tuple[float, float]]:
-    """Where each part begins, and how wide it is, in pixels: a block as wide as it has layers, but for short ones."""
-    blocks = sorted(layers for _, layers in parts if layers)
-    room, rest, wide = width - BOX * (len(parts) - len(blocks)) - GAP * (len(parts) - 1), sum(blocks), {0: BOX}
+    """Where each part begins, and how wide it is, in pixels: a block has room for its name, and more for each layer."""
+    blocks = [layers for _, layers in parts if layers]
+    room = width - BOX * (len(parts) - len(blocks)) - GAP * (len(parts) - 1)
     least = min(LEAST, room / len(blocks))
-    for layers in blocks:  # the shortest first: what it takes beyond its share, the others lack
-        wide[layers] = max(least, room * layers / rest)
-        room, rest = room - wide[layers], rest - layers
+    a_layer = (room - least * len(blocks)) / sum(blocks)
     at, places = 0, []
     for _, layers in parts:
-        places.append((at, wide[layers]))
-        at += wide[layers] + GAP
+        wide = least + a_layer * layers if layers else BOX
+        places.append((at, wide))
+        at += wide + GAP
     return places
 
 
@@ -190,7 +189,7 @@ def _among(axes: Axes, price: NetCost, others: Mapping[str, DenseNetPlan]) -> st
 def staircase(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan] | None = None) -> Picture:
     """Figure 10 of the review for any dense net: its parts, and below them the channels that stand before each layer.
 
-    A short block is drawn wider than its layers, so that its name fits.
+    Every block has room for its name, and beyond that is the wider the more layers it has.
 
     Args:
         others: named plans; where given, what the net costs is read out, and it stands among them. Costs are for one
@@ -270,18 +269,17 @@ def growth(table: pandas.DataFrame, title: str = "", x_label: str = "layers", do
         table: layers, and a column for each cost, which is drawn relative to its first row.
         doubling: layers in which an exponential, drawn beside them, doubles.
     """
-    layers, first = table.layers, table.layers.iloc[0]
-    drawn = {("dense", column): values / values.iloc[0] for column, values in table.set_index("layers").items()}
-    drawn |= {
-        ("other", name): pandas.Series((layers / first) ** p).set_axis(layers) for name, p in (("L", 1), ("L²", 2))
-    }
-    top = 2 * (layers.iloc[-1] / first) ** 2
+    layers, first, last = table.layers, table.layers.iloc[0], table.layers.iloc[-1]
+    costs = table.set_index("layers")
+    drawn = [(column, "dense", values / values.iloc[0]) for column, values in costs.items()]
+    drawn += [(name, "other", pandas.Series((layers / first).values ** p, layers)) for name, p in (("L", 1), ("L²", 2))]
     if doubling:
-        at = numpy.geomspace(first, layers.iloc[-1], 200)
-        drawn["other", f"doubled each\n{doubling:g} layers"] = pandas.Series(2 ** ((at - first) / doubling), at)
-    rows = [
-        pandas.DataFrame({"layers": values.index, "times": values.to_numpy(), "net": net, "label": label, "seed": 0})
-        for (net, label), values in drawn.items()
-    ]
-    columns, axes = {"times": f"times that of {first:g} layers"}, {"log": ["layers", "times"], "ticks": list(layers)}
-    return lines(pandas.concat(rows), "layers", columns, x_label, title, limits={"times": (0.8, top)}, **axes)
+        at = numpy.geomspace(first, last, 200)
+        drawn.append((f"doubled each\n{doubling:g} layers", "other", pandas.Series(2 ** ((at - first) / doubling), at)))
+    rows = pandas.concat(
+        pandas.DataFrame({"layers": values.index, "times": values.values, "net": net, "label": label, "seed": 0})
+        for label, net, values in drawn
+    )
+    columns, limits = {"times": f"times that of {first:g} layers"}, {"times": (0.8, 2 * (last / first) ** 2)}
+    look = {"log": ["layers", "times"], "ticks": list(layers), "limits": limits}
+    return lines(rows, "layers", columns, x_label, title, **look)
