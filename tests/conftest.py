@@ -1,6 +1,7 @@
-"""Which tests stay together where several processes run them (pytest-xdist, `make test`)."""
+"""Which tests stay together where several processes run them (pytest-xdist, `make test`), and on one thread each."""
 
 import pytest
+import torch
 from xdist.scheduler import LoadFileScheduling
 
 BROWSER = ("tests/test_browser.py", "tests/test_notebooks.py")  # the one asks for what the other has run
@@ -24,3 +25,11 @@ def pytest_collection_modifyitems(items):
         return FIRST.index(file) if file in FIRST else len(FIRST)
 
     items.sort(key=place)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As `tests` begins, also after a command that was asked for more: beside another process, threads that compute
+    together wait for one another, and a test takes up to fifty times as long."""
+    yield
+    torch.set_num_threads(1)

@@ -81,12 +81,12 @@ def loss_along_gradient(net: nn.Module, x: Tensor, labels: Tensor, rates: Sequen
     loss = functional.cross_entropy(net(x), labels)
     gradients = torch.autograd.grad(loss, list(net.parameters()))
     slope = sum(gradient.square().sum().item() for gradient in gradients)
+    before = [weight.detach().clone() for weight in net.parameters()]
     for rate in rates:
-        moved = copy.deepcopy(net)
         with torch.no_grad():
-            for weight, gradient in zip(moved.parameters(), gradients, strict=True):
-                weight.sub_(gradient, alpha=rate)
-            change = functional.cross_entropy(moved(x), labels) - loss
+            for weight, start, gradient in zip(net.parameters(), before, gradients, strict=True):
+                weight.copy_(start).sub_(gradient, alpha=rate)
+            change = functional.cross_entropy(net(x), labels) - loss
         rows.append({"rate": rate, "change": change.item(), "promised": -rate * slope})
     return pandas.DataFrame(rows)
 

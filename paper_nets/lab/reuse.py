@@ -8,6 +8,7 @@ the classifier.
 import copy
 from collections.abc import Iterator
 
+import numpy
 import pandas
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,9 @@ from torch.nn import functional
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.probes import recording
-from paper_nets.lab.train import error_and_loss
+from paper_nets.lab.train import batches_to_test, error_and_loss, wrong_and_loss
 from paper_nets.nets import DenseBlock, DenseLayer, DenseNet, InputError
+from paper_nets.nets.parts import evaluating
 
 
 def connections(net: DenseNet, data: Data | None = None) -> pandas.DataFrame:
@@ -33,19 +35,27 @@ def connections(net: DenseNet, data: Data | None = None) -> pandas.DataFrame:
     Raises:
         InputError: for a net that is not dense.
     """
-    net, rows = copy.deepcopy(net), []
-    whole = error_and_loss(net, data) if data else ()
-    for where, weights in _connections(net):
-        row = {**where, "weight": weights.abs().mean().item()}
-        if data:
-            before = weights.clone()
-            weights.zero_()
-            row["error_added"], row["loss_added"] = (
-                cut - own for cut, own in zip(error_and_loss(net, data), whole, strict=True)
-            )
-            weights.copy_(before)
-        rows.append(row)
-    return pandas.DataFrame(rows)
+    net = copy.deepcopy(net)
+    found = list(_connections(net))
+    table = pandas.DataFrame({**where, "weight": weights.abs().mean().item()} for where, weights in found)
+    if not data:
+        return table
+    (error, loss), sums = error_and_loss(net, data), 0
+    with torch.no_grad(), evaluating(net):
+        for x, labels in batches_to_test(data):
+            maps, cuts = net.stem(x), []
+            for block in range(len(net.blocks)):  # what a block reads is the same whatever is cut in it or after it
+                rest = nn.Sequential(net.stages[2 * block :], net.head)
+                for weights in (weights for where, weights in found if where["block"] == block + 1):
+                    before = weights.clone()
+                    weights.zero_()
+                    cuts.append(wrong_and_loss(rest(maps), labels))
+                    weights.copy_(before)
+                maps = net.stages[2 * block : 2 * block + 2](maps)
+            sums += numpy.array(cuts)
+    wrong, losses = sums.T
+    images = len(data.test_labels)
+    return table.assign(error_added=100 * wrong / images - error, loss_added=losses / images - loss)
 
 
 def cut(net: DenseNet, block: int, source: int, target: int) -> DenseNet:

@@ -409,14 +409,20 @@ class Training:
 @torch.no_grad()
 def error_and_loss(net: nn.Module, data: Data) -> tuple[float, float]:
     """The share of test images that the net gets wrong in evaluation mode, in per cent, and the mean cross-entropy."""
-    wrong = loss = 0
     with evaluating(net):
-        # Few at a time: all of CIFAR's at once would take a dense net gigabytes.
-        for x, y in zip(data.test_images.split(50), data.test_labels.split(50), strict=True):
-            logits = net(data.normalise(x))
-            wrong += (logits.argmax(1) != y).sum().item()
-            loss += functional.cross_entropy(logits, y, reduction="sum").item()
+        wrong, loss = map(sum, zip(*(wrong_and_loss(net(x), y) for x, y in batches_to_test(data)), strict=True))
     return 100 * wrong / len(data.test_labels), loss / len(data.test_labels)
+
+
+def batches_to_test(data: Data) -> Iterator[tuple[Tensor, Tensor]]:
+    """The test images as a net sees them, and their labels; few at a time, or a dense net on CIFAR takes gigabytes."""
+    return ((data.normalise(x), y) for x, y in zip(data.test_images.split(50), data.test_labels.split(50), strict=True))
+
+
+def wrong_and_loss(logits: Tensor, labels: Tensor) -> tuple[int, float]:
+    """How many images of a batch have the wrong logit as their largest, and the sum of the cross-entropies."""
+    wrong = (logits.argmax(1) != labels).sum().item()
+    return wrong, functional.cross_entropy(logits, labels, reduction="sum").item()
 
 
 def train(net: nn.Module, data: Data, recipe: Recipe) -> Iterator[Epoch]:
