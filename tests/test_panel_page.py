@@ -135,7 +135,6 @@ def test_play_goes_to_the_end(page, fast):
     fast.get_by_role("button", name="Play, or pause").click()
     fast.locator("img[alt='size 7, b']").wait_for()
     fast.locator("img[alt='size 9, b']").wait_for()
-    page.wait_for_timeout(600)
     fast.get_by_role("button", name="Play, or pause").click()  # and from the beginning again
     fast.locator("img[alt='size 2, b']").wait_for()
     fast.get_by_role("button", name="Play, or pause").click()

@@ -40,17 +40,19 @@ async function render({ model, el, host, signal }) {
   let shown = 0, asked = null, saying = 0, current = null;
 
   async function keep(sent, packed) {
-    const frame = { ...sent, key: keyOf(sent.places ?? []) };
+    const key = keyOf(sent.places ?? null);
+    if (kept.has(key)) return kept.get(key);
+    const frame = { ...sent, key };
     const text = sent.kind && (await unpacked(packed));
     if (frame.kind === "svg") frame.url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
     else frame.html = text;
     if (!sent.places) return frame;
-    const old = kept.get(frame.key) ?? (kept.size < MOST ? null : kept.values().next().value);
-    if (old) {
-      kept.delete(old.key);
-      if (old.url && old !== current) URL.revokeObjectURL(old.url);
+    const [oldest] = kept.values();
+    if (kept.size === MOST) {
+      kept.delete(oldest.key);
+      if (oldest !== current) URL.revokeObjectURL(oldest.url);
     }
-    kept.set(frame.key, frame);
+    kept.set(key, frame);
     return frame;
   }
 
@@ -157,8 +159,8 @@ async function render({ model, el, host, signal }) {
     const step = () => {
       if (figure.ariaBusy === "true") return; // the next when this one is here
       const at = steps.findIndex(place => keyOf([place]) === keyOf([player.get(playerReads)]));
-      if (at === steps.length - 1) stop();
-      else set(player, playerReads, steps[at + 1]);
+      set(player, playerReads, steps[at + 1]);
+      if (at + 2 === steps.length) stop();
     };
     signal.addEventListener("abort", stop);
     tool("▶ play", "Play, or pause: step through all values", () => {
