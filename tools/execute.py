@@ -16,7 +16,7 @@ import pandas
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from paper_nets.show import all_verdicts
+from paper_nets.show import Verdicts
 
 README = Path(__file__).parents[1] / "README.md"
 ALONE = ("07", "08", "00")  # 07 and 08 measure time, 00 shows what the others have found
@@ -68,7 +68,7 @@ def with_verdicts(readme: str, folder: Path) -> str:
     """The README's text with the verdicts of the notebooks in `folder` between its two marks."""
     head, begin, _ = readme.partition("<!-- verdicts: written by make notebooks -->\n")
     _, end, tail = readme.partition("<!-- end of verdicts -->")
-    verdicts = all_verdicts(folder)
+    verdicts = Verdicts.read(folder)
     if verdicts.unfinished:
         raise ValueError(f"{', '.join(verdicts.unfinished)} shows no verdicts; run it to its end.")
     return head + begin + verdicts.short("notebooks/") + "\n" + end + tail

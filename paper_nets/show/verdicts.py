@@ -125,6 +125,3 @@ def _section(cells: list[dict], claim_id: str) -> str:
     heading = re.compile(rf"^#+ .*\b{claim_id}\b", re.M)
     headed = (c["id"] for c in cells if c["cell_type"] == "markdown" and heading.search("".join(c["source"])))
     return next(headed, cells[0]["id"])
-
-
-all_verdicts = Verdicts.read  # as tools.execute calls it
