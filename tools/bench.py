@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy
+import psutil
 from playwright.sync_api import Locator, Page
 
 from tools.jupyter import ROOT, begin, browser, delayed, finish, lab, new_page
@@ -34,7 +35,12 @@ def draw(layers=5, growth_rate=4):
     plt.show()
 
 ipywidgets.interact(draw, layers=(1, 14), growth_rate=(1, 48));"""
-MEASURE = (Path(__file__).parent / "bench.js").read_text(encoding="utf-8")
+MEASURE, STORM = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("bench.js", "storm.js"))
+PIXELS = """img => {
+    const canvas = Object.assign(document.createElement('canvas'), {width: img.width, height: img.height});
+    canvas.getContext('2d').drawImage(img, 0, 0, img.width, img.height);
+    return canvas.toDataURL();
+}"""
 STATE = "control => [control.ariaValueNow, control.value, control.checked, control.className].join()"
 
 # What a control is called, its elements, and the two keys that move it.
@@ -109,6 +115,55 @@ def times_of(page: Page, presses: int) -> Iterator[tuple[str, numpy.ndarray]]:
             yield f"panel {number} ({labels}), {what}", measure(page, panel, control, keys, count)
 
 
+def memory(page: Page, kernel: psutil.Process) -> numpy.ndarray:
+    """Megabytes that the page's JavaScript uses, and the kernel's process."""
+    session = page.context.new_cdp_session(page)
+    for command in ("HeapProfiler.collectGarbage", "Performance.enable"):
+        session.send(command)
+    metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    session.detach()
+    return numpy.array([metrics["JSHeapUsedSize"], kernel.memory_info().rss]) / 1e6
+
+
+def is_last(page: Page, panel: Locator, slider: Locator) -> bool:
+    """Whether a panel shows what it shows again when its slider has been moved a step and back, but not between."""
+    slider.focus()
+    keys, shown = ["ArrowLeft", "ArrowRight"], []
+    if slider.evaluate("slider => slider.ariaValueNow === slider.ariaValueMin"):
+        keys.reverse()
+    for key in [None, *keys]:
+        if key:
+            page.keyboard.press(key)
+            page.wait_for_timeout(2000)
+        shown.append((panel.locator("img").first.evaluate(PIXELS), panel.locator("[role=status]").all_text_contents()))
+    return shown[0] == shown[2] != shown[1]
+
+
+def storm(page: Page) -> tuple[str, bool]:
+    """What 500 changes in ten seconds on three panels leave behind, in words, and whether all of it is well."""
+    three = panels(page)[:3]
+    sliders = [panel.locator("[role=slider]").first for panel in three]
+    children = psutil.Process().children(recursive=True)
+    kernel = next(child for child in children if "ipykernel_launcher" in child.cmdline())
+    before = memory(page, kernel)
+    last = page.evaluate(STORM, [slider.element_handle() for slider in sliders])
+    page.wait_for_timeout(2000)
+    kernel.cpu_percent()
+    page.wait_for_timeout(3000)
+    share, after = kernel.cpu_percent(), page.evaluate("() => window.after")
+    grown = memory(page, kernel)
+    stands = [slider.evaluate("slider => slider.ariaValueNow") for slider in sliders]
+    right = [is_last(page, *pair) for pair in zip(three, sliders, strict=True)]
+    right = [a and b == c for a, b, c in zip(right, stands, last, strict=True)]
+    told = (
+        f"{sum(right)} of 3 show the last value, the last message came after {after:.1f} s, then the kernel was busy "
+    )
+    told += (
+        f"{share:.0f} % of 3 s; page {before[0]:.0f} to {grown[0]:.0f} MB, kernel {before[1]:.0f} to {grown[1]:.0f} MB"
+    )
+    return told, all(right) and after <= 2 and share <= 10 and (grown <= 1.1 * before + 20).all()
+
+
 @contextmanager
 def opened(name: str, seconds: float) -> Iterator[Page]:
     """The page of a notebook that has run, in a folder of its own, so that JupyterLab opens nothing beside it."""
@@ -135,6 +190,11 @@ def main(names: list[str], presses: int) -> int:
             with opened(name, seconds) as page:
                 for what, found in times_of(page, presses):
                     times.setdefault(what, {})[line] = found
+                if len(panels(page)) >= 3:
+                    words, good = storm(page)
+                    words = f"{name}, 500 changes in ten seconds, {line}: {words}"
+                    print(words, flush=True)
+                    slow += [] if good else [words]
         for what, lines in times.items():
             told = {line: in_words(found, LINES[line][1]) for line, found in lines.items()}
             words = f"{name}, {what}: " + ", ".join(f"{line} {words}" for line, (words, _) in told.items())
