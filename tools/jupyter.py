@@ -1,20 +1,24 @@
 """A real JupyterLab, opened in a real Chromium."""
 
+import asyncio
 import os
 import secrets
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 OFFLINE = Path(__file__).parent / "offline"
+ROOT = Path(__file__).parents[1]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -39,7 +43,7 @@ def lab(folder: Path) -> Iterator[str]:
     command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
     log = folder / "lab.log"
     own = {name: str(folder / ".jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
-    surroundings = {**os.environ, "PYTHONPATH": str(OFFLINE), **own}
+    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (OFFLINE, ROOT))), **own}
     with log.open("w") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, env=surroundings, cwd=folder)
     try:
@@ -57,6 +61,52 @@ def lab(folder: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(30)
+
+
+async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
+    """Pass on whatever is read so many seconds later, in its order."""
+    clock, waiting = asyncio.get_running_loop().time, asyncio.Queue()
+
+    async def take_in():
+        with suppress(ConnectionError):
+            while chunk := await reader.read(1 << 16):
+                waiting.put_nowait((clock() + seconds, chunk))
+        waiting.put_nowait((clock() + seconds, b""))
+
+    taking = asyncio.create_task(take_in())
+    while True:
+        due, chunk = await waiting.get()
+        await asyncio.sleep(due - clock())
+        if not chunk:
+            break
+        writer.write(chunk)
+    await taking
+    writer.close()
+
+
+@contextmanager
+def delayed(address: str, seconds: float) -> Iterator[str]:
+    """The same server at another address, to which everything takes so many seconds longer each way; its bandwidth
+    has no limit."""
+    listening, done = socket.create_server(("127.0.0.1", 0)), threading.Event()
+    there, here = urlsplit(address).port, listening.getsockname()[1]
+
+    async def connect(reader, writer):
+        with suppress(asyncio.CancelledError, ConnectionError):  # at the end
+            reader_there, writer_there = await asyncio.open_connection("127.0.0.1", there)
+            await asyncio.gather(carry(reader, writer_there, seconds), carry(reader_there, writer, seconds))
+
+    async def serve():
+        await asyncio.start_server(connect, sock=listening)
+        await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=[serve()])  # Playwright has the loop of the main thread
+    thread.start()
+    try:
+        yield address.replace(f":{there}/", f":{here}/")
+    finally:
+        done.set()
+        thread.join()
 
 
 @contextmanager
