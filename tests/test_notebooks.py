@@ -148,27 +148,17 @@ def test_cells_are_short_and_pictures_have_words(path):
             for output in cell.outputs:
                 if "image/png" in output.get("data", {}):
                     assert len(output.metadata["image/png"]["alt"]) > 30
-                    assert output.data["text/plain"] == output.metadata["image/png"]["alt"]
-                    assert book.cells[i + 1].source.startswith("*What to see:"), cell.source
+                    if "show.Panel(" not in cell.source:
+                        assert output.data["text/plain"] == output.metadata["image/png"]["alt"]
+                        assert book.cells[i + 1].source.startswith("*What to see:"), cell.source
 
 
-def test_panels_stand_beside_a_static_picture(path):
-    book = nbformat.read(path, as_version=4)
-    code = "\n".join(cell.source for cell in code_cells(book))
-    for cell in code_cells(book):
-        if panel := re.search(r"show\.Panel\(\s*(\w+)", cell.source):
-            # What draws is a figure function, or a function of the notebook's own, as often as not in a lambda.
-            own = re.findall(r"^def (\w+)\(", code, re.M)
-            body = re.search(rf"^def {panel[1]}\(.*?(?=\n\S|\Z)", code, re.M | re.S)
-            called = re.findall(r"\b(show\.)?([a-z_]+)\b", cell.source + (body[0] if body else ""))
-            drawn = [name for figure, name in called if figure or name in own]
-            assert any(
-                re.search(rf"\b{function}\b", other.source) and "image/png" in str(other.outputs)
-                for function in drawn
-                for other in code_cells(book)
-                if other is not cell
-            )
+def test_panels_are_stored_with_their_first_picture(path):
+    """For pages without a kernel, GitHub's for one; a panel that trains has none before it is begun."""
+    for cell in code_cells(nbformat.read(path, as_version=4)):
+        if "show.Panel(" in cell.source:
             assert "Run this cell to move the controls" in text_of(cell.outputs)
+            assert ("image/png" in cell.outputs[-1].data) != ("button=" in cell.source), cell.source
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from IPython.display import HTML, display
 
 from paper_nets.show.picture import Picture, image
 
-APART = 0.5  # seconds between two pictures
+APART = 2  # seconds between two pictures, which take a tenth of one each
 
 
 class Live:

@@ -26,6 +26,7 @@ PAUSE = 0.01  # seconds between two pictures drawn ahead, in which the kernel he
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
 MOST = 200  # pictures kept, here and in the page: some 10 MB
 AHEAD = 150  # of them drawn ahead for one move
+LEAP = 5  # steps that a slider goes at a press of Page Up
 SILENT = {"words": "", "trace": ""}
 
 
@@ -184,21 +185,22 @@ class Panel(VBox):
             self._timer.cancel()
 
     def _near(self, moved: int) -> list[tuple]:
-        """The settings that the next moves may ask for: all of the control that moved, the nearest first, then a step
-        of each other control, the presets, and the rest of the range of the first."""
-        here = self._places()
+        """The settings that the next moves may ask for: a step and a leap of the control that moved, the presets, a
+        step of each other control, then all else that the first can be moved to, the nearest first."""
+        here, presets = self._places(), map(tuple, self.picture.setup["presets"])
 
-        def along(i: int, count: int | None = None) -> list[tuple]:
-            control = list(self._controls.values())[i]
-            whole = places(control)
+        def along(i: int) -> list[tuple]:
+            whole = places(list(self._controls.values())[i])
             at = whole.index(here[i]) if here[i] in whole else 0
-            by_distance = sorted(range(len(whole)), key=lambda j: abs(j - at))[1:]
-            return [(*here[:i], whole[j], *here[i + 1 :]) for j in by_distance[:count]]
+            by_distance = sorted((abs(j - at), j) for j in range(len(whole)) if j != at)
+            moves = [move for move in by_distance if move[0] in (1, LEAP)]
+            moves += [move for move in by_distance if move not in moves]
+            return [(*here[:i], whole[j], *here[i + 1 :]) for _, j in moves]
 
-        others = [along(i, 2) for i in range(len(here)) if i != moved]
-        in_turn = [at for turn in zip_longest(*others) for at in turn if at is not None]
         own = along(moved) if here else []
-        return [*own[:4], *in_turn, *map(tuple, self.picture.setup["presets"]), *own[4:]][:AHEAD]
+        others = zip_longest(*(along(i)[:2] for i in range(len(here)) if i != moved))
+        in_turn = [at for turn in others for at in turn if at is not None]
+        return [*own[:4], *presets, *in_turn, *own[4:]][:AHEAD]
 
     def _draw_ahead(self, settings: list[tuple]) -> None:
         """Draw one setting after another while the kernel is idle, as long as each takes little time."""
