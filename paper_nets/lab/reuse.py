@@ -18,9 +18,9 @@ from paper_nets.lab.data import Data
 from paper_nets.lab.probes import recording
 from paper_nets.lab.train import batches_to_test, error_and_loss, wrong_and_loss
 from paper_nets.nets import DenseBlock, DenseLayer, DenseNet, InputError
-from paper_nets.nets.parts import evaluating
 
 
+@torch.no_grad()
 def connections(net: DenseNet, data: Data | None = None) -> pandas.DataFrame:
     """How heavily each target reads each source (DenseNet paper, Figure 5), and what each connection is worth.
 
@@ -35,27 +35,24 @@ def connections(net: DenseNet, data: Data | None = None) -> pandas.DataFrame:
     Raises:
         InputError: for a net that is not dense.
     """
-    net = copy.deepcopy(net)
-    found = list(_connections(net))
+    net = copy.deepcopy(net).eval()
+    found, sums = list(_connections(net)), 0
     table = pandas.DataFrame({**where, "weight": weights.abs().mean().item()} for where, weights in found)
     if not data:
         return table
-    (error, loss), sums = error_and_loss(net, data), 0
-    with torch.no_grad(), evaluating(net):
-        for x, labels in batches_to_test(data):
-            maps, cuts = net.stem(x), []
-            for block in range(len(net.blocks)):  # what a block reads is the same whatever is cut in it or after it
-                rest = nn.Sequential(net.stages[2 * block :], net.head)
-                for weights in (weights for where, weights in found if where["block"] == block + 1):
-                    before = weights.clone()
-                    weights.zero_()
-                    cuts.append(wrong_and_loss(rest(maps), labels))
-                    weights.copy_(before)
-                maps = net.stages[2 * block : 2 * block + 2](maps)
-            sums += numpy.array(cuts)
-    wrong, losses = sums.T
-    images = len(data.test_labels)
-    return table.assign(error_added=100 * wrong / images - error, loss_added=losses / images - loss)
+    for x, labels in batches_to_test(data):
+        maps, cuts = net.stem(x), []
+        for block in range(len(net.blocks)):  # what a block reads is the same whatever is cut in it or after it
+            rest = nn.Sequential(net.stages[2 * block :], net.head)
+            for weights in (weights for where, weights in found if where["block"] == block + 1):
+                before = weights.clone()
+                weights.zero_()
+                cuts.append(wrong_and_loss(rest(maps), labels))
+                weights.copy_(before)
+            maps = net.stages[2 * block : 2 * block + 2](maps)
+        sums += numpy.array(cuts)
+    added = [100, 1] * sums / len(data.test_labels) - error_and_loss(net, data)
+    return table.assign(error_added=added[:, 0], loss_added=added[:, 1])
 
 
 def cut(net: DenseNet, block: int, source: int, target: int) -> DenseNet:
