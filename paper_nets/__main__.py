@@ -96,9 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, help="on the CPU (train: as many as cores, 1 for digits; sweep: 1)")
     add("--compile", action=switch, help="torch.compile; pays on long runs (off)")
     add = recipe.add_argument
-    add(
-        "--data", default="digits", help="digits (default), cifar10, cifar100, or a folder with train/CLASS, test/CLASS"
-    )
+    add("--data", default="digits", help="digits (default), cifar10, cifar100, or a folder of train/CLASS, test/CLASS")
     add("--side", type=int, help="pixels to which a folder's images are resized (32)")
     add("--images", type=int, help="training images in all, equally many of each class (all)")
     add("--runs", type=Path, default=Path("runs"), help="folder for the recorded runs (default runs)")

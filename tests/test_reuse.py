@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from paper_nets import build
 from paper_nets.lab import block_inputs, connections, cut, direct_gradients, load
-from paper_nets.lab.train import error_and_loss
+from paper_nets.lab.train import errors_and_losses
 from tests.small import some_images
 
 
@@ -37,15 +37,22 @@ def test_a_cut_connection_leaves_its_target_blind_to_its_source():
     assert not torch.equal(cut(net, 2, 1, 3)(x), net(x)) and torch.equal(net(x), dense().eval()(x))
 
 
+def error_of(net, data):
+    with torch.no_grad():
+        wrong = net.eval()(data.normalise(data.test_images)).argmax(1) != data.test_labels
+    return 100 * wrong.double().mean().item()
+
+
 def test_effects_are_those_of_the_cut_nets():
     data, net = load("digits"), dense()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     effects = connections(net, data)
+    ((error, loss),) = errors_and_losses(lambda x: [dense().eval()(x)], data)
     assert net.training and all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert len(effects) == 16 and effects.weight.equals(connections(net).weight)
     for row in effects.iloc[[0, 7, 15]].itertuples():
-        (error, loss), left = error_and_loss(net, data), cut(net, row.block, row.source, row.target)
-        assert row.error_added == pytest.approx(error_and_loss(left, data)[0] - error)
+        left = cut(net, row.block, row.source, row.target)
+        assert row.error_added == pytest.approx(error_of(left, data) - error)
         with torch.no_grad():
             logits = left.eval()(data.normalise(data.test_images))
         assert row.loss_added == pytest.approx(

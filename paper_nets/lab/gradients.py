@@ -105,9 +105,7 @@ def jacobian(function: nn.Module, x: Tensor, by_block: bool = False) -> Tensor |
     """
     if by_block:
         if isinstance(function, DenseNet):
-            raise InputError(
-                "This net is dense, its layers read many inputs; dy/dx is that of a plain or residual block."
-            )
+            raise InputError("This net is dense, layers read many inputs; dy/dx is that of a plain or residual block.")
         inputs = block_inputs(copy.deepcopy(function).double(), x.double().unsqueeze(0))
         return (jacobian(block, given[0]) for _, block, given in inputs)
     with evaluating(function):

@@ -8,7 +8,6 @@ the classifier.
 import copy
 from collections.abc import Iterator
 
-import numpy
 import pandas
 import torch
 from torch import Tensor, nn
@@ -16,9 +15,8 @@ from torch.nn import functional
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.probes import recording
-from paper_nets.lab.train import batches_to_test, error_and_loss, wrong_and_loss
+from paper_nets.lab.train import errors_and_losses
 from paper_nets.nets import DenseBlock, DenseLayer, DenseNet, InputError
-from paper_nets.nets.parts import evaluating
 
 
 def connections(net: DenseNet, data: Data | None = None) -> pandas.DataFrame:
@@ -35,27 +33,25 @@ def connections(net: DenseNet, data: Data | None = None) -> pandas.DataFrame:
     Raises:
         InputError: for a net that is not dense.
     """
-    net = copy.deepcopy(net)
+    net = copy.deepcopy(net).eval()
     found = list(_connections(net))
     table = pandas.DataFrame({**where, "weight": weights.abs().mean().item()} for where, weights in found)
+
+    def answers(x: Tensor) -> Iterator[Tensor]:
+        yield net(x)
+        maps, begun = net.stem(x), 0  # what a block reads is the same whatever is cut in it or after it
+        for where, weights in found:
+            stages = 2 * (where["block"] - 1)
+            maps, begun = net.stages[begun:stages](maps), stages
+            before = weights.clone()
+            weights.zero_()
+            yield net.head(net.stages[stages:](maps))
+            weights.copy_(before)
+
     if not data:
         return table
-    (error, loss), sums = error_and_loss(net, data), 0
-    with torch.no_grad(), evaluating(net):
-        for x, labels in batches_to_test(data):
-            maps, cuts = net.stem(x), []
-            for block in range(len(net.blocks)):  # what a block reads is the same whatever is cut in it or after it
-                rest = nn.Sequential(net.stages[2 * block :], net.head)
-                for weights in (weights for where, weights in found if where["block"] == block + 1):
-                    before = weights.clone()
-                    weights.zero_()
-                    cuts.append(wrong_and_loss(rest(maps), labels))
-                    weights.copy_(before)
-                maps = net.stages[2 * block : 2 * block + 2](maps)
-            sums += numpy.array(cuts)
-    wrong, losses = sums.T
-    images = len(data.test_labels)
-    return table.assign(error_added=100 * wrong / images - error, loss_added=losses / images - loss)
+    whole, *cuts = errors_and_losses(answers, data)
+    return table.assign(**pandas.DataFrame(cuts - whole, columns=["error_added", "loss_added"]))
 
 
 def cut(net: DenseNet, block: int, source: int, target: int) -> DenseNet:

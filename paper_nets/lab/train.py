@@ -1,11 +1,12 @@
 """One training loop, for a notebook cell, for the command line, and for several processes together."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import cos, inf, isfinite, nan, pi
 
+import numpy
 import pandas
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,6 @@ from paper_nets.nets.parts import (
     check_dropout,
     check_switch,
     check_whole,
-    evaluating,
     is_count,
     numbered_names,
 )
@@ -55,9 +55,7 @@ class Recipe:
     Raises: InputError, in one sentence, for values that cannot be trained with.
     """
 
-    epochs: int | None = option(
-        None, "passes over the images (digits: 15; dense nets: 300; others, but for CIFAR: 164)"
-    )
+    epochs: int | None = option(None, "passes over images (digits: 15; dense nets: 300; others, but for CIFAR: 164)")
     iterations: int | None = option(None, "the length in steps instead (plain and residual nets on CIFAR: 64000)")
     batch: int = option(128, "images per step, over all processes together (128; dense nets and digits: 64)")
     learning_rate: float = option(0.1, "the highest (0.1)")
@@ -87,11 +85,7 @@ class Recipe:
             for value in (self.learning_rate, self.momentum, self.weight_decay)
         )
         for name, is_right, must in (
-            (
-                "batch",
-                is_count(self.batch) and self.batch <= 10**6,
-                "be a whole number, at least 1 and at most 1,000,000",
-            ),
+            ("batch", is_count(self.batch) and self.batch <= 10**6, "be a whole number above 0, at most 1,000,000"),
             ("learning_rate", 0 < rate < inf, "be a number above 0"),
             ("momentum", 0 <= momentum < 1, "lie in [0, 1), 0 for none"),
             ("weight_decay", 0 <= decay < inf, "be a number of at least 0"),
@@ -407,22 +401,18 @@ class Training:
 
 
 @torch.no_grad()
-def error_and_loss(net: nn.Module, data: Data) -> tuple[float, float]:
-    """The share of test images that the net gets wrong in evaluation mode, in per cent, and the mean cross-entropy."""
-    with evaluating(net):
-        wrong, loss = map(sum, zip(*(wrong_and_loss(net(x), y) for x, y in batches_to_test(data)), strict=True))
-    return 100 * wrong / len(data.test_labels), loss / len(data.test_labels)
+def errors_and_losses(answers: Callable[[Tensor], Iterable[Tensor]], data: Data) -> numpy.ndarray:
+    """The share of test images that each of several nets gets wrong, in per cent, and the mean cross-entropy.
 
-
-def batches_to_test(data: Data) -> Iterator[tuple[Tensor, Tensor]]:
-    """The test images as a net sees them, and their labels; few at a time, or a dense net on CIFAR takes gigabytes."""
-    return ((data.normalise(x), y) for x, y in zip(data.test_images.split(50), data.test_labels.split(50), strict=True))
-
-
-def wrong_and_loss(logits: Tensor, labels: Tensor) -> tuple[int, float]:
-    """How many images of a batch have the wrong logit as their largest, and the sum of the cross-entropies."""
-    wrong = (logits.argmax(1) != labels).sum().item()
-    return wrong, functional.cross_entropy(logits, labels, reduction="sum").item()
+    answers: for images as a net sees them, the logits of each net. Shape: (nets, 2).
+    """
+    sums = 0
+    # Few at a time: all of CIFAR's at once would take a dense net gigabytes.
+    for x, y in zip(data.test_images.split(50), data.test_labels.split(50), strict=True):
+        logits = torch.stack(list(answers(data.normalise(x))))
+        losses = [functional.cross_entropy(each, y, reduction="sum").item() for each in logits]
+        sums += numpy.stack([(logits.argmax(2) != y).sum(1).numpy(), losses], axis=1)
+    return [100, 1] * sums / len(data.test_labels)
 
 
 def train(net: nn.Module, data: Data, recipe: Recipe) -> Iterator[Epoch]:
