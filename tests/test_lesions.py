@@ -83,14 +83,12 @@ def test_no_such_block():
 
 def test_the_error_is_the_share_of_wrong_answers():
     digits = load("digits")
-    net = seeded("resnet8", digits, 0).train()
+    net = seeded("resnet8", digits, 0).eval()
     mean, std = digits.mean_and_std
     wrong = sum(
-        net.eval()((image[None] - mean) / std).argmax().item() != label
+        net((image[None] - mean) / std).argmax().item() != label
         for image, label in zip(digits.test_images, digits.test_labels.tolist(), strict=True)
     )
-    net.train()
-    assert errors_and_losses(lambda x: [net.eval()(x)], digits)[0, 0] == pytest.approx(
+    assert errors_and_losses(lambda x: [net(x)], digits)[0, 0] == pytest.approx(
         100 * wrong / len(digits.test_labels), abs=0.01
     )
-    assert net.training
