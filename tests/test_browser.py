@@ -316,7 +316,7 @@ def test_a_connection_is_framed_and_told_of(sixth):
     wait_for_alt(sixth, look, "Block 2, source 0 to target 1")
     look.get_by_role("slider").nth(1).focus()
     sixth.keyboard.press("ArrowRight")
-    look.get_by_text("Source 1 is not before target 1").wait_for()
+    look.get_by_role("status").filter(has_text="Source 1 is not before target 1").wait_for()
     shoot(sixth, "connection")
 
 
