@@ -67,6 +67,7 @@ def test_every_page_is_whole_and_its_sliders_answer(page, book):
     moves = 0
     for path in sorted(book.glob("*.html")):
         page.goto(path.as_uri())
+        wait_for_panels(page)
         assert page.evaluate(FITS), path.name
         for image in page.locator("img").all():
             assert len(image.get_attribute("alt")) > 20 and image.evaluate("image => image.naturalWidth") > 100
@@ -109,8 +110,15 @@ def test_sliders_answer_without_a_kernel(page):
     assert wrong == []
 
 
+def wait_for_panels(page):
+    """Until each has unpacked its pictures and shows the first, and what follows in the same turn is done."""
+    page.wait_for_function("[...document.querySelectorAll('.frames')].every(panel => panel.querySelector('img'))")
+    page.evaluate("new Promise(requestAnimationFrame)")
+
+
 def check_pictures(page):
     """Where the page is narrow they are wide enough to read, and scroll in boxes of their own."""
+    wait_for_panels(page)
     narrow = page.viewport_size["width"] < 600
     assert page.evaluate(FITS)
     for box in page.locator(".wide").all():
@@ -130,6 +138,7 @@ def check_pictures(page):
 def test_pictures_can_be_read(page, book):
     page, _ = page
     page.goto((book / "05-dense-connectivity.html").as_uri())
+    wait_for_panels(page)
     assert page.locator(".wide img").count() == page.locator("img").count()
     check_pictures(page)
 

@@ -138,8 +138,8 @@ async function render({ model, el, host, signal }) {
       if (!here) moved();
     } else if (frame.key === keyOf(places()) && frame.key !== current?.key && !answer) show(frame, turn);
   }
-  let heard = Promise.resolve(); // one message after the other
-  model.on("msg:custom", (message, buffers) => (heard = heard.then(() => hear(message, buffers))));
+  let heard = Promise.resolve(); // one message after the other, also after one that failed
+  model.on("msg:custom", (message, buffers) => (heard = heard.then(() => hear(message, buffers)).catch(console.error)));
 
   // The reader's hand is near: now is the time to draw ahead.
   const box = el.closest(".widget-vbox") ?? el;
