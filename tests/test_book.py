@@ -163,7 +163,7 @@ def test_the_page_names_the_controls_that_it_leaves_out(page):
 
 def test_the_workshop_needs_the_notebook(tmp_path):
     cells = [nbformat.v4.new_markdown_cell("# 09"), nbformat.v4.new_code_cell("from paper_nets import show")]
-    cells.append(nbformat.v4.new_code_cell("show.Workshop()"))
+    cells.append(nbformat.v4.new_code_cell("show.workshop()"))
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "09-own.ipynb")
     main(tmp_path, [tmp_path / "09-own.ipynb"])
     page = (tmp_path / "09-own.html").read_text()

@@ -331,11 +331,14 @@ def test_growth_rates_after_another_epoch(sixth):
 
 def test_the_workshop_stops_and_goes_on(eighth):
     """As it is first set it trains what the notebook has trained above; stopped on the way, to the same numbers."""
-    workshop = eighth.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="How long?").first
+    workshop = eighth.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="only say how long").first
     workshop.scroll_into_view_if_needed()
     status = workshop.get_by_role("status")
-    workshop.get_by_role("button", name="How long?").click()
+    only, start = workshop.get_by_role("checkbox"), workshop.get_by_role("button", name="Start, or go on")
+    only.check()
+    start.click()
     status.filter(has_text="on this machine: plain20").wait_for()
+    only.uncheck()
     workshop.get_by_role("button", name="Start, or go on").click()
     wait_for_alt(eighth, workshop, "plain20 training")
     workshop.get_by_role("button", name="Stop").click()

@@ -34,6 +34,9 @@ class Page:
         self.panel._hear(None, {"want": list(at)}, [])
         return self.heard[-1][0]["frame"]
 
+    def shares(self):
+        return [message["progress"]["done"] for message, _ in self.heard if "progress" in message]
+
     def words(self):
         return [message["frame"]["words"] for message, _ in self.heard if "frame" in message]
 
@@ -215,8 +218,7 @@ def test_a_button_starts_work_beside_the_kernel_and_stop_is_heard():
     panel.button.click()
     panel.wait()
     frames = [message["frame"]["alt"] for message, _ in page.heard if "frame" in message]
-    shares = [message["progress"]["done"] for message, _ in page.heard if "progress" in message]
-    assert frames == ["step 0", "step 1", "step 2"] and shares == [None, 1 / 3, 2 / 3, 1, 1]
+    assert frames == ["step 0", "step 1", "step 2"] and page.shares() == [None, 1 / 3, 2 / 3, 1, 1]
     assert not panel.button.disabled and panel.stop.disabled
     panel._controls["steps"].value = 10_000
     panel.button.click()

@@ -1,5 +1,6 @@
 """Several runs are predicted, made, stopped and gone on with, by a loop and by the workshop's buttons."""
 
+import gzip
 import time
 
 import pytest
@@ -9,7 +10,9 @@ from paper_nets import show
 from paper_nets.__main__ import main
 from paper_nets.lab import Data, Recipe, Series, learn_identity, load, paper_schedule
 from paper_nets.lab.series import pace
+from paper_nets.lab.train import Training
 from paper_nets.show.workshop import in_words
+from tests.test_panel import Page
 
 
 @pytest.fixture(scope="module")
@@ -17,17 +20,23 @@ def digits():
     return load("digits")
 
 
-def test_stopped_anywhere_it_goes_on_to_the_same_bits(digits, tmp_path):
+def before_each_step(monkeypatch, do):
+    step = Training.step
+    monkeypatch.setattr(Training, "step", lambda *arguments: (do(), step(*arguments))[1])
+
+
+def test_stopped_anywhere_it_goes_on_to_the_same_bits(digits, tmp_path, monkeypatch):
     stopped = Series(["plain8", "resnet8"], digits, epochs=2, images=400, root=tmp_path / "a")
     steps = []
 
-    def stop(iteration, *_):
-        steps.append(iteration)
-        if len(steps) == 3:
+    def stop():
+        steps.append(len(steps))
+        if len(steps) == 18:  # seven in an epoch
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        list(stopped.make(stop))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        before_each_step(patch, stop)
+        list(stopped.make())
     assert [(run.net, run.finished) for run in stopped.runs()] == [("plain8", True)]
     again = list(stopped.make())
     assert [(len(now.table), now.done) for now in again] == [(3, 0.75), (4, 1)]
@@ -56,16 +65,14 @@ def test_a_part_of_the_digits_is_trained_as_the_digits_are(digits, tmp_path):
     assert not part.recipes["plain8"].augment
 
 
-def test_the_caller_has_its_own_threads_while_a_series_waits(digits, tmp_path):
+def test_the_caller_has_its_own_threads_while_a_series_waits(digits, tmp_path, monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     seen = []
     try:
-        list(
-            Series(["plain8"], digits, epochs=1, images=50, root=tmp_path / "c").make(
-                lambda *_: seen.append(torch.get_num_threads())
-            )
-        )
+        with monkeypatch.context() as patch:
+            before_each_step(patch, lambda: seen.append(torch.get_num_threads()))
+            list(Series(["plain8"], digits, epochs=1, images=50, root=tmp_path / "c").make())
         assert set(seen) == {1}  # the digits' own, while it works
         first, second = (
             Series(["plain8"], digits, epochs=2, images=50, root=tmp_path / name).make() for name in ("a", "b")
@@ -115,43 +122,45 @@ def test_what_cannot_be_trained_is_refused(nets, epochs, words, digits, tmp_path
 
 
 def test_the_workshop_tells_trains_stops_and_goes_on(tmp_path):
-    workshop = show.Workshop(tmp_path)
-    workshop.nets.value, workshop.images.value, workshop.epochs.value = ["plain20", "resnet20"], 400, 2
+    root = tmp_path / "runs"
+    panel = show.workshop(root)
+    page, controls = Page(panel), panel._controls
+    controls["nets"].value, controls["images"].value, controls["epochs"].value = ["plain20", "resnet20"], 400, 2
 
-    def press(name, wait=True):
-        workshop.buttons[name].click()
-        if wait:
-            workshop.wait()
-        return workshop.message.value
+    def start():
+        page.heard.clear()
+        panel.button.click()
+        panel.wait()
+        return page.words()[-1]
 
-    assert "About" in press("How long?") and "resnet20" in workshop.message.value
-    assert not list(tmp_path.iterdir())
-    press("Start", wait=False)
-    worker = workshop._worker
-    press("Start", wait=False)  # a second click, which does nothing
-    assert workshop._worker is worker
-    assert [button.disabled for button in workshop.buttons.values()] == [True, True, False]
-    while "<img" not in workshop.picture.value:
+    controls["only_time"].value = True
+    words = start()
+    assert words.startswith("About ") and "resnet20" in words and not root.exists()
+    controls["only_time"].value = False
+    panel.button.click()
+    worker = panel._worker
+    panel.button.click()  # a second click, which does nothing
+    assert panel._worker is worker and panel.button.disabled and not panel.stop.disabled
+    while not page.shares()[-1]:
         time.sleep(0.05)
-    assert "Stopped. Start goes on" in press("Stop")
-    begun = len(list(tmp_path.iterdir()))
-    assert begun >= 1 and [button.disabled for button in workshop.buttons.values()] == [False, False, True]
-    assert f"Done. The runs are in the folder {tmp_path}." in press("Start")
-    assert workshop.bar.value == 1 and "resnet20 training" in workshop.picture.value
-    assert workshop.table.value.count(">14 of 14<") == 2
-    # What cannot be done is said, and the last curves stay.
-    for control, value, words in (
-        (workshop.nets, [], "No net is chosen"),
-        (workshop.source, str(tmp_path / "nothing"), "There is no folder"),
-    ):
-        before, control.value = control.value, value
-        assert words in press("Start") and "<img" in workshop.picture.value
-        control.value = before
+    panel.stop.click()
+    panel.wait()
+    assert page.words()[-1] == "Stopped." and not panel.button.disabled and panel.stop.disabled
+    assert len(list(root.iterdir())) >= 1
+    assert start() == f"Done. The runs are in the folder {root}." and page.shares()[-1] == 1
+    last = [gzip.decompress(packed[0]).decode() for message, packed in page.heard if packed and packed[0]][-1]
+    assert "resnet20 training" in last and last.count(">14 of 14<") == 2
+    # What cannot be done is said.
+    for control, value, words in (("nets", [], "No net is chosen"), ("source", str(tmp_path / "no"), "There is no f")):
+        before, controls[control].value = controls[control].value, value
+        assert start().startswith(words)
+        controls[control].value = before
+    controls["only_time"].value = True
+    assert "plain20 is there, resnet20 is there" in start()
     (tmp_path / "a file").touch()
-    workshop.root = tmp_path / "a file"
-    assert f"{tmp_path / 'a file'}" in press("Start") and "cannot be used" in workshop.message.value
-    workshop.root = tmp_path
-    assert "plain20 is there, resnet20 is there" in press("How long?")
+    panel = show.workshop(tmp_path / "a file")
+    page, controls = Page(panel), panel._controls
+    assert f"{tmp_path / 'a file'}" in start() and "cannot be used" in page.words()[-1]
 
 
 def test_times_are_told_as_one_says_them():

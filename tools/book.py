@@ -47,7 +47,7 @@ def ask_for_frames(book: nbformat.NotebookNode) -> None:
     cells = []
     for cell in book.cells:
         cells.append(cell)
-        if cell.cell_type == "code" and ("show.Panel(" in cell.source or "show.Workshop(" in cell.source):
+        if cell.cell_type == "code" and ("show.Panel(" in cell.source or "show.workshop(" in cell.source):
             cells.append(nbformat.v4.new_code_cell(ASK, metadata={"tags": ["frames"]}))
     book.cells = cells
 

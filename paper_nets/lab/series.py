@@ -1,6 +1,6 @@
 """Runs of several nets, one after the other: how long they take here, and made so that they can be stopped."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ from paper_nets.lab.train import (
     Progress,
     Recipe,
     Training,
-    Watch,
     batches_of,
     build_for_training,
     default_recipe,
@@ -65,15 +64,11 @@ class Series:
         found = (find(self.folder(net), self._settings[net]) for net in self.recipes)
         return [run for run in found if run]
 
-    def seconds_left(self, watch: Callable[[], None] = lambda: None) -> dict[str, float]:
-        """Seconds that each net still needs here, from a few steps of it and one look at test images.
-
-        watch: called before each net; what it raises ends the trial.
-        """
+    def seconds_left(self) -> dict[str, float]:
+        """Seconds that each net still needs here, from a few steps of it and one look at test images."""
         there = {run.net: int(run.curve.iteration.iloc[-1]) for run in self.runs()}
         seconds = {}
         for net, recipe in self.recipes.items():
-            watch()
             settings = self._settings[net]
             steps = settings["iterations"] - there.get(net, 0)
             with threads_for(self.data.source):
@@ -82,26 +77,27 @@ class Series:
             seconds[net] = steps * a_step + epochs * len(self.data.test_images) * a_look
         return seconds
 
-    def make(self, watch: Watch = lambda *_: None) -> Iterator[Progress]:
-        """Make what is not there, telling after each epoch, and once when all is done.
-
-        watch: called as by `Training.epoch`; what it raises stops the series, which loses the epoch under way.
-        """
+    def make(self) -> Iterator[Progress]:
+        """Make what is not there, telling after each epoch, and once when all is done."""
         last = list(self.recipes)[-1]
         for net, recipe in self.recipes.items():
             folder, settings = self.folder(net), self._settings[net]
             if is_finished(folder, settings):
                 continue
             training = Training(build_for_training(net, self.data, recipe, "cpu"), self.data, recipe)
-            for _ in in_steps(make(training, folder, settings, watch), self.data.source):
+            for _ in in_steps(make(training, folder, settings), self.data.source):
                 if not (training.finished and net == last):
                     yield self._progress(net)
         yield self._progress(last)
 
+    def done(self) -> float:
+        """The share of all their work that is done (0 to 1)."""
+        work = dict(zip(self.recipes, work_of(self.recipes, self.data), strict=True))
+        done = (work[run.net] * run.curve.iteration.iloc[-1] / run.iterations for run in self.runs())
+        return sum(done) / sum(work.values())
+
     def _progress(self, doing: str) -> Progress:
-        runs, work = self.runs(), dict(zip(self.recipes, work_of(self.recipes, self.data), strict=True))
-        done = sum(work[run.net] * run.curve.iteration.iloc[-1] / run.iterations for run in runs) / sum(work.values())
-        return Progress(table(runs), done, doing)
+        return Progress(table(self.runs()), self.done(), doing)
 
 
 def paper_schedule(net: str) -> dict[str, float]:

@@ -1,6 +1,7 @@
 // The picture of a panel. What the kernel draws ahead is kept here by the values of the controls, so that the page
 // answers a move itself; what is not here yet is asked for. A page without a kernel runs the same: `still`, at the end.
 const MOST = 200; // pictures kept, some 10 MB
+const NEAR = 10, BESIDE = 2; // of them decoded: of the control in hand and of each other; 0.8 MB each
 
 // Nine digits, since 0.1 + 0.2 here is what the slider calls 0.3.
 const keyOf = places => JSON.stringify(places, (_, at) => (typeof at === "number" ? +at.toPrecision(9) : at));
@@ -37,7 +38,7 @@ async function render({ model, el, host, signal }) {
 
   const kept = new Map();
   let turn = 0; // counts moves; a picture is never put in the place of one that was asked for later
-  let shown = 0, asked = null, saying = 0, current = null;
+  let shown = 0, asked = null, saying = 0, resting = 0, hand = 0, current = null;
 
   async function keep(sent, packed) {
     const key = keyOf(sent.places ?? null);
@@ -53,17 +54,41 @@ async function render({ model, el, host, signal }) {
       if (oldest !== current) URL.revokeObjectURL(oldest.url);
     }
     kept.set(key, frame);
+    rest();
     return frame;
   }
 
+  async function decode(frame) {
+    const image = element("img", { alt: frame.alt, width: frame.size[0], height: frame.size[1], src: frame.url });
+    await image.decode().catch(() => {});
+    frame.image = image;
+  }
+
+  // The pictures that are a move away, decoded while the reader looks, are painted with the next frame.
+  async function prepare() {
+    const here = JSON.parse(keyOf(places())), before = turn;
+    const near = here.flatMap((at, i) => {
+      const along = [...kept.values()].filter(({ places }) => places.every((other, j) => (other === here[j]) !== (i === j)));
+      along.sort((a, b) => Math.abs(a.places[i] - at) - Math.abs(b.places[i] - at));
+      return along.slice(0, i === hand ? NEAR : BESIDE);
+    });
+    near.push(...setup.presets.map(values => kept.get(keyOf(values))).filter(frame => frame));
+    for (const frame of kept.values()) if (frame !== current && !near.includes(frame)) frame.image = null;
+    for (const frame of near) {
+      if (frame.url && !frame.image) await decode(frame);
+      if (turn !== before) return;
+    }
+  }
+  const rest = () => {
+    clearTimeout(resting);
+    resting = setTimeout(prepare, 60);
+  };
+
   async function show(frame, mine) {
     if (frame.kind) {
-      let content = element("div", { innerHTML: frame.html ?? "", className: "jp-RenderedHTMLCommon" });
-      if (frame.url) {
-        content = element("img", { alt: frame.alt, width: frame.size[0], height: frame.size[1], src: frame.url });
-        await content.decode().catch(() => {});
-      }
+      if (frame.url && !frame.image) await decode(frame);
       if (mine < shown) return;
+      const content = frame.image ?? element("div", { innerHTML: frame.html, className: "jp-RenderedHTMLCommon" });
       const before = current;
       current = frame;
       figure.replaceChildren(content);
@@ -76,7 +101,7 @@ async function render({ model, el, host, signal }) {
     }
     if (mine < shown) return;
     shown = mine;
-    figure.classList.toggle("paper-nets-old", !frame.kind && current !== null);
+    figure.classList.toggle("paper-nets-old", !training && !frame.kind && current !== null);
     if (status.textContent !== frame.words) status.textContent = frame.words;
     details.hidden = !frame.trace;
     trace.textContent = frame.trace;
@@ -90,6 +115,7 @@ async function render({ model, el, host, signal }) {
 
   function moved() {
     turn += 1;
+    rest();
     if (preset) {
       const found = setup.presets.findIndex(values => keyOf(values) === keyOf(places())) + 1;
       if (preset.get("index") !== found) set(preset, "index", found);
@@ -113,7 +139,14 @@ async function render({ model, el, host, signal }) {
     moved();
   }
 
-  if (!training) controls.forEach((control, i) => control.on(`change:${reads[i]}`, () => setting || moved()));
+  if (!training)
+    controls.forEach((control, i) =>
+      control.on(`change:${reads[i]}`, () => {
+        if (setting) return;
+        hand = i;
+        moved();
+      })
+    );
   preset?.on("change:index", () => {
     const chosen = setup.presets[preset.get("index") - 1];
     if (chosen && keyOf(chosen) !== keyOf(places())) setAll(chosen);

@@ -10,4 +10,4 @@ from paper_nets.show.picture import Picture, figure
 from paper_nets.show.reuse import connections
 from paper_nets.show.table import Table
 from paper_nets.show.verdicts import Verdict, Verdicts
-from paper_nets.show.workshop import Workshop
+from paper_nets.show.workshop import workshop

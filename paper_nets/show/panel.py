@@ -16,6 +16,7 @@ import anywidget
 import traitlets
 from ipywidgets import Box, Button, Dropdown, ToggleButton, VBox, Widget
 
+from paper_nets.lab.train import in_a_sentence, is_expected
 from paper_nets.nets import InputError
 from paper_nets.show.controls import KINDS, evenly, label, options, place, places, read, rounded, value
 from paper_nets.show.picture import DRAWING, as_page, as_still
@@ -36,8 +37,8 @@ class Stopped(Exception):
 
 def words_for(error: BaseException, draw: Callable) -> dict:
     """What a reader is told of an error: a sentence; but for wrong input also its line, and the traceback to unfold."""
-    if isinstance(error, InputError):
-        return {"words": str(error)}
+    if is_expected(error):
+        return {"words": in_a_sentence(error)}
     code = getattr(draw, "__code__", None)
     own = [at for at in traceback.extract_tb(error.__traceback__) if code and at.filename == code.co_filename]
     where = f" (line {own[-1].lineno}: {own[-1].line})" if own else ""
@@ -61,8 +62,8 @@ class Panel(VBox):
         show.Panel(wave, k=IntSlider(value=2, min=1, max=9))
 
     `draw` returns a Picture, a matplotlib figure (seaborn's too), a pandas frame, or what else shows itself as HTML.
-    For work that takes seconds it yields them, alone or with the share that is done (0 to 1): then a button named
-    `button` starts it beside the kernel's other work, each picture replaces the one before, and Stop ends it.
+    For work that takes seconds it yields them, alone or with the share that is done (0 to 1), and sentences: then a
+    button named `button` starts it beside the kernel's other work, each replaces the one before, and Stop ends it.
     What `draw` raises is told under the controls, and the last good picture stays, marked as old.
 
     presets: values for all controls, by the name that a menu shows.
@@ -220,6 +221,8 @@ class Panel(VBox):
         super().close()
 
     def _begin(self, _) -> None:
+        if self.button.disabled:
+            return  # the second of two quick clicks
         self.button.disabled, self.stop.disabled = True, False
         self._worker = threading.Thread(target=self._work, args=[self._values(self._places())], daemon=True)
         self._worker.start()
@@ -234,24 +237,32 @@ class Panel(VBox):
             self._worker.join()
 
     def _work(self, values: dict) -> None:
-        start, end = time.perf_counter(), dict(SILENT)
-        self.picture.send({"progress": {"busy": True, "done": None, "text": "Working …"}})
+        words, start, before = dict(SILENT), time.perf_counter(), 0
+
+        def tell(busy: bool, done: float | None, text: str) -> None:
+            self.picture.send({"progress": {"busy": busy, "done": done, "text": text}})
+
+        tell(True, None, "Working …")
         try:
             for drawn in self.draw(**values):
                 drawn, done = drawn if isinstance(drawn, tuple) else (drawn, None)
+                if isinstance(drawn, str):  # the work itself begins behind it
+                    words, start, before = {**SILENT, "words": drawn}, time.perf_counter(), done or 0
+                    self.picture.send({"frame": words}, [b""])
+                    continue
                 with DRAWING:
                     frame, packed = as_page(drawn)
-                left = f"about {(time.perf_counter() - start) * (1 - done) / done:.0f} s left" if done else "Working …"
-                self.picture.send({"progress": {"busy": True, "done": done, "text": left}})
-                self.picture.send({"frame": {**end, **frame}}, [packed])
+                pace = (time.perf_counter() - start) / (done - before) if done and done > before else 0
+                tell(True, done, f"about {pace * (1 - done):.0f} s left" if pace else "Working …")
+                self.picture.send({"frame": {**words, **frame}}, [packed])
         except Stopped:
-            end["words"] = "Stopped."
+            words = {**SILENT, "words": "Stopped."}
         except Exception as error:
-            end |= words_for(error, self.draw)
+            words = {**SILENT, **words_for(error, self.draw)}
         finally:
-            self.picture.send({"progress": {"busy": False, "done": 1, "text": ""}})
-            if end["words"]:
-                self.picture.send({"frame": end}, [b""])
+            tell(False, 1, "")
+            if words["words"]:
+                self.picture.send({"frame": words}, [b""])
             self.button.disabled, self.stop.disabled = False, True
 
     def still(self, most: int = 24) -> dict:
