@@ -158,7 +158,7 @@ def test_what_the_page_may_ask_for_next_is_drawn_ahead():
         panel._hear(None, {"near": True}, [])
         await asyncio.sleep(0.4)
         # All of the first slider, the nearest first; a step of each other control. What is slow ends it.
-        near = [(0.0, "plain", False), (0.2, "plain", False), (0.3, "plain", False), (0.4, "plain", False)]
+        near = [(0.2, "plain", False), (0.0, "plain", False), (0.3, "plain", False), (0.4, "plain", False)]
         assert calls[1:] == [*near, (0.1, "dense", False), (0.1, "plain", True)]
         await asyncio.sleep(0.8)
         assert len(calls) == 7
@@ -177,13 +177,13 @@ def test_presets_are_drawn_ahead_and_the_menu_knows_them():
     drawn = []
 
     async def use():
-        presets = {str(size): {"size": size} for size in (1, 2, 8)}
+        presets = {str(size): {"size": size} for size in (1, 2, 80)}
         draw = lambda size: drawn.append(size) or picture()  # noqa: E731
-        panel = show.Panel(draw, presets=presets, size=IntSlider(value=2, min=1, max=9))
-        assert panel.preset.value == "2" and panel.picture.setup["presets"] == [(1,), (2,), (8,)]
+        panel = show.Panel(draw, presets=presets, size=IntSlider(value=2, min=1, max=99))
+        assert panel.preset.value == "2" and panel.picture.setup["presets"] == [(1,), (2,), (80,)]
         panel._hear(None, {"near": True}, [])
         await asyncio.sleep(0.5)
-        assert drawn[:6] == [2, 1, 3, 7, 4, 8] and sorted(drawn) == list(range(1, 10))
+        assert drawn[:10] == [2, 3, 1, 7, 4, 12, 5, 6, 8, 80]
 
     asyncio.run(use())
 
@@ -195,6 +195,26 @@ def test_pictures_kept_have_a_bound(monkeypatch):
     for at in range(20):
         assert page.want(at)["alt"] == str(at)
         assert len(panel._kept) <= 5
+
+
+def test_a_move_is_expected_to_be_made_again():
+    panel = show.Panel(lambda size: picture(str(size)), size=IntSlider(value=50, max=100))
+    asked = []
+    panel._draw_ahead = asked.extend
+    panel._controls["size"].value = 57
+    assert asked[:8] == [(64,), (71,), (58,), (56,), (62,), (52,), (59,), (55,)]
+    assert sorted(asked) == [(size,) for size in range(101) if size != 57]
+
+
+def test_what_may_be_asked_for_soon_is_given_up_last(monkeypatch):
+    monkeypatch.setattr("paper_nets.show.panel.MOST", 5)
+    panel = show.Panel(lambda size: picture(str(size)), size=IntSlider(max=100))
+    page = Page(panel)
+    for at in range(1, 5):
+        page.want(at)
+    panel._draw_ahead([(1,), (2,)])
+    page.want(60), page.want(61)
+    assert list(panel._kept) == [(4,), (2,), (1,), (60,), (61,)]
 
 
 def test_drawing_leaves_no_old_garbage():

@@ -75,14 +75,17 @@ async function render({ model, el, host, signal }) {
     near.push(...setup.presets.map(values => kept.get(keyOf(values))).filter(frame => frame));
     for (const frame of kept.values()) if (frame !== current && !near.includes(frame)) frame.image = null;
     for (const frame of near) {
-      if (frame.url && !frame.image) await decode(frame);
-      if (turn !== before) return;
+      kept.delete(frame.key); // so that these are the last to be given up
+      kept.set(frame.key, frame);
     }
+    for (const frame of near) {
+      if (frame.url && !frame.image) await decode(frame);
+      if (turn !== before) break;
+    }
+    resting = 0;
+    if (turn !== before) rest();
   }
-  const rest = () => {
-    clearTimeout(resting);
-    resting = setTimeout(prepare, 60);
-  };
+  const rest = () => (resting ||= setTimeout(prepare, 60));
 
   async function show(frame, mine) {
     if (frame.kind) {

@@ -179,32 +179,39 @@ class Panel(VBox):
 
     def _moved(self, change) -> None:
         self._rest()
-        self._draw_ahead(self._near(list(self._controls.values()).index(change.owner)))
+        whole, ends = places(change.owner), [rounded(change.old), rounded(change.new)]
+        step = whole.index(ends[1]) - whole.index(ends[0]) if all(end in whole for end in ends) else 0
+        self._draw_ahead(self._near(list(self._controls.values()).index(change.owner), step))
 
     def _rest(self) -> None:
         if self._timer:
             self._timer.cancel()
 
-    def _near(self, moved: int) -> list[tuple]:
-        """The settings that the next moves may ask for: a step and a leap of the control that moved, the presets, a
-        step of each other control, then all else that the first can be moved to, the nearest first."""
+    def _near(self, moved: int, step: int = 0) -> list[tuple]:
+        """The settings that the next moves may ask for: of the control that moved the same move again, and two steps
+        and leaps either way; the presets; a step of each other control; then all else that the first can be moved to,
+        the nearest first."""
         here, presets = self._places(), map(tuple, self.picture.setup["presets"])
 
         def along(i: int) -> list[tuple]:
             whole = places(list(self._controls.values())[i])
             at = whole.index(here[i]) if here[i] in whole else 0
-            by_distance = sorted((abs(j - at), j) for j in range(len(whole)) if j != at)
-            moves = [move for move in by_distance if move[0] in (1, LEAP)]
-            moves += [move for move in by_distance if move not in moves]
-            return [(*here[:i], whole[j], *here[i + 1 :]) for _, j in moves]
+            soon = [at + step, at + 2 * step] if i == moved else []
+            soon += [at + apart * way for apart in (1, LEAP, 2, 2 * LEAP) for way in (1, -1)]
+            by_distance = sorted(range(len(whole)), key=lambda j: abs(j - at))
+            order = dict.fromkeys([j for j in soon if 0 <= j < len(whole)] + by_distance)
+            return [(*here[:i], whole[j], *here[i + 1 :]) for j in order if j != at]
 
         own = along(moved) if here else []
         others = zip_longest(*(along(i)[:2] for i in range(len(here)) if i != moved))
         in_turn = [at for turn in others for at in turn if at is not None]
-        return [*own[:4], *presets, *in_turn, *own[4:]][:AHEAD]
+        return [*own[:8], *presets, *in_turn, *own[8:]][:AHEAD]
 
     def _draw_ahead(self, settings: list[tuple]) -> None:
         """Draw one setting after another while the kernel is idle, as long as each takes little time."""
+        for at in reversed(settings):
+            if at in self._kept:  # what may be asked for soon is the last to be given up
+                self._kept[at] = self._kept.pop(at)
         settings = [at for at in settings if at not in self._kept]
 
         def draw_one():
