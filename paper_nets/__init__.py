@@ -12,4 +12,12 @@ if "torch" not in sys.modules:
 
 from paper_nets.nets import InputError, build, catalog, cost, from_torchvision, plan, pretrained, published  # noqa: E402
 
-__all__ = ["InputError", "build", "catalog", "cost", "from_torchvision", "plan", "pretrained", "published"]
+__all__ = ["InputError", "audit", "build", "catalog", "cost", "from_torchvision", "plan", "pretrained", "published"]
+
+
+def __getattr__(name: str):
+    if name == "audit":  # loaded with first use, since it takes what lies above the architectures
+        from paper_nets.lab.audit import audit
+
+        return audit
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

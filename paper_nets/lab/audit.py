@@ -1,0 +1,239 @@
+"""Is this the paper's net? Any PyTorch net held against one of the catalog: what differs, where, and what it costs."""
+
+import html
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from math import log
+from statistics import fmean
+
+import torch
+from torch import Tensor, nn
+
+from paper_nets.lab.differences import Difference, differences
+from paper_nets.lab.graph import Op, record, undisturbed
+from paper_nets.lab.outline import Outline, channels_in_order, outline
+from paper_nets.nets import NAMES, InputError, build, plan
+from paper_nets.nets.cost import Cost
+from paper_nets.nets.cost import cost as cost_of
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How a net compares with the paper's.
+
+    Args:
+        net: the catalog's name.
+        differences: the first and deepest cause first.
+        notes: what else a reader should know, as what could not be decided.
+        theirs, papers: what both cost.
+    """
+
+    net: str
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+    theirs: Cost
+    papers: Cost
+
+    @property
+    def matches(self) -> bool:
+        """Whether it is the paper's net; how its weights were drawn is told, but decides nothing."""
+        return all(difference.kind == "initial weights" for difference in self.differences)
+
+    def __str__(self) -> str:
+        told = [f"{number}. {difference}." for number, difference in enumerate(self.differences, 1)]
+        return "\n".join([self._verdict(), *told, *self.notes])
+
+    __repr__ = __str__
+
+    def _verdict(self) -> str:
+        name, counts = title(self.net), [f"{cost.parameters:,}" for cost in (self.theirs, self.papers)]
+        if self.matches:
+            return f"This is {name} of the paper, to the parameter: {counts[0]}."
+        adds = [f"{cost.multiply_adds:,}" for cost in (self.theirs, self.papers)]
+        return (
+            f"This is not {name} of the paper: it has {counts[0]} parameters and {adds[0]} multiply–adds, "
+            f"the paper's {counts[1]} and {adds[1]}."
+        )
+
+    def _repr_html_(self) -> str:
+        names = ("where", "found", "the paper has", "parameters", "multiply–adds", "MB an image")
+        rows = [
+            (one.place, one.found, one.expected)
+            + (f"{one.cost.parameters:+,}", f"{one.cost.multiply_adds:+,}", f"{one.cost.activation_bytes / 1e6:+,.2f}")
+            for one in self.differences
+        ]
+        cell = '<td style="text-align: left">{}</td>'
+        body = "".join(f"<tr>{''.join(cell.format(html.escape(text)) for text in row)}</tr>" for row in rows)
+        head = "".join(f'<th scope="col">{name}</th>' for name in names)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
+        return f"<p>{html.escape(self._verdict())}</p>{table}" + "".join(f"<p>{html.escape(n)}</p>" for n in self.notes)
+
+
+def title(name: str) -> str:
+    """A net's name as the papers spell it: densenet_bc100_k12 is "DenseNet-BC-100 (k = 12)"."""
+    kind, depth, k = re.fullmatch(r"([a-z_]+?)(\d+)(?:_k(\d+))?", name).groups()
+    kinds = {
+        "plain": "plain-",
+        "resnet": "ResNet-",
+        "preact_resnet": "pre-activation ResNet-",
+        "densenet": "DenseNet-",
+        "densenet_bc": "DenseNet-BC-",
+    }
+    return kinds[kind] + depth + (f" (k = {k})" if k else "")
+
+
+def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] | None = None) -> Audit | list[Audit]:
+    """Hold any net against one of the papers'.
+
+    The net runs once on random images, in evaluation mode, and each operation is written down: so it does not matter
+    in which style it was written. Where nothing differs, the paper's net is given its weights, and both must put out
+    the same. Nothing of the net is changed.
+
+    Args:
+        net: any module from images (N, C, H, W) to logits. Its own channels and classes are taken.
+        name: a net of the catalog, as "densenet40_k12"; without it the nearest are tried.
+        image: (C, H, W); by default 224 × 224 pixels for nets that have a 7×7 convolution, else 32 × 32, and as few
+            channels as any convolution reads.
+
+    Returns:
+        An `Audit`; without a name a list of three, the nearest first.
+
+    Raises:
+        InputError: for a name that is not the catalog's, and for what is no net. What the net's own `forward` raises
+            comes as it is.
+    """
+    if not isinstance(net, nn.Module):
+        raise InputError(f"audit takes a net, an nn.Module; this is {type(net).__name__}.")
+    if name is not None:
+        plan(name)
+    net = getattr(net, "_orig_mod", net)  # of torch.compile, which hides its operations
+    if image is None:
+        convs = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+        large = plan(name).stem == "7x7" if name else any(conv.kernel_size == (7, 7) for conv in convs)
+        side = 224 if large else 32
+        image = min((conv.in_channels for conv in convs), default=3), side, side
+    like = next(net.parameters(), torch.zeros(()))
+    images = torch.rand(1, *image, generator=torch.Generator().manual_seed(0)).to(like.device, like.dtype)
+    ops, logits = record(net, images)
+    names = [name] if name else _nearest(outline(ops), images)
+    audits = [_held_against(name, net, ops, images, logits) for name in names]
+    return audits[0] if name else sorted(audits, key=lambda audit: (not audit.matches, len(audit.differences)))
+
+
+def _nearest(theirs: Outline, images: Tensor) -> list[str]:
+    """The three nets of the catalog most like an outline: by shortcuts, image, layers and cost."""
+    image = tuple(images.shape[1:])
+    cost, joins = theirs.cost(image), Counter(theirs.joins).most_common(1)
+
+    def apart(one: float, other: float) -> float:
+        return max(one, other, 1) / max(min(one, other), 1) - 1
+
+    def distance(name: str) -> float:
+        made = plan(name)
+        join = "concatenation" if hasattr(made, "growth_rate") else "addition" if made.residual else ""
+        other = (join != (joins[0][0] if joins else "")) + ((image[1] < 64) != (made.stem == "3x3"))
+        papers = cost_of(name, in_channels=image[0])
+        return 2 * other + 2 * apart(len(theirs.layers), made.depth) + apart(cost.parameters, papers.parameters)
+
+    return sorted(NAMES, key=distance)[:3]
+
+
+def _held_against(name: str, net: nn.Module, ops: list[Op], images: Tensor, logits: Tensor) -> Audit:
+    image, notes, theirs = tuple(images.shape[1:]), [], outline(ops)
+    used = {name for op in ops for name in op.weights.values()}
+    with torch.device("meta"):
+        made = build(name, in_channels=image[0], num_classes=logits.shape[-1])
+        papers = outline(record(made, torch.zeros(images.shape))[0])
+    found = differences(theirs, papers, image)
+    weights = Counter(layer.op.weights["weight"] for layer in theirs.layers if "weight" in layer.op.weights)
+    for weight, times in weights.items():
+        if times > 1:
+            size = Cost(-(times - 1) * net.get_parameter(weight).numel(), 0, 0)
+            found.append(Difference("shared", weight, f"the same weights in {times} layers", "weights for each", size))
+    if unused := {name: p.numel() for name, p in net.named_parameters() if name not in used}:
+        parameters = Cost(sum(unused.values()), 0, 0)
+        found.append(
+            Difference(
+                "unused",
+                next(iter(unused)),
+                f"{parameters.parameters:,} parameters that no image meets",
+                "none",
+                parameters,
+            )
+        )
+    if not found:
+        try:
+            apart = _outputs_apart(net, made, theirs, papers, ops, images, logits)
+        except (KeyError, RuntimeError, NotImplementedError) as error:
+            notes.append(f"That both put out the same with the same weights could not be tried: {error}")
+        else:
+            if apart > 1e-3:
+                found.append(
+                    Difference(
+                        "outputs",
+                        "the whole net",
+                        f"with the same weights its outputs differ by {100 * apart:.2g} %, though no layer does",
+                        "others",
+                        Cost(0, 0, 0),
+                    )
+                )
+    found += _initial_weights(net, theirs, made.plan.init)
+    total = sum(p.numel() for p in net.parameters())
+    return Audit(name, tuple(found), tuple(notes), replace(theirs.cost(image), parameters=total), papers.cost(image))
+
+
+def _steps(net: Outline):
+    """All operations with weights, in order: each layer's, those before it, and those on shortcuts."""
+    for layer in net.layers:
+        for step in layer.before:
+            yield from [op for op in [*step.around, step.op] if op is not None and op.weights]
+        yield layer.op
+    yield from [step.op for step in net.after if step.op is not None and step.op.weights]
+
+
+def _outputs_apart(net, made, theirs: Outline, papers: Outline, ops, images: Tensor, logits: Tensor) -> float:
+    """How far the outputs of the paper's net with their weights are from theirs, as a share of their size."""
+    tensors, state = {**dict(net.named_parameters()), **dict(net.named_buffers())}, {}
+    for own, paper in zip(_steps(theirs), _steps(papers), strict=True):
+        order = channels_in_order(ops, own)
+        for what, name in paper.weights.items():
+            tensor = tensors[own.weights[what]].detach()
+            if order is not None and not (own.kind in ("conv", "linear") and what == "bias"):
+                tensor = tensor[:, order] if own.kind in ("conv", "linear") else tensor[order]
+            state[name] = tensor.reshape(made.get_parameter(name).shape) if own.kind == "linear" else tensor
+    made.load_state_dict(state, strict=False, assign=True)
+    with undisturbed(made):
+        outputs = made(images)
+    return float((outputs - logits).abs().max() / logits.abs().max().clamp(min=1e-12))
+
+
+# Variance times fan, by what weights are drawn: what PyTorch itself does is kaiming_uniform_(a=√5).
+DRAWN = {
+    "fan_in": ("He's variance 2 / fan-in", lambda fan_in, fan_out: 2 / fan_in),
+    "fan_out": ("variance 2 / fan-out", lambda fan_in, fan_out: 2 / fan_out),
+    "default": ("PyTorch's own default, variance 1 / (3 fan-in)", lambda fan_in, fan_out: 1 / (3 * fan_in)),
+    "xavier": ("Glorot's variance 2 / (fan-in + fan-out)", lambda fan_in, fan_out: 2 / (fan_in + fan_out)),
+}
+
+
+def _initial_weights(net: nn.Module, theirs: Outline, papers: str) -> list[Difference]:
+    """How fresh weights were drawn; nothing of weights that have been trained."""
+    buffers = dict(net.named_buffers())
+    means = [buffer for name, buffer in buffers.items() if name.endswith("running_mean")]
+    if not means or any(mean.is_meta or mean.any() for mean in means):
+        return []
+    parameters, apart = dict(net.named_parameters()), {name: [] for name in DRAWN}
+    for layer in theirs.layers:
+        weight = parameters.get(layer.op.weights.get("weight"))
+        if layer.op.kind == "conv" and weight is not None and weight.numel() >= 400:
+            area = weight[0, 0].numel()
+            fans = weight.shape[1] * area, weight.shape[0] * area / layer.op.settings["groups"]
+            for name, (_, variance) in DRAWN.items():
+                apart[name].append(abs(log(float(weight.detach().float().var()) / variance(*fans) + 1e-12)))
+    apart = {name: fmean(values) for name, values in apart.items() if values}
+    if not apart or apart[papers] < 0.15:
+        return []
+    nearest = min(apart, key=apart.get)
+    found = DRAWN[nearest][0] if apart[nearest] < 0.15 else "another variance"
+    return [Difference("initial weights", "the convolutions", found, DRAWN[papers][0], Cost(0, 0, 0))]

@@ -1,0 +1,332 @@
+"""A net in the words of the papers: its layers in order, what stands between two of them, and what goes around them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from paper_nets.lab.graph import CONSTANT, IMAGE, Op
+from paper_nets.nets.cost import FLOAT, INDEX, Cost
+from paper_nets.nets.densenet import compressed
+
+
+class Step(NamedTuple):
+    """What stands between two layers.
+
+    Args:
+        name: in words, as "batch norm", "ReLU", "2×2 max pool", "addition"; or "shortcut", where one begins.
+        settings: what else defines it.
+        op: the operation; None where a shortcut begins.
+        around: the operations on the shortcut that ends in an addition or concatenation.
+    """
+
+    name: str
+    settings: dict = {}
+    op: Op | None = None
+    around: tuple[Op, ...] = ()
+
+
+class Key(NamedTuple):
+    """Where a layer stands: its part of the net ("stem", "stage", "transition", "head"), the stage, block and
+    convolution, counted from 1; 0 where there is none."""
+
+    part: str
+    stage: int = 0
+    block: int = 0
+    number: int = 0
+
+    def __str__(self) -> str:
+        if self.part == "stage":
+            return f"stage {self.stage}, block {self.block}, convolution {self.number}"
+        return f"transition {self.stage}" if self.part == "transition" else f"the {self.part}"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or linear layer on the main path, and the steps before it."""
+
+    key: Key
+    op: Op
+    before: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The layers of a net's main path in order, and the steps after the last."""
+
+    layers: tuple[Layer, ...]
+    after: tuple[Step, ...] = ()
+
+    def cost(self, image: tuple[int, int, int]) -> Cost:
+        """Parameters, multiply–adds and memory for images (C, H, W), counted along the main path.
+
+        In-going channels follow from what went before, whatever the settings say: so an outline with one thing changed
+        costs what that change costs.
+        """
+        return _cost(self, image)
+
+    @property
+    def joins(self) -> list[str]:
+        """How each shortcut joins the main path: "addition" or "concatenation"."""
+        steps = [step for layer in self.layers for step in layer.before] + list(self.after)
+        return [step.name for step in steps if step.name in JOINS.values()]
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The number of blocks in each stage."""
+        found = {(layer.key.stage, layer.key.block) for layer in self.layers if layer.key.part == "stage"}
+        stages = [stage for stage, _ in found]
+        return tuple(stages.count(stage) for stage in sorted(set(stages)))
+
+
+JOINS = {"add": "addition", "concatenate": "concatenation"}
+SHORTCUT = "shortcut"
+
+
+def _sources(ops: Sequence[Op], number: int) -> tuple[int, ...]:
+    """The operations whose outputs stand side by side in an output, concatenations in concatenations taken apart."""
+    if number < 0 or ops[number].kind != "concatenate":
+        return (number,)
+    return tuple(source for one in ops[number].inputs for source in _sources(ops, one))
+
+
+def _back(ops: Sequence[Op], number: int) -> list[int]:
+    """From an operation back along its first inputs, as far as the next join, which comes last."""
+    path = [number]
+    while path[-1] >= 0 and ops[path[-1]].kind not in JOINS:
+        path.append(ops[path[-1]].inputs[0])
+    return path
+
+
+def channels_in_order(ops: Sequence[Op], op: Op) -> Tensor | None:
+    """Where an operation that reads a concatenation finds its maps in the order in which they were made; None where
+    they stand in this order."""
+    number = op.inputs[0]
+    while number >= 0 and ops[number].kind in ("norm", "act", "max pool", "average pool", "global pool"):
+        number = ops[number].inputs[0]
+    sources = _sources(ops, number)
+    if list(sources) == sorted(sources):
+        return None
+    ends = list(accumulate(ops[source].shape[1] for source in sources))
+    places = {source: torch.arange(start, end) for source, start, end in zip(sources, [0, *ends], ends, strict=False)}
+    return torch.cat([places[source] for source in sorted(sources)])
+
+
+def _addition(ops: Sequence[Op], number: int):
+    """F, the shortcut, and where both begin; None where they do not meet."""
+    inputs = [i for i in ops[number].inputs if i != CONSTANT]
+    if len(inputs) != 2:
+        return None
+    one, other = (_back(ops, i) for i in inputs)
+    fork = next((i for i in one if i in other), None)
+    if fork is None:
+        return None
+    paths = [[ops[i] for i in reversed(path[: path.index(fork)])] for path in (one, other)]
+    around, F = sorted(paths, key=lambda path: (sum(op.kind == "conv" for op in path), len(path)))
+    return F, around, (fork,)
+
+
+def _concatenation(ops: Sequence[Op], sources: tuple[int, ...]):
+    """F, its output the last of the sources, and the sources that it is put beside; None where F reads none of them."""
+    newest = max(sources)
+    others = tuple(source for source in sources if source != newest)
+    path = _back(ops, newest)
+    for length, number in enumerate(path):
+        if length and set(_sources(ops, number)) <= set(others):
+            F = [ops[i] for i in reversed(path[:length])]
+            return F, others, len(_sources(ops, number))
+    return None
+
+
+def outline(ops: Sequence[Op]) -> Outline:
+    """The outline of a net from the operations of its forward pass (`graph.record`)."""
+    parts = []  # from the last to the first: steps and layers of the main path, in lists; with a join each block
+    state = _sources(ops, len(ops) - 1)
+    while state != (IMAGE,):
+        op = ops[state[0]]
+        if len(state) > 1:
+            if found := _concatenation(ops, state):
+                F, state, reads = found
+                settings = (
+                    {}
+                    if reads == len(state)
+                    else {"reads": f"{'one' if reads == 1 else 'some'} of the earlier outputs"}
+                )
+                parts.append((F, Step("concatenation", settings), state))
+            else:
+                parts.append(([], Step("concatenation", {"reads": "paths that do not meet"}), None))
+                state = _sources(ops, _back(ops, max(state))[-1])
+        elif op.kind == "add" and (found := _addition(ops, state[0])):
+            F, around, fork = found
+            parts.append((F, Step("addition", {**op.settings, **described(around)}, op, tuple(around)), fork))
+            state = _sources(ops, fork[0])
+        elif op.kind == "add" and CONSTANT not in op.inputs:
+            parts.append(([], Step("addition", {"shortcut": "paths that do not meet"}, op), None))
+            state = _sources(ops, op.inputs[0])
+        else:
+            parts.append(([op], None, None))
+            state = _sources(ops, op.inputs[0])
+    return _numbered(list(reversed(parts)), ops)
+
+
+def described(around: Sequence[Op]) -> dict:
+    """What a shortcut does to x: the papers' options A (zeros), B and C (projections), or as it is."""
+    kinds = [op.kind for op in around]
+    if not around:
+        return {"shortcut": "identity"}
+    if "conv" in kinds:
+        conv = around[kinds.index("conv")]
+        rest = {name: value for name, value in conv.settings.items() if name not in ("in", "out", "groups")}
+        return {"shortcut": "projection", "order": " – ".join(map(str, around)), **rest}
+    settings = {"shortcut": "identity"}
+    for op in around:
+        if op.kind == "pad":
+            before, after = op.settings["before"], op.settings["after"]
+            where = "half before, half behind" if before == after else f"{before} before, {after} behind"
+            settings |= {
+                "shortcut": "zero-padded identity",
+                "zeros": "before" if not after else where if before else "behind",
+            }
+        elif op.kind == "subsample":
+            settings["stride"] = op.settings["stride"]
+        else:
+            settings["through"] = " – ".join(filter(None, [settings.get("through"), str(op)]))
+    return settings
+
+
+def _shape(ops, sources) -> tuple[int, int, int]:
+    """Channels, height and width of what sources make together."""
+    shapes = [ops[i].shape for i in sources if i >= 0]
+    return (sum(shape[1] for shape in shapes), *shapes[0][2:]) if shapes else (0, 0, 0)
+
+
+def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
+    """Every layer with its key: a new stage begins where maps change their size, or their number within a stage."""
+    is_layer = lambda op: op.kind in ("conv", "linear")  # noqa: E731
+    blocks = [i for i, (F, join, _) in enumerate(parts) if join and F]
+    layers, before = [], []
+    stage = block = transitions = 0
+    changed = True  # whether a layer or a pool outside of blocks came since the last block
+    for i, (path, join, fork) in enumerate(parts):
+        if join and path:
+            if join.name == "addition":
+                shape, out = _shape(ops, fork), join.op.shape
+                changed = stage == 0 or shape[1:] != tuple(out[2:]) or (shape[0] != out[1] and block > 0)
+            stage, block = (stage + 1, 1) if changed else (stage, block + 1)
+            changed, number = False, 0
+            before.append(Step(SHORTCUT))
+            for op in path:
+                if is_layer(op):
+                    number += 1
+                    layers.append(Layer(Key("stage", stage, block, number), op, tuple(before)))
+                    before = []
+                else:
+                    before.append(Step(str(op), op.settings, op))
+        for op in [] if join else path:
+            if not is_layer(op):
+                before.append(Step(str(op), op.settings, op))
+                changed |= "pool" in op.kind
+                continue
+            changed = True
+            if not blocks or i < blocks[0]:
+                key = Key("stem", number=sum(layer.key.part == "stem" for layer in layers) + 1)
+            elif i > blocks[-1]:
+                key = Key("head", number=sum(layer.key.part == "head" for layer in layers) + 1)
+            else:
+                transitions += 1
+                key = Key("transition", transitions)
+            layers.append(Layer(key, op, tuple(before)))
+            before = []
+        if join:
+            before.append(join)
+    made = Outline(tuple(layers), tuple(before))
+    return made if blocks else _without_shortcuts(made)
+
+
+def _without_shortcuts(made: Outline) -> Outline:
+    """A plain net's keys: the first convolution is the stem, then two make a block, as in the paper's Figure 3."""
+    layers, stage, number, size = [], 0, 0, None
+    for i, layer in enumerate(made.layers):
+        if layer.op.kind == "linear":
+            key = Key("head", number=sum(one.key.part == "head" for one in layers) + 1)
+        elif i == 0:
+            key = Key("stem", number=1)
+        else:
+            if layer.op.shape[1:] != size:
+                stage, number, size = stage + 1, 0, layer.op.shape[1:]
+            number += 1
+            key = Key("stage", stage, (number + 1) // 2, (number - 1) % 2 + 1)
+        layers.append(replace(layer, key=key))
+    return replace(made, layers=tuple(layers))
+
+
+def _after(size: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False) -> int:
+    """The side of the maps that a convolution or a pool makes of maps of this side."""
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    return -(-room // stride) + 1 if ceil_mode else room // stride + 1
+
+
+class _Counter:
+    """Counts along a path: `shape` (C, H, W) so far, and the three sums."""
+
+    def __init__(self, image: tuple[int, int, int]):
+        self.shape, self.parameters, self.multiply_adds, self.bytes = image, 0, 0, 0
+        self.kept = False  # whether what is here is in memory already, for the layer that reads it
+
+    def pass_through(self, op: Op) -> None:
+        channels, *size = self.shape
+        values, settings = channels * size[0] * size[1], op.settings
+        if "stride" in settings and op.kind != "subsample":
+            names = ("kernel", "stride", "padding", "dilation")
+            pairs = [v if isinstance(v, tuple) else (v, v) for v in (settings.get(name, 1) for name in names)]
+            size = [_after(side, *(pair[i] for pair in pairs)) for i, side in enumerate(size)]
+        if op.kind in ("conv", "linear"):
+            self.bytes += 0 if self.kept else FLOAT * values
+            kernel = settings.get("kernel", 1)
+            area = kernel**2 if isinstance(kernel, int) else kernel[0] * kernel[1]
+            out = compressed(channels, settings["theta"]) if "theta" in settings else settings["out"]
+            weights = area * channels // settings.get("groups", 1) * out
+            self.parameters += weights + settings["bias"] * out
+            self.multiply_adds += weights * size[0] * size[1]
+            channels = out
+        elif op.kind == "norm":
+            self.parameters += 2 * channels * settings["affine"]
+            self.bytes += FLOAT * values
+        elif op.kind in ("act", "average pool"):
+            self.bytes += FLOAT * values
+        elif op.kind == "max pool":
+            self.bytes += INDEX * channels * size[0] * size[1]
+        elif op.kind == "global pool":
+            size = [1, 1]
+        self.kept = op.kind == "act"
+        self.shape = (channels, *size)
+
+
+def _cost(net: Outline, image: tuple[int, int, int]) -> Cost:
+    main, forks = _Counter(image), []
+    for layer in [*net.layers, None]:
+        for step in layer.before if layer else net.after:
+            if step.name == SHORTCUT:
+                forks.append((main.shape, main.kept))
+            elif step.name in JOINS.values() and forks:
+                shape, kept = forks.pop()
+                if step.name == "concatenation":
+                    main.shape = (shape[0] + main.shape[0], *main.shape[1:])
+                around = _Counter(shape)
+                around.kept = kept or step.name == "addition"  # F's first convolution has kept it
+                for op in step.around:
+                    if op.kind == "conv":  # a projection to what it is added to
+                        op = replace(op, settings={**op.settings, "out": main.shape[0]})
+                    around.pass_through(op)
+                main.parameters += around.parameters
+                main.multiply_adds += around.multiply_adds
+                main.bytes += around.bytes
+                main.kept = False
+            elif step.op is not None:
+                main.pass_through(step.op)
+        if layer:
+            main.pass_through(layer.op)
+    return Cost(main.parameters, main.multiply_adds, main.bytes)
