@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib import import_module
 
 # Threads that wait are to sleep. By default they spin, and where any other program has one of two cores, a step that
 # takes 30 milliseconds then takes seconds. On an idle machine sleeping costs small nets on CIFAR a sixth, which
@@ -10,14 +11,19 @@ import sys
 if "torch" not in sys.modules:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from paper_nets.nets import InputError, build, catalog, cost, from_torchvision, plan, pretrained, published  # noqa: E402
+from paper_nets.nets import InputError, build, catalog, cost, plan, published  # noqa: E402
 
-__all__ = ["InputError", "audit", "build", "catalog", "cost", "from_torchvision", "plan", "pretrained", "published"]
+# Loaded with their first use, since they take more than the architectures.
+LATER = {
+    "audit": "lab.audit",
+    "from_checkpoint": "nets.weights",
+    "pretrained": "nets.weights",
+    "to_torchvision": "nets.weights",
+}
+__all__ = ["InputError", "build", "catalog", "cost", "plan", "published", *LATER]
 
 
 def __getattr__(name: str):
-    if name == "audit":  # loaded with first use, since it takes what lies above the architectures
-        from paper_nets.lab.audit import audit
-
-        return audit
+    if name in LATER:
+        return getattr(import_module(f"paper_nets.{LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

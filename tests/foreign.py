@@ -60,7 +60,7 @@ class SmallResNet(nn.Module):
         everywhere = wrong if only is None else {}
         self.act = everywhere.get("act", F.relu)
         units, c_in = [], widths[0]
-        for stage, (n, width, stride) in enumerate(zip(blocks, widths, strides)):
+        for stage, (n, width, stride) in enumerate(zip(blocks, widths, strides, strict=True)):
             for i in range(n):
                 own = wrong if only in (None, (stage + 1, i + 1)) else {}
                 units.append(Unit(c_in, width, stride if i == 0 else 1, **own))

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from paper_nets import build, cost, from_torchvision, published
+from paper_nets import build, cost, published
 from paper_nets.lab import Recipe, load
 
 BAD_NETS = {
@@ -96,15 +96,6 @@ def test_the_smallest_image_that_is_promised_works():
 
 
 def test_other_wrong_things(tmp_path):
-    for wrong, words in (
-        ({}, "names with tensors"),
-        (build("resnet20"), "this is ResNet"),
-        ({"a": 1}, "names with tensors"),
-        (build("resnet20").state_dict(), "fits none"),
-    ):
-        with pytest.raises(ValueError, match=words) as error:
-            from_torchvision(wrong)
-        one_sentence(error)
     with pytest.raises(ValueError, match="tables are densenet_cifar_svhn"):
         published("resnet")
     with pytest.raises(TypeError, match="not Linear"):

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import conv2d, relu
-from torchvision import models
 
-from paper_nets import build, from_torchvision, pretrained
-from paper_nets.nets import Block, DenseBlock, DenseNetPlan, ResNet, ResNetPlan, weights
+from paper_nets import build
+from paper_nets.nets import Block, DenseBlock, DenseNetPlan, ResNet, ResNetPlan
 
 
 def normed(x, norm):
@@ -109,39 +108,6 @@ def test_modules_are_registered_in_the_order_of_the_forward_pass(name):
     side = 64 if net.plan.stem == "7x7" else 16
     net(torch.randn(1, 3, side, side))
     assert called == leaves
-
-
-@pytest.mark.parametrize("name", weights.SHARED)
-def test_torchvisions_weights_give_torchvisions_outputs(name):
-    torch.manual_seed(0)
-    theirs = models.get_model(name, num_classes=11)
-    for module in theirs.modules():  # statistics and scales that differ from layer to layer
-        if isinstance(module, nn.BatchNorm2d):
-            for tensor, low, high in ((module.weight, 0.8, 1.2), (module.bias, -0.1, 0.1)):
-                nn.init.uniform_(tensor, low, high)
-            module.running_mean.uniform_(-0.1, 0.1)
-            module.running_var.uniform_(0.8, 1.2)
-    ours = from_torchvision(theirs.state_dict())
-    assert ours.plan.num_classes == 11
-    assert ours.stem[0].weight.data_ptr() != next(theirs.parameters()).data_ptr()
-    x = torch.randn(2, 3, 96, 96)
-    with torch.no_grad():
-        torch.testing.assert_close(ours.eval()(x), theirs.eval()(x), rtol=1e-4, atol=1e-4)
-
-
-def test_pretrained_takes_torchvisions_weights_or_says_why_not(monkeypatch):
-    theirs = models.densenet121()
-    monkeypatch.setattr(models, "get_model", lambda name, weights: theirs)
-    assert torch.equal(next(pretrained("densenet121").parameters()), next(theirs.parameters()))
-
-    def unreachable(name, weights):
-        raise OSError("no route")
-
-    monkeypatch.setattr(models, "get_model", unreachable)
-    with pytest.raises(ConnectionError, match="densenet121 could not be downloaded"):
-        pretrained("densenet121")
-    with pytest.raises(ValueError, match="resnet18, resnet34"):
-        pretrained("resnet20")
 
 
 def test_one_flag_one_contrast():

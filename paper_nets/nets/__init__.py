@@ -5,7 +5,6 @@ from paper_nets.nets.cost import cost
 from paper_nets.nets.densenet import DenseBlock, DenseLayer, DenseNet, DenseNetPlan, Transition
 from paper_nets.nets.parts import InputError
 from paper_nets.nets.resnet import Block, ResNet, ResNetPlan
-from paper_nets.nets.weights import from_torchvision, pretrained
 
 __all__ = [
     "NAMES",
@@ -21,8 +20,6 @@ __all__ = [
     "build",
     "catalog",
     "cost",
-    "from_torchvision",
     "plan",
-    "pretrained",
     "published",
 ]

@@ -36,14 +36,14 @@ class GlobalAveragePool(nn.Module):
 
 
 class ZeroPad(nn.Module):
-    """Shortcut option A: every `stride`-th pixel, and `extra` channels of zeros behind the others; no parameters."""
+    """Shortcut option A: every `stride`-th pixel, and channels of zeros before and behind the others; no parameters."""
 
-    def __init__(self, extra: int, stride: int):
+    def __init__(self, before: int, behind: int, stride: int):
         super().__init__()
-        self.extra, self.stride = extra, stride
+        self.before, self.behind, self.stride = before, behind, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
+        return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.behind))
 
 
 KINDS = {

@@ -60,7 +60,8 @@ class Block(nn.Module):
             self.W_s = sequence(conv(c_in, c_out, 1, stride, bias=not plan.norm), *batch_norm(c_out, norm))
         elif plan.residual:
             same = c_in == c_out and stride == 1
-            self.W_s = nn.Identity() if same else ZeroPad(c_out - c_in, stride)
+            before = (c_out - c_in) // 2 if plan.zeros == "both" else 0
+            self.W_s = nn.Identity() if same else ZeroPad(before, c_out - c_in - before, stride)
         self.sigma = nn.Identity() if plan.preact else nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,12 +93,25 @@ class ResNet(parts.Net):
         stem: str = "3x3",
         width: int = 16,
         init: str = "fan_in",
+        zeros: str = "behind",
         in_channels: int = 3,
         num_classes: int = 10,
     ):
         super().__init__()
         self.plan = plan = ResNetPlan(
-            blocks, residual, preact, block, shortcut, stride_in, norm, stem, width, init, in_channels, num_classes
+            blocks,
+            residual,
+            preact,
+            block,
+            shortcut,
+            stride_in,
+            norm,
+            stem,
+            width,
+            init,
+            zeros,
+            in_channels,
+            num_classes,
         )
         self.stem = parts.stem(stem, in_channels, width, norm)
         self.stages = nn.Sequential()
@@ -134,6 +148,8 @@ class ResNetPlan:
         stem: "3x3" for small images, "7x7" with a max pool for ImageNet (paper, Table 1).
         width: channels of the first stage, before a bottleneck's expansion.
         init: the initial weights' "fan_in" (paper, Section 3.4) or "fan_out" (`parts.initialise`).
+        zeros: where option A puts them: "behind" the maps, as in the authors' Torch code, or on "both" sides, half
+            before and half behind, as in the best-known PyTorch port, whose weights therefore do not fit the other.
 
     Raises: InputError, in one sentence, for values that describe no net.
     """
@@ -148,12 +164,13 @@ class ResNetPlan:
     stem: str = "3x3"
     width: int = 16
     init: str = "fan_in"
+    zeros: str = "behind"
     in_channels: int = 3
     num_classes: int = 10
 
     def __post_init__(self):
-        stem, init = ("3x3", "7x7"), ("fan_in", "fan_out")
-        parts.check_fields(self, block=EXPANSION, shortcut="ABC", stride_in=("1x1", "3x3"), stem=stem, init=init)
+        choices = {"stem": ("3x3", "7x7"), "init": ("fan_in", "fan_out"), "zeros": ("behind", "both")}
+        parts.check_fields(self, block=EXPANSION, shortcut="ABC", stride_in=("1x1", "3x3"), **choices)
 
     @property
     def depth(self) -> int:

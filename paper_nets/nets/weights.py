@@ -1,59 +1,210 @@
-"""Weights that torchvision published, in our nets."""
+"""Weights of others in our nets, and ours in torchvision's."""
+
+import pickle
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from paper_nets.nets.catalog import DENSENET_IMAGENET, RESNET_IMAGENET, build
-from paper_nets.nets.parts import InputError
+from paper_nets.nets.catalog import DENSENET_IMAGENET, NAMES, RESNET_IMAGENET, build, plan
+from paper_nets.nets.cost import cost
+from paper_nets.nets.densenet import DenseNetPlan
+from paper_nets.nets.parts import InputError, check_choice, evaluating
 
 SHARED = (*(f"resnet{d}" for d in RESNET_IMAGENET), *(f"densenet{d}" for d in DENSENET_IMAGENET if d != 264))
+# Published checkpoints for CIFAR-10, their size in bytes and SHA-256. Option A's zeros stand on both sides there.
+AKAMASTER = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/"
+CIFAR = {
+    "resnet20": ("resnet20-12fca82f.th", 1_099_231, "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8"),
+    "resnet32": ("resnet32-d509ac18.th", 1_890_043, "d509ac1820d7f25398913559d7e81a13229b1e7adc5648e3bfa5e22dc137f850"),
+    "resnet44": ("resnet44-014dd654.th", 2_680_855, "014dd6541728a1c700b1642ab640e211dc6eb8ed507d70697458dc8f8a0ae2e4"),
+    "resnet56": ("resnet56-4bfd9763.th", 3_471_733, "4bfd97631478d6b638d2764fd2baff3edb1d7d82252d54439343b6596b9b5367"),
+}
+# What the shapes of weights do not tell, and a checkpoint's reader has to know.
+COUNTER = "num_batches_tracked"
+CONVENTIONS = {"zeros": ("behind", "both"), "stride_in": ("1x1", "3x3")}
 
 
-def from_torchvision(state_dict: dict[str, Tensor]) -> nn.Module:
-    """Our net with the weights of torchvision's, whichever of the nets that both have it is.
+def from_checkpoint(
+    checkpoint: Mapping | str | Path,
+    name: str | None = None,
+    images: Tensor | None = None,
+    labels: Tensor | None = None,
+    **conventions: str,
+) -> nn.Module:
+    """Our net with the weights of a checkpoint, whichever of our nets it fits.
 
-    Both register their tensors in the order of the forward pass, so the n-th of theirs is the n-th of ours. The
-    bottlenecks come with their stride in the 3×3 convolution, as torchvision has it ("v1.5").
+    Tensors are matched by shape and order, and their names do not matter, so long as a net registers its layers in the
+    order of the forward pass, as nearly all do. Where other things lie around the state dict, as a trainer's, the
+    largest collection of named tensors is taken.
+
+    Args:
+        checkpoint: a state dict, or what holds one; or the path of a file that `torch.save` or safetensors has made.
+        name: one of the catalog's nets; without it, all are tried.
+        images, labels: some hundred images as the checkpoint's net takes them (N, C, H, W), and their classes; what the
+            shapes leave open is then decided by the fewest mistakes on them.
+        conventions: what shapes do not tell. `zeros`, of option A: "behind" the maps, as in the authors' code, or
+            "both", half before and half behind. `stride_in`, of bottlenecks: "1x1", or "3x3" as in torchvision's.
 
     Raises:
-        InputError: for a state_dict of any other net.
+        InputError: for what holds no weights, what fits no net, files that could run code when they are read, and
+            where more than one net fits.
     """
-    theirs = list(state_dict.values()) if isinstance(state_dict, dict) else []
-    if not theirs or not all(isinstance(tensor, Tensor) for tensor in theirs):
+    tensors = _tensors(checkpoint)
+    for convention, value in conventions.items():
+        check_choice("a convention", convention, CONVENTIONS)
+        check_choice(convention, value, CONVENTIONS[convention])
+    variants = [
+        (net, {**changes, **some}, state)
+        for net, state, changes in _fitting(tensors, [name] if name else NAMES)
+        for some in _variants(net)
+        if all(some.get(convention) == value for convention, value in conventions.items())
+    ]
+    if not variants:
+        shape = " × ".join(map(str, next(iter(tensors.values())).shape)) or "one number"
+        nets = name or f"the nets {', '.join(NAMES)}"
+        raise InputError(f"A checkpoint of {len(tensors)} tensors, the first of shape {shape}, fits none of {nets}.")
+    if len(variants) > 1 and images is None:
+        options = [{"name": net, **{k: v for k, v in some.items() if k in CONVENTIONS}} for net, some, _ in variants]
+        said = "; or ".join(", ".join(f"{key}={value!r}" for key, value in some.items()) for some in options)
+        raise InputError(f"These weights fit more than one net: say {said}; or give some images and labels.")
+    nets = []
+    for net, some, state in variants:
+        made = build(net, **some)
+        made.load_state_dict(state, strict=False)  # it has the counters beside
+        nets.append(made)
+    return nets[0] if len(nets) == 1 else min(nets, key=lambda net: _mistakes(net, images, labels))
+
+
+def _variants(name: str) -> list[dict[str, str]]:
+    """A net's ways of doing what shapes do not tell."""
+    made = plan(name)
+    if isinstance(made, DenseNetPlan) or not made.residual:
+        return [{}]
+    matters = {"zeros": made.shortcut == "A", "stride_in": made.block == "bottleneck"}
+    some = {name: values for name, values in CONVENTIONS.items() if matters[name]}
+    return [dict(zip(some, values, strict=True)) for values in product(*some.values())]
+
+
+def _tensors(checkpoint) -> dict[str, Tensor]:
+    """The weights and statistics of a checkpoint by their names; the counters of batch norms are left out."""
+    if isinstance(checkpoint, str | Path):
+        path = Path(checkpoint)
+        if not path.is_file():
+            raise InputError(f"There is no file {path}.")
+        if path.suffix == ".safetensors":
+            checkpoint = load_file(path)
+        else:
+            try:
+                checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            except pickle.UnpicklingError as error:
+                raise InputError(
+                    f"{path} holds more than tensors, and reading it could run code. Where you trust it, write the "
+                    "tensors alone: torch.save(torch.load(path, weights_only=False)['state_dict'], 'weights.pt')."
+                ) from error
+    found, waiting = {}, [checkpoint]
+    while waiting:
+        some = waiting.pop()
+        if isinstance(some, Mapping):
+            tensors = {name: tensor for name, tensor in some.items() if isinstance(tensor, Tensor)}
+            found = max(found, tensors, key=len)
+            waiting += [value for value in some.values() if isinstance(value, Mapping)]
+    if not found:
         raise InputError(
-            f"from_torchvision takes a state_dict, names with tensors; this is {type(state_dict).__name__}."
+            f"A checkpoint is a state_dict, names with tensors, or a file of one; this is {type(checkpoint).__name__}."
         )
-    for name in SHARED:
-        stride = {"stride_in": "3x3"} if name.startswith("resnet") else {}
-        # On the meta device a net has shapes and no memory: cheap enough to try them all.
-        with torch.device("meta"):
-            net = build(name, num_classes=theirs[-1].numel() or 1, **stride)
-        ours = net.state_dict()
-        if [t.shape for t in ours.values()] == [t.shape for t in theirs]:
-            copies = (tensor.detach().clone() for tensor in theirs)
-            net.load_state_dict(dict(zip(ours, copies, strict=True)), assign=True)
-            return net
+    return {name.removeprefix("module."): tensor for name, tensor in found.items() if not name.endswith(COUNTER)}
+
+
+def _fitting(tensors: dict[str, Tensor], names: Iterable[str]) -> Iterator[tuple[str, dict[str, Tensor], dict]]:
+    """The nets that have weights of these shapes, each with its state dict, and with the channels and classes."""
+    kernels = [tensor for tensor in tensors.values() if tensor.dim() == 4]
+    classifiers = [tensor for tensor in tensors.values() if tensor.dim() == 2]
+    if not kernels or len(classifiers) != 1:
+        return
+    changes = {"in_channels": min(kernel.shape[1] for kernel in kernels), "num_classes": len(classifiers[0])}
+    # Half of what stands in rows, but for the classifier's bias, are statistics.
+    rows = sum(len(tensor) for tensor in tensors.values() if tensor.dim() == 1) - len(classifiers[0])
+    parameters = sum(map(Tensor.numel, tensors.values())) - rows // 2
+    for name in names:
+        if cost(name, **changes).parameters == parameters:  # in closed form, before a net is made
+            with torch.device("meta"):
+                net = build(name, **changes)
+            state = {name: tensor for name, tensor in net.state_dict().items() if not name.endswith(COUNTER)}
+            # safetensors keeps names, but no order.
+            order = next((some for some in _known_orders(name, state) if set(some) == set(tensors)), tensors)
+            found = dict(zip(state, (tensors[name] for name in order), strict=False))
+            if len(tensors) == len(state) and all(state[name].shape == found[name].shape for name in state):
+                yield name, found, changes
+
+
+def _known_orders(name: str, state: dict[str, Tensor]) -> Iterator[list[str]]:
+    """The names of a net's tensors in the order of the forward pass: ours, and torchvision's."""
+    yield list(state)
+    if name in SHARED:
+        yield [name for name in _torchvisions_names(name, 1000) if not name.endswith(COUNTER)]
+
+
+def _torchvisions_names(name: str, num_classes: int) -> list[str]:
+    from torchvision import models
+
+    with torch.device("meta"):
+        return list(models.get_model(name, num_classes=num_classes).state_dict())
+
+
+def _mistakes(net: nn.Module, images: Tensor, labels: Tensor) -> int:
+    with evaluating(net), torch.no_grad():
+        return int((net(images).argmax(1) != labels).sum())
+
+
+def to_torchvision(net: nn.Module) -> dict[str, Tensor]:
+    """The state dict of one of our nets under the names that torchvision's own class loads.
+
+    Raises:
+        InputError: for a net that torchvision does not have: it has the ImageNet ResNets with the stride of bottlenecks
+            in the 3×3 convolution, and DenseNet-121, 161, 169 and 201.
+    """
+    made = getattr(net, "plan", None)
+    for name in SHARED if made else ():
+        changes = {key: getattr(made, key) for key in ("num_classes", "init")}
+        changes |= {"stride_in": "3x3"} if getattr(plan(name), "block", "") == "bottleneck" else {}
+        if made == plan(name, **changes):
+            return dict(zip(_torchvisions_names(name, made.num_classes), net.state_dict().values(), strict=True))
     raise InputError(
-        f"This state_dict of {len(theirs)} tensors fits none of the nets shared with torchvision: {', '.join(SHARED)}."
+        f"to_torchvision takes one of the nets that torchvision has too: {', '.join(SHARED)}; bottlenecks with "
+        "stride_in='3x3'."
     )
 
 
 def pretrained(name: str) -> nn.Module:
-    """One of the shared nets with torchvision's ImageNet weights, which are downloaded on first use.
+    """A net with published weights, which are downloaded on first use: torchvision's for ImageNet, and those of
+    akamaster/pytorch_resnet_cifar10 for CIFAR-10.
 
-    They are the first published ones, trained much as the papers train; later ones owe more to their recipe.
+    torchvision's are the first published ones, trained much as the papers train; later ones owe more to their recipe.
+    Those for CIFAR-10 take images normalised by ImageNet's mean and spread, as they were trained.
 
     Raises:
-        InputError: for a net that torchvision does not have.
-        ConnectionError: without a network.
+        InputError: for a net without published weights.
+        ConnectionError: without a network, and for a file that is not what was published.
     """
     from torchvision import models
 
-    if name not in SHARED:
-        raise InputError(f"There are no published weights for {name!r}; there are for {', '.join(SHARED)}.")
+    if name not in (*SHARED, *CIFAR):
+        raise InputError(f"There are no published weights for {name!r}; there are for {', '.join((*SHARED, *CIFAR))}.")
     try:
-        return from_torchvision(models.get_model(name, weights="IMAGENET1K_V1").state_dict())
-    except (OSError, RuntimeError) as error:  # no network; a file that is not what was published
+        if name in SHARED:
+            stride = {"stride_in": "3x3"} if getattr(plan(name), "block", "") == "bottleneck" else {}
+            return from_checkpoint(models.get_model(name, weights="IMAGENET1K_V1").state_dict(), name, **stride)
+        file, size, digest = CIFAR[name]
+        path = Path(torch.hub.get_dir()) / "checkpoints" / file
+        if not path.exists() or path.stat().st_size != size:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(AKAMASTER + file, str(path), hash_prefix=digest, progress=False)
+        return from_checkpoint(path, name, zeros="both")
+    except (OSError, RuntimeError) as error:
         raise ConnectionError(
             f"The weights of {name} could not be downloaded ({error}); a network is needed once."
         ) from error
