@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import fields, replace
+from importlib import import_module
 from math import isnan
+from operator import attrgetter
 from pathlib import Path
 from types import NoneType
 from typing import get_args
@@ -56,8 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in ("threads", "seeds", "at_once", "seconds"):
             if (count := getattr(asked, name, None)) is not None and not 1 <= count <= 1000:
                 raise InputError(f"{name.replace('_', '-')} is {count}; it must be at least 1, and at most 1000.")
-        asked.run(asked)
-        return 0
+        return asked.run(asked) or 0
     except BrokenPipeError:  # whoever read the output, as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WRONG
@@ -126,6 +127,15 @@ def _parser() -> argparse.ArgumentParser:
     add = command(_figures, "all figures of the papers, as the notebooks drew them, on a page")
     add("--to", type=Path, default=Path("figures"), help="the folder (default figures)")
     add("--live", action="store_true", help="train first what can be trained here in two minutes")
+
+    add = command(_audit, "whether a net is the paper's: the differences, and exit status 1 where there are any")
+    add(
+        "net",
+        metavar="MODULE:CALLABLE",
+        help="what makes it, as torchvision.models:resnet50; modules of this folder too",
+    )
+    add("name", nargs="?", help="a name from paper_nets.catalog() (default: the nearest three)")
+    add("--image", type=int, nargs=3, metavar=("C", "H", "W"), help="its size (default: 224 or 32 pixels square)")
 
     add = command(_keep, "copy finished runs without their checkpoints, small enough to share")
     add("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run")
@@ -261,6 +271,25 @@ def _speed(asked: argparse.Namespace) -> None:
 
 def _runs(asked: argparse.Namespace) -> list[record.Run]:
     return [run for root in asked.runs or [record.RECORDED] for run in record.runs_in(root)]
+
+
+def _audit(asked: argparse.Namespace) -> int:
+    from paper_nets import audit
+
+    module, _, made_by = asked.net.partition(":")
+    sys.path.insert(0, os.getcwd())
+    try:
+        make = attrgetter(made_by)(import_module(module))
+    except (ModuleNotFoundError, AttributeError, ValueError) as error:
+        if isinstance(error, ModuleNotFoundError) and not f"{module}.".startswith(f"{error.name}."):
+            raise  # a module of the reader's own lacks another
+        raise InputError(
+            f"{asked.net!r} names no net; it must be MODULE:CALLABLE, as torchvision.models:resnet50."
+        ) from error
+    audits = audit(make(), asked.name, asked.image and tuple(asked.image))
+    audits = audits if isinstance(audits, list) else [audits]
+    print(*audits, sep="\n\n")
+    return int(not audits[0].matches)
 
 
 def _compare(asked: argparse.Namespace) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import pandas
 import torch
 from torch import Tensor, nn
+from torchvision import models
 
-from paper_nets import build, catalog, cost, plan, published
+from paper_nets import audit, build, catalog, cost, plan, published
 from paper_nets.lab import cut, jacobian
 from paper_nets.lab.train import DENSENET, RESNET
 from paper_nets.nets import Block, DenseBlock, DenseNet, DenseNetPlan, ResNetPlan, Transition
@@ -191,6 +192,16 @@ def bottleneck_F(answer: Callable[[int, int], nn.Module]) -> str:
 
 
 @question
+def strides_mended(answer: Callable[[nn.Module], None]) -> str:
+    """torchvision's ResNet-50 with its strides where the paper has them, changed in place."""
+    net = models.resnet50()
+    answer(net)
+    found = audit(net, "resnet50")
+    must(found.matches, f"audit says: {'; '.join(map(str, found.differences[:1]))}.")
+    return f"Now it computes {found.theirs.multiply_adds:,} multiply–adds, as the paper's."
+
+
+@question
 def paths_left(answer: float) -> str:
     """The share of a residual net's paths that is left when three blocks are passed by."""
     near = {24 / 27: "24 of 27 blocks are left, but each block that is gone takes half of all paths with it."}
@@ -237,6 +248,22 @@ def maps_at_the_end(answer: int) -> str:
     }
     number(answer, right, near, "64 + 6 · 32 = 256 leave the first block, and half of them go on.")
     return f"{right:,}, more than the {net.channels[-2][1] * 2:,} that leave the block before."
+
+
+@question
+def dense_layer_mended(answer: Callable[[int, int], nn.Module]) -> str:
+    """A layer of DenseNet-40 as a module, of the maps that it reads and of k, that says as `c_out` how many it leaves."""
+    parts, channels = [nn.Conv2d(3, 16, 3, padding=1, bias=False)], 16
+    for block in range(3):
+        for _ in range(12):
+            parts.append(answer(channels, 12))
+            channels = parts[-1].c_out
+        if block < 2:
+            parts.append(Transition(DenseNetPlan(), channels, channels))
+    head = [nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10)]
+    found = audit(nn.Sequential(*parts, *head), "densenet40_k12")
+    must(found.matches, f"audit says: {'; '.join(map(str, found.differences[:1]))}.")
+    return f"A net of 36 such layers is DenseNet-40, to the parameter: {found.theirs.parameters:,}."
 
 
 @question

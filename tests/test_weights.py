@@ -103,6 +103,8 @@ def test_what_shapes_do_not_tell_is_asked_or_found_out():
             labels = theirs(images).argmax(1)
         found = from_checkpoint(theirs.state_dict(), images=images, labels=labels)
         assert found.plan == theirs.plan
+        with pytest.raises(InputError, match="All images are of one class"):
+            from_checkpoint(theirs.state_dict(), images=images, labels=0 * labels)
         assert from_checkpoint(theirs.state_dict(), "resnet20", zeros=zeros).plan == theirs.plan
     assert not from_checkpoint(theirs.state_dict(), "plain20").plan.residual
 

@@ -11,7 +11,7 @@ from paper_nets.nets.cost import Cost
 
 # What is told first: a cause before what follows from it.
 ORDER = (
-    *("shortcuts", "depth", "block", "order", "growth rate", "bottleneck", "width", "compression"),
+    *("shortcuts", "depth", "block", "order", "growth rate", "bottleneck", "compression", "width"),
     *("kernel", "stride", "padding", "dilation", "groups", "pooling", "activation", "shortcut option", "classifier"),
     *("norm", "bias", "eps", "momentum", "affine", "other", "shared", "unused", "outputs", "initial weights"),
 )

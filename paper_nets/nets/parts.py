@@ -36,14 +36,16 @@ class GlobalAveragePool(nn.Module):
 
 
 class ZeroPad(nn.Module):
-    """Shortcut option A: every `stride`-th pixel, and channels of zeros before and behind the others; no parameters."""
+    """Shortcut option A: every `stride`-th pixel, and `extra` channels of zeros, so many of them `before` the others and
+    the rest behind; no parameters."""
 
-    def __init__(self, before: int, behind: int, stride: int):
+    def __init__(self, extra: int, stride: int, before: int = 0):
         super().__init__()
-        self.before, self.behind, self.stride = before, behind, stride
+        self.extra, self.stride, self.before = extra, stride, before
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.behind))
+        sides = (self.before, self.extra - self.before)
+        return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *sides))
 
 
 KINDS = {

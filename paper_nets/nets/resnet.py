@@ -60,8 +60,9 @@ class Block(nn.Module):
             self.W_s = sequence(conv(c_in, c_out, 1, stride, bias=not plan.norm), *batch_norm(c_out, norm))
         elif plan.residual:
             same = c_in == c_out and stride == 1
-            before = (c_out - c_in) // 2 if plan.zeros == "both" else 0
-            self.W_s = nn.Identity() if same else ZeroPad(before, c_out - c_in - before, stride)
+            extra = c_out - c_in
+            before = extra // 2 if plan.zeros == "both" else 0
+            self.W_s = nn.Identity() if same else ZeroPad(extra, stride, before)
         self.sigma = nn.Identity() if plan.preact else nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

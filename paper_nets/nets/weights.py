@@ -71,6 +71,8 @@ def from_checkpoint(
         options = [{"name": net, **{k: v for k, v in some.items() if k in CONVENTIONS}} for net, some, _ in variants]
         said = "; or ".join(", ".join(f"{key}={value!r}" for key, value in some.items()) for some in options)
         raise InputError(f"These weights fit more than one net: say {said}; or give some images and labels.")
+    if len(variants) > 1 and len(labels.unique()) < 2:  # where a net that says always the same may be right
+        raise InputError("All images are of one class; take some of several, to tell which net the weights are for.")
     nets = []
     for net, some, state in variants:
         made = build(net, **some)
