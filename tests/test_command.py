@@ -756,6 +756,26 @@ def test_a_gpu_that_is_not_there(tmp_path, capsys):
     sentence(capsys.readouterr().err, "no GPU that PyTorch can use")
 
 
+def test_a_net_is_audited(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "from paper_nets import build\nright = lambda: build('resnet20')\nwrong = lambda: build('resnet20', shortcut='B')\n"
+        "def broken():\n    import no_such_package\n"
+    )
+    assert main(["audit", "mine:right", "resnet20"]) == 0
+    assert capsys.readouterr().out.startswith("This is ResNet-20 of the paper, to the parameter: 269,722.")
+    assert main(["audit", "mine:wrong", "resnet20", "--image", "3", "16", "16"]) == 1
+    assert "1×1 convolution – batch norm; the paper has the identity, zeros behind" in capsys.readouterr().out
+    assert main(["audit", "mine:right"]) == 0 and capsys.readouterr().out.count("This is ") == 3
+    for asked in ("mine:nothing", "mine", "yours:net"):
+        assert main(["audit", asked, "resnet20"]) == 2
+        assert capsys.readouterr().err == (
+            f"{asked!r} names no net; it must be MODULE:CALLABLE, as torchvision.models:resnet50.\n"
+        )
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):  # of the reader's own: its traceback
+        main(["audit", "mine:broken", "resnet20"])
+
+
 def test_the_printed_commands_parse():
     """Every recorded run's command is one that the command line takes, with the run's recipe."""
     from paper_nets.__main__ import _parser, _recipe
