@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from tests.test_browser import pytestmark  # noqa: F401  it needs the same browser
+from tests.test_browser import SHOTS, pytestmark  # noqa: F401  it needs the same browser
 from tools.jupyter import begin, browser, finish, lab, new_page
 
 FAST = """
@@ -170,6 +170,16 @@ def test_by_keyboard_alone_and_for_those_who_cannot_see(page, fast):
     fast.locator("img[alt='size 3, a']").wait_for()
 
 
+def test_the_arrows_are_the_sliders_also_where_the_notebook_is_asked_first(page, fast):
+    """As Notebook 7 is, which would move between its cells."""
+    page.evaluate("""() => addEventListener("keydown", ({key, target}) => {
+        window.spared = {...window.spared, [key]: target.hasAttribute("data-lm-suppress-shortcuts")};
+    }, {capture: true})""")
+    for key in ("ArrowRight", "PageUp"):
+        page.keyboard.press(key)
+    assert page.evaluate("spared") == {"ArrowRight": True, "PageUp": False}
+
+
 def test_the_page_below_does_not_jump(page, fast):
     fast.locator("select").nth(0).select_option("high")
     fast.locator("img[alt='size 6, b']").wait_for()
@@ -216,3 +226,27 @@ def test_the_panel_comes_back_with_the_page(page, fast):
     page.reload()
     panel = page.locator(".jp-OutputArea-output .widget-vbox").nth(0)
     panel.locator("img[alt='size 4, a']").wait_for()
+
+
+def test_by_touch_on_a_telephone(page, fast):
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    signed_in = page.context.storage_state()
+    phone = page.context.browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, storage_state=signed_in
+    )
+    with phone:
+        touched = phone.new_page()
+        touched.goto(page.url)
+        touched.locator("[data-id=filebrowser]").tap()  # JupyterLab's files leave a telephone no room
+        panel = touched.locator(".jp-OutputArea-output .widget-vbox").nth(0)
+        panel.locator("img[alt='size 3, a']").wait_for()
+        track = panel.locator(".noUi-target").bounding_box()
+        touched.touchscreen.tap(track["x"] + 0.5 * track["width"], track["y"] + 0.5 * track["height"])
+        panel.locator("img[alt='size 5, a']").wait_for()
+        panel.locator("select").nth(1).tap()
+        panel.locator("select").nth(1).select_option("B")
+        panel.locator("img[alt='size 5, b']").wait_for()
+        panel.get_by_role("button", name="Set all controls").tap()
+        panel.locator("img[alt='size 3, a']").wait_for()
+        if SHOTS:
+            touched.screenshot(path=f"{SHOTS}/touch.png")

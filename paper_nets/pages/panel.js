@@ -181,6 +181,12 @@ async function render({ model, el, host, signal }) {
   const box = el.closest(".widget-vbox") ?? el;
   for (const sign of ["pointerenter", "focusin"])
     box.addEventListener(sign, () => model.send({ near: true }), { once: true, signal });
+  // Notebook 7 moves between its cells by the arrows before a slider or menu in focus can have them.
+  const takeArrows = ({ key, target }) =>
+    box.contains(target) &&
+    target.matches(".noUi-handle, select") &&
+    target.toggleAttribute("data-lm-suppress-shortcuts", key.startsWith("Arrow"));
+  addEventListener("keydown", takeArrows, { capture: true, signal });
   signal.addEventListener("abort", () => {
     model.send({ away: true });
     for (const frame of kept.values()) if (frame.url) URL.revokeObjectURL(frame.url);

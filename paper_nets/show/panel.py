@@ -319,8 +319,11 @@ class Panel(VBox):
             "setup": setup,
         }
 
+    _ipython_display_ = None  # ipywidgets 7 shows itself by this, without a picture that stays
+
     def _repr_mimebundle_(self, **kwargs):
-        bundle, metadata = super()._repr_mimebundle_(**kwargs), {}
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        bundle, metadata = {"application/vnd.jupyter.widget-view+json": view}, {}
         if not self.training:
             with contextlib.suppress(Exception), DRAWING:  # what is wrong is told in the panel
                 still, metadata = as_still(self.draw(**self._values(self._places())))
