@@ -140,15 +140,22 @@ def _nearest(theirs: Outline, images: Tensor) -> list[str]:
     return sorted(NAMES, key=distance)[:3]
 
 
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
+
+
 def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
     image, notes, theirs = tuple(run.images.shape[1:]), [], outline(run.ops)
     with torch.device("meta"):
         made = build(name, in_channels=image[0], num_classes=run.logits.shape[-1])
         papers = outline(record(made, torch.zeros(run.images.shape)).ops)
     found = differences(theirs, papers, image)
-    found += [one for one in _shared_and_unused(net, run) if one not in found and not _follows(one, found)]
+    for one in _of_weights(net, run):  # what is left out has unused weights, which are not told again
+        if one.kind != "unused" or all(one.cost.parameters != -other.cost.parameters for other in found):
+            found.append(one)
     if run.prepared:
         notes.append(f"It prepares the images itself, by {' and '.join(run.prepared)}; that was left out of account.")
+    if any(isinstance(module, DROPOUTS) and module.p for module in net.modules()):
+        notes.append("It has dropout, which only training shows; that was left out of account.")
     named = all("weight" in op.weights for op in run.ops if op.kind in ("conv", "linear"))
     if not found and named and not run.logits.is_meta:
         try:
@@ -167,22 +174,22 @@ def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
     return Audit(name, tuple(found), tuple(notes), replace(theirs.cost(image), parameters=total), papers.cost(image))
 
 
-def _shared_and_unused(net: nn.Module, run: Recording) -> Iterator[Difference]:
-    """Weights that several operations use, and those that none does."""
+def _of_weights(net: nn.Module, run: Recording) -> Iterator[Difference]:
+    """Weights that are computed from others, that several layers use, and that none does."""
     sizes = {name: parameter.numel() for name, parameter in net.named_parameters()}
-    users = Counter(name for op in run.ops for name in op.weights.values() if name in sizes)
+    layers = [op for op in run.ops if op.kind in ("conv", "linear", "norm")]
+    if computed := [op for op in layers if any(" from " in what for what in op.weights)]:
+        found = f"the weights of {len(computed)} layers are computed from others"
+        yield Difference("other", computed[0].place, found, "weights of their own", Cost(0, 0, 0))
+    users = Counter(name for op in layers for name in op.weights.values() if name in sizes)
     if shared := [name for name in users if users[name] > 1]:
         found = f"the same weights in {users[shared[0]]} layers"
         size = -sum((users[name] - 1) * sizes[name] for name in shared)
         yield Difference("shared", shared[0], found, "weights for each", Cost(size, 0, 0))
-    if unused := [name for name in sizes if name not in users]:
+    used = {name for op in run.ops for name in op.weights.values()}
+    if unused := [name for name in sizes if name not in used]:
         size = sum(sizes[name] for name in unused)
         yield Difference("unused", unused[0], f"{size:,} parameters that no image meets", "none", Cost(size, 0, 0))
-
-
-def _follows(unused: Difference, found: list[Difference]) -> bool:
-    """Whether parameters are not used because the net leaves out what has them."""
-    return unused.kind == "unused" and any(one.cost.parameters == -unused.cost.parameters for one in found)
 
 
 def _steps(net: Outline):

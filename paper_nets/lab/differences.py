@@ -86,7 +86,7 @@ class _Comparison:
         return sorted(self.found, key=lambda difference: ORDER.index(difference.kind))
 
     def _note(self, kind: str, pair: Pair, found: str, expected: str, edited: Layer | dict, before: str = "") -> None:
-        """A difference in one place, to be told together with those like it; with `before`, of what stands before it."""
+        """A difference in one place, to be told with those like it; with `before`, of what stands before it."""
         edited = edited if isinstance(edited, dict) else {pair[1].key: [edited]}
         if before not in ("", "before "):
             pair = self.previous.get(pair[1].key, pair)
@@ -156,8 +156,8 @@ class _Comparison:
                 if part != "transition" or len(theirs.blocks) == len(papers.blocks):
                     self._tell(kind, f"the {part}", *map(_layers, some), theirs)
         by_key, pairs = {layer.key: layer for layer in theirs.layers}, []
-        for (part, *place), layers in groupby(papers.layers, lambda layer: layer.key[:3]):
-            layers, own = list(layers), [layer for layer in theirs.layers if layer.key[:3] == (part, *place)]
+        for place, some in groupby(papers.layers, lambda layer: layer.key[:3]):
+            part, layers, own = place[0], list(some), [layer for layer in theirs.layers if layer.key[:3] == place]
             if part == "stage" and own and len(own) != len(layers):
                 edited = {**{layer.key: [] for layer in layers}, layers[0].key: own}
                 self._note("block", (own[0], layers[0]), _layers(own), _layers(layers), edited)
@@ -301,18 +301,17 @@ class _Comparison:
 
     def _compare_step(self, pair: Pair, theirs: Step, papers: Step) -> None:
         """Two steps of one name."""
-        edit = lambda name: replace(  # noqa: E731
-            pair[1], before=tuple(theirs if step is papers else step for step in pair[1].before)
-        )
+        before = tuple(theirs if step is papers else step for step in pair[1].before)
+        edit = lambda name: replace(pair[1], before=before)  # noqa: E731
         if papers.name == "addition":
             restrided = self.previous.get(pair[1].key, pair)[1].key[:3] in self.restrided
             options = [_option(step, restrided) for step in (theirs, papers)]
-            if all(any(op.kind == "conv" for op in step.around) for step in (theirs, papers)) and [
-                op.kind for op in theirs.around
-            ] == [op.kind for op in papers.around]:
+            kinds = [[op.kind for op in step.around] for step in (theirs, papers)]
+            rest = [[(op.kind, op.settings) for op in step.around if op.kind != "pad"] for step in (theirs, papers)]
+            if "conv" in kinds[0] and kinds[0] == kinds[1]:
                 for ops in zip(theirs.around, papers.around, strict=True):
                     self._compare_settings(pair, *ops, edit, "the projection of ", restrided)
-            elif options[0] != options[1] and {*options} != {IDENTITY, OPTION_A}:  # which follow from the width
+            elif options[0] != options[1] and (rest[0] != rest[1] or kinds[0] == kinds[1]):  # else the width says so
                 self._note("shortcut option", pair, *options, edit(""), "the shortcut of ")
         elif theirs.reads != papers.reads:
             words = (step.reads or "all" for step in (theirs, papers))
@@ -337,7 +336,7 @@ class _Comparison:
 
     def _compare_settings(self, pair, theirs: Op, papers: Op, edit, before: str = "", restrided: bool = True) -> None:
         """Two operations of one kind; their channels come by themselves, and a layer's stride has been told."""
-        skipped = {"in", "out", "sides", "channels"} | ({"stride"} if restrided and "conv" == papers.kind else set())
+        skipped = {"in", "out", *(["stride"] if restrided and papers.kind == "conv" else [])}
         if _keeps_size(theirs.settings) and _keeps_size(papers.settings):
             skipped.add("padding")  # follows from the kernel
         for name in dict.fromkeys([*papers.settings, *theirs.settings]):
@@ -347,7 +346,7 @@ class _Comparison:
             words = [_setting(name, value) for value in values]
             if before == "before ":
                 words = [f"{papers}, {word}" for word in words]
-            kind = {"padded by": "padding", "affine": "affine"}.get(name, name if name in ORDER else "other")
+            kind = name if name in ORDER else "padding" if name == "padded by" else "other"
             self._note("pooling" if "pool" in papers.kind else kind, pair, *words, edit(name), before)
 
 
@@ -368,10 +367,8 @@ def _growth_rate(layers: Sequence[Layer]) -> int:
 
 def _setting(name: str, value) -> str:
     """A setting in words."""
-    if name in ("bias", "weights"):
-        return {"bias": {True: "a bias"}, "weights": {"computed": "weights computed from others"}}[name].get(
-            value, "no bias" if name == "bias" else "weights of its own"
-        )
+    if name == "bias":
+        return "a bias" if value else "no bias"
     return f"{name.replace('_', ' ')} {'zeros' if name == 'padded by' and value is None else value}"
 
 
@@ -392,7 +389,7 @@ def _option(step: Step, restrided: bool = False) -> str:
             zeros = f", zeros {half if before and after else 'before' if before else 'behind'} (option A)"
         else:
             through.append(str(op))
-    pixels = "" if restrided or stride == (2 if zeros else 1) else f", every {stride}nd pixel"
+    pixels = "" if restrided or stride == 1 or (zeros and stride == 2) else f", every so manieth pixel ({stride})"
     return f"the identity{' through ' if through else ''}{' – '.join(through)}{pixels}{zeros}"
 
 

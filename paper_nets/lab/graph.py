@@ -219,6 +219,11 @@ def _tensors(values) -> Iterator[Tensor]:
             yield from _tensors(value)
 
 
+def _room(tensor: Tensor) -> int:
+    """The number of values of the whole tensor of which this is a part."""
+    return tensor.untyped_storage().nbytes() // tensor.element_size()
+
+
 class Recorder(TorchDispatchMode):
     """Writes down the operations of a forward pass."""
 
@@ -243,6 +248,11 @@ class Recorder(TorchDispatchMode):
         given |= dict(zip(given, args, strict=False))
         name = func._schema.name.split("::")[1].rstrip("_")
         tensors = list(_tensors(list(given.values())))
+        if func._schema.name in ("aten::copy_", "aten::add_") and args[0].numel() < _room(args[0]):
+            raise InputError(
+                f"{self.place or 'The net'} writes into a part of a tensor, which audit cannot follow; "
+                "torch.cat and torch.nn.functional.pad put tensors together too."
+            )
         read = [self.made[tensor] for tensor in tensors if tensor in self.made]
         weights = [tensor for tensor in tensors if tensor in self.names]
         output = func(*args, **kwargs)
@@ -295,7 +305,6 @@ class Recorder(TorchDispatchMode):
                 names = self.names[tensor]
                 if tensor in self.computed:
                     weights |= {f"{key} from {name}": name for name in names}
-                    settings = {**settings, "weights": "computed"}
                 else:
                     weights[key] = names[0]
         if kind == "linear" and not weights:  # of two things that both depend on the images
@@ -339,9 +348,9 @@ class Recorder(TorchDispatchMode):
             return replace(before, settings={**was, "bias": True}, weights=weights)
         if op.kind == "global pool" and before.kind == settings["of"]:  # columns first, then rows
             return replace(op, inputs=before.inputs)
-        if op.kind == "multiplication" and before.kind == "global pool" and was["of"] == "sum" and "by" in settings:
-            if abs(prod(self.ops[before.inputs[0]].shape[2:]) * settings["by"] - 1) < 1e-6:
-                return replace(before, settings={"of": "average"})
+        if op.kind == "multiplication" and before.kind == "global pool" and was["of"] == "sum":
+            average = abs(prod(self.ops[before.inputs[0]].shape[2:]) * settings.get("by", 0) - 1) < 1e-6
+            return replace(before, settings={"of": "average"}) if average else op
         return op
 
 
