@@ -140,11 +140,8 @@ def _nearest(theirs: Outline, images: Tensor) -> list[str]:
     return sorted(NAMES, key=distance)[:3]
 
 
-DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
-
-
 def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
-    image, notes, theirs = tuple(run.images.shape[1:]), [], outline(run.ops)
+    image, notes, theirs = tuple(run.images.shape[1:]), list(run.notes), outline(run.ops)
     with torch.device("meta"):
         made = build(name, in_channels=image[0], num_classes=run.logits.shape[-1])
         papers = outline(record(made, torch.zeros(run.images.shape)).ops)
@@ -152,10 +149,6 @@ def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
     for one in _of_weights(net, run):  # what is left out has unused weights, which are not told again
         if one.kind != "unused" or all(one.cost.parameters != -other.cost.parameters for other in found):
             found.append(one)
-    if run.prepared:
-        notes.append(f"It prepares the images itself, by {' and '.join(run.prepared)}; that was left out of account.")
-    if any(isinstance(module, DROPOUTS) and module.p for module in net.modules()):
-        notes.append("It has dropout, which only training shows; that was left out of account.")
     named = all("weight" in op.weights for op in run.ops if op.kind in ("conv", "linear"))
     if not found and named and not run.logits.is_meta:
         try:

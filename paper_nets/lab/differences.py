@@ -351,8 +351,11 @@ class _Comparison:
 
 
 def _keeps_size(settings: dict) -> bool:
-    kernel = settings.get("kernel", 1)
-    return isinstance(kernel, int) and settings.get("padding", 0) == settings.get("dilation", 1) * (kernel // 2)
+    kernel, padding, dilation = (settings.get(name, 0) for name in ("kernel", "padding", "dilation"))
+    sizes = zip(
+        *(size if isinstance(size, tuple) else (size, size) for size in (kernel, padding, dilation)), strict=True
+    )
+    return all(padding == dilation * (kernel // 2) for kernel, padding, dilation in sizes)
 
 
 def _stride(layer: Layer):

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
@@ -224,22 +226,28 @@ def _room(tensor: Tensor) -> int:
     return tensor.untyped_storage().nbytes() // tensor.element_size()
 
 
+DROPOUT = "It has dropout, which only training shows; that was left out of account."
+
+
 class Recorder(TorchDispatchMode):
     """Writes down the operations of a forward pass."""
 
     def __init__(self, net: nn.Module, images: Tensor):
         super().__init__()
         self.ops: list[Op] = []
-        self.images, self.prepared = images, []  # what the net makes of the images before its first layer, and how
+        self.images, self.notes = images, []  # what the net makes of the images before its first layer
         self.made = WeakIdKeyDictionary({images: IMAGE})  # which operation made a tensor
         named = [*net.named_parameters(remove_duplicate=False), *net.named_buffers(remove_duplicate=False)]
         self.names = WeakIdKeyDictionary({tensor: (name,) for name, tensor in reversed(named)})
         self.computed = WeakIdKeyDictionary()  # tensors computed from weights, whose names they have in `names`
         self.modules = {id(module): name for name, module in net.named_modules()}
+        self.whole = WeakValueDictionary()  # tensors that are no parts of others, by their memory
         self.place = ""
 
     def enter(self, module: nn.Module, inputs) -> None:
         self.place = self.modules.get(id(module), self.place)
+        if isinstance(module, _DropoutNd) and module.p and DROPOUT not in self.notes:
+            self.notes.append(DROPOUT)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -248,11 +256,6 @@ class Recorder(TorchDispatchMode):
         given |= dict(zip(given, args, strict=False))
         name = func._schema.name.split("::")[1].rstrip("_")
         tensors = list(_tensors(list(given.values())))
-        if func._schema.name in ("aten::copy_", "aten::add_") and args[0].numel() < _room(args[0]):
-            raise InputError(
-                f"{self.place or 'The net'} writes into a part of a tensor, which audit cannot follow; "
-                "torch.cat and torch.nn.functional.pad put tensors together too."
-            )
         read = [self.made[tensor] for tensor in tensors if tensor in self.made]
         weights = [tensor for tensor in tensors if tensor in self.names]
         output = func(*args, **kwargs)
@@ -266,19 +269,38 @@ class Recorder(TorchDispatchMode):
                 self.names[made] = tuple(dict.fromkeys(name for tensor in weights for name in self.names[tensor]))
                 if name not in VIEWS or any(tensor in self.computed for tensor in weights):
                     self.computed[made] = True
+        if func._schema.name in ("aten::copy_", "aten::add_") and args[0].numel() < _room(args[0]):
+            self._write(name, *args[:2])
+        self.whole |= {t.untyped_storage()._cdata: t for t in outputs if t.numel() == _room(t)}
         return output
+
+    def _write(self, name: str, part: Tensor, values: Tensor) -> None:
+        """Values written into a part of a tensor, or added to it: as if they were padded."""
+        memory, read = part.untyped_storage()._cdata, self.made.get(values, CONSTANT)
+        whole = self.whole.get(memory)
+        if whole is None or read == CONSTANT or values.untyped_storage()._cdata == memory:
+            return  # Python writes what has been added in place once more
+        before, shape = self.made.get(whole, CONSTANT), tuple(whole.shape)
+        if part.shape[2:] == whole.shape[2:] and (before == CONSTANT or name == "add"):
+            channels = part.storage_offset() // whole.stride(1)
+            zeros = {"before": channels, "after": shape[1] - channels - part.shape[1]}
+            made = self._append(Op("pad", {"sides": 0, **zeros}, (read,), shape))
+            made = made if before == CONSTANT else self._append(Op("add", {}, (before, made), shape))
+        else:
+            made = self._append(Op("copy into a part", {}, (read, before), shape))
+        self.made[whole] = made
 
     def _note(self, name: str, given: dict, read: list[int], output: Tensor) -> int:
         """The number of the operation that made an output: of a new one, or of what it leaves as it was."""
         if name in MADE_ANEW or (name == "mul" and isinstance(given["other"], int | float) and given["other"] == 0):
             return CONSTANT
+        if name == "copy":
+            return self.made.get(given["src"], CONSTANT)
         if _changes_nothing(name, given, output.shape):
             return next(number for number in read if number != CONSTANT)
         if {*read} <= {IMAGE, CONSTANT} and name in ("add", "sub", "mul", "div") and output.shape == self.images.shape:
             self.images = output
-            self.prepared.append(
-                {"mul": "multiplication", "div": "division", "sub": "subtraction"}.get(name, "addition")
-            )
+            self.notes.append(f"It prepares the images itself ({name}), which was left out of account.")
             return IMAGE
         if _is_relu(name, given):
             name, read = "relu", read[:1]
@@ -375,13 +397,13 @@ def undisturbed(net: nn.Module) -> Iterator[None]:
 
 
 class Recording(NamedTuple):
-    """The operations from the images to the logits, the logits, and the images as the first layer reads them: how the
-    net prepares them is in words in `prepared`."""
+    """The operations from the images to the logits, the logits, and the images as the first layer reads them; and
+    notes of what is not among the operations."""
 
     ops: list[Op]
     logits: Tensor
     images: Tensor
-    prepared: list[str]
+    notes: list[str]
 
 
 def _logits(output, recorder: Recorder) -> Tensor:
@@ -423,4 +445,4 @@ def record(net: nn.Module, images: Tensor) -> Recording:
             waiting += recorder.ops[number].inputs
     order = {number: place for place, number in enumerate(sorted(leading))}
     ops = [replace(recorder.ops[i], inputs=tuple(order.get(j, j) for j in recorder.ops[i].inputs)) for i in order]
-    return Recording(ops, logits, recorder.images, recorder.prepared)
+    return Recording(ops, logits, recorder.images, recorder.notes)
