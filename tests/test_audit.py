@@ -41,6 +41,10 @@ def of_torchvision(name, *changes, **settings):
     return net
 
 
+def resnet18(*changes):
+    return of_torchvision("resnet18", *changes)
+
+
 def bottlenecks(*changes, name="resnet50"):
     """torchvision's net with its strides where the paper has them."""
     strides = [(f"layer{i}.0.conv{j}.stride", (3 - j, 3 - j)) for i in (2, 3, 4) for j in (1, 2)]
@@ -181,8 +185,8 @@ WRONG = {
     "version 1.5": ("resnet50", "stride", torchvision.models.resnet50),
     "stem of stride 1": ("resnet50", "stride", lambda: bottlenecks(("conv1.stride", (1, 1)))),
     "a stage that does not shrink": ("resnet20", "stride", lambda: SmallResNet(strides=(1, 2, 1))),
-    "no max pool": ("resnet18", "pooling", lambda: of_torchvision("resnet18", ("maxpool", nn.Identity()))),
-    "average for max pool": ("resnet18", "pooling", lambda: of_torchvision("resnet18", ("maxpool", nn.AvgPool2d(3, 2, 1)))),
+    "no max pool": ("resnet18", "pooling", lambda: resnet18(("maxpool", nn.Identity()))),
+    "average for max pool": ("resnet18", "pooling", lambda: resnet18(("maxpool", nn.AvgPool2d(3, 2, 1)))),
     "max for average pool": ("densenet40_k12", "pooling", lambda: Dense(transition="nrcm")),
     "global max pool": ("resnet20", "pooling", lambda: SmallResNet(pool="max")),
     "5×5 in the stem": ("resnet20", "kernel", lambda: SmallResNet(stem=(5, 1))),
@@ -190,24 +194,24 @@ WRONG = {
     "grouped": ("resnet20", "groups", lambda: SmallResNet(groups=4)),
     "convolutions of other numbers in one block": ("resnet20", "block", lambda: SmallResNet(extra=conv3, only=(2, 2))),
     "no bottleneck in one layer": ("densenet_bc100_k12", "block", lambda: dense_bc(one={(2, 5): {"bottleneck": 0}})),
-    "no stage 4": ("resnet18", "depth", lambda: of_torchvision("resnet18", ("layer4", nn.Identity()), ("fc", nn.Linear(256, 9)))),
+    "no stage 4": ("resnet18", "depth", lambda: resnet18(("layer4", nn.Identity()), ("fc", nn.Linear(256, 9)))),
     "k = 16 in one layer": ("densenet_bc100_k12", "growth rate", lambda: dense_bc(one={(2, 5): {"k": 16}})),
     "θ = 0.6 once": ("densenet_bc100_k12", "compression", lambda: dense_bc(theta=(0.5, 0.6))),
     "3k in one layer": ("densenet_bc100_k12", "bottleneck", lambda: dense_bc(one={(2, 5): {"bottleneck": 3}})),
     "5×5 in one layer": ("densenet40_k12", "kernel", lambda: Dense(one={(3, 3): {"kernel": 5}})),
     "widths that stay": ("resnet20", "width", lambda: SmallResNet(widths=(16, 16, 32))),
     "3×3 in the projection": (
-        "resnet18", "kernel", lambda: of_torchvision("resnet18", ("layer2.0.downsample.0", nn.Conv2d(64, 128, 3, 2, 1, bias=False)))
+        "resnet18", "kernel", lambda: resnet18(("layer2.0.downsample.0", projection3()))
     ),
-    "three convolutions in the stem": ("resnet18", "other", lambda: of_torchvision("resnet18", ("conv1", stem_d()))),
+    "three convolutions in the stem": ("resnet18", "other", lambda: resnet18(("conv1", stem_d()))),
     "strides by max pools": ("resnet20", "stride", lambda: SmallResNet(down=nn.MaxPool2d(2))),
     "strides by slices": ("resnet20", "stride", lambda: SmallResNet(down=lambda x: x[..., ::2, ::2])),
     "strides for pools": ("densenet40_k12", "pooling", lambda: Dense(transition="nrs")),
     "pool of the stem in rounds up": (
-        "resnet18", "pooling", lambda: of_torchvision("resnet18", ("maxpool.ceil_mode", True))
+        "resnet18", "pooling", lambda: resnet18(("maxpool.ceil_mode", True))
     ),
     "sums for means": ("resnet20", "pooling", lambda: SmallResNet(pool=lambda x: x.sum((2, 3)))),
-    "reflected edges": ("resnet18", "padding", lambda: of_torchvision("resnet18", ("layer2.1.conv2", reflecting()))),
+    "reflected edges": ("resnet18", "padding", lambda: resnet18(("layer2.1.conv2", reflecting()))),
     # shortcuts
     "no shortcuts": ("resnet20", "shortcuts", lambda: build("plain20")),
     "one shortcut missing": ("resnet20", "shortcuts", lambda: SmallResNet(join="none", only=(2, 2))),
@@ -223,7 +227,9 @@ WRONG = {
     "zeros before": ("resnet20", "shortcut option", lambda: SmallResNet(zeros="before")),
     "pixels averaged": ("resnet20", "shortcut option", lambda: SmallResNet(zeros=averaged)),
     "maps repeated": ("resnet20", "shortcut option", lambda: SmallResNet(zeros=twice)),
-    "option A before the first activation": ("preact_resnet164", "shortcut option", lambda: build("preact_resnet164", shortcut="A")),
+    "option A, pre-activation": (
+        "preact_resnet164", "shortcut option", lambda: build("preact_resnet164", shortcut="A")
+    ),
     "a pool in the projection": (
         "resnet50", "shortcut option", lambda: bottlenecks(("layer2.0.downsample", projection_d()))
     ),
@@ -236,7 +242,7 @@ WRONG = {
     "x − F": ("resnet20", "other", lambda: SmallResNet(join=lambda y, x: x - y)),
     "squeeze and excitation": ("resnet20", "other", lambda: SmallResNet(extra=Gate)),
     "pool before convolution": ("densenet40_k12", "order", lambda: Dense(transition="nrpc")),
-    "norm behind the transition's convolution": ("densenet40_k12", "order", lambda: Dense(theta=1.0, transition="cNrp")),
+    "norm behind the transition's convolution": ("densenet40_k12", "order", lambda: Dense(transition="cNrp")),
     "no convolution in the transitions": ("densenet40_k12", "other", lambda: Dense(transition="nrp")),
     "softmax": ("resnet20", "other", lambda: SmallResNet(end=nn.Softmax(1))),
     "ReLU on the logits": ("resnet20", "activation", lambda: SmallResNet(end=functional.relu)),
@@ -258,15 +264,15 @@ WRONG = {
     "no first norm": ("densenet121", "norm", lambda: of_torchvision("densenet121", ("features.norm0", nn.Identity()))),
     "a norm of the images": ("resnet20", "norm", lambda: SmallResNet(prepare=nn.BatchNorm2d(3))),
     "a norm behind F": ("resnet20", "norm", lambda: SmallResNet(extra=nn.BatchNorm2d)),
-    "eps in a projection": ("resnet18", "eps", lambda: of_torchvision("resnet18", ("layer3.0.downsample.1.eps", 0.1))),
+    "eps in a projection": ("resnet18", "eps", lambda: resnet18(("layer3.0.downsample.1.eps", 0.1))),
     "eps": ("resnet20", "eps", lambda: changed(SmallResNet(), norms(eps=1e-3))),
     "momentum": ("densenet40_k12", "momentum", lambda: changed(Dense(), norms(momentum=0.01))),
-    "norms without weights": ("resnet20", "affine", lambda: SmallResNet(norm=lambda c: nn.BatchNorm2d(c, affine=False))),
+    "norms without weights": ("resnet20", "affine", lambda: SmallResNet(norm=norm_alone)),
     "biases": ("resnet20", "bias", lambda: SmallResNet(bias=True)),
     "a bias in one layer": ("resnet20", "bias", lambda: SmallResNet(bias=True, only=(3, 1))),
     "no bias in the classifier": ("resnet20", "bias", lambda: SmallResNet(fc_bias=False)),
     "a hidden layer": ("resnet20", "classifier", lambda: SmallResNet(hidden=32)),
-    "no classifier": ("resnet18", "classifier", lambda: of_torchvision("resnet18", ("fc", nn.Identity()))),
+    "no classifier": ("resnet18", "classifier", lambda: resnet18(("fc", nn.Identity()))),
     # what is used twice, or never
     "shared weights": ("resnet20", "shared", lambda: SmallResNet(share=True, only=(2, 2))),
     "a shared norm": ("resnet20", "shared", lambda: sharing_norms(SmallResNet())),
@@ -277,6 +283,14 @@ WRONG = {
 
 def conv3(channels):
     return nn.Sequential(nn.ReLU(), nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+
+
+def norm_alone(channels):
+    return nn.BatchNorm2d(channels, affine=False)
+
+
+def projection3():
+    return nn.Conv2d(64, 128, 3, 2, 1, bias=False)
 
 
 def stem_d():
@@ -408,8 +422,8 @@ def test_wrong_input_is_told(net, name, words):
 
 
 @pytest.mark.parametrize(
-    "name", ["alexnet", "vgg11_bn", "googlenet", "squeezenet1_1", "mobilenet_v2", "shufflenet_v2_x0_5", "efficientnet_b0",
-             "convnext_tiny", "vit_b_32", "mnasnet0_5", "regnet_y_400mf"],
+    "name", ["alexnet", "vgg11_bn", "googlenet", "squeezenet1_1", "mobilenet_v2", "shufflenet_v2_x0_5",
+             "efficientnet_b0",             "convnext_tiny", "vit_b_32", "mnasnet0_5", "regnet_y_400mf"],
 )  # fmt: skip
 def test_other_nets_are_held_against_the_papers_too(name):
     options = {"init_weights": False} if name == "googlenet" else {}

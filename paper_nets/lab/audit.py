@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from math import log
 from statistics import fmean
 
@@ -140,11 +141,16 @@ def _nearest(theirs: Outline, images: Tensor) -> list[str]:
     return sorted(NAMES, key=distance)[:3]
 
 
+@cache
+def _papers(name: str, num_classes: int, image: tuple[int, int, int]) -> Outline:
+    with torch.device("meta"):
+        net = build(name, in_channels=image[0], num_classes=num_classes)
+        return outline(record(net, torch.zeros(1, *image)).ops)
+
+
 def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
     image, notes, theirs = tuple(run.images.shape[1:]), list(run.notes), outline(run.ops)
-    with torch.device("meta"):
-        made = build(name, in_channels=image[0], num_classes=run.logits.shape[-1])
-        papers = outline(record(made, torch.zeros(run.images.shape)).ops)
+    papers = _papers(name, run.logits.shape[-1], image)
     found = differences(theirs, papers, image)
     for one in _of_weights(net, run):  # what is left out has unused weights, which are not told again
         if one.kind != "unused" or all(one.cost.parameters != -other.cost.parameters for other in found):
@@ -152,7 +158,7 @@ def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
     named = all("weight" in op.weights for op in run.ops if op.kind in ("conv", "linear"))
     if not found and named and not run.logits.is_meta:
         try:
-            apart = _outputs_apart(net, made, theirs, papers, run)
+            apart = _outputs_apart(name, net, theirs, papers, run)
             words = f"with the same weights its outputs differ by {100 * apart:.2g} %, though no layer does"
         except (KeyError, ValueError, RuntimeError) as error:
             apart, words = 1, f"its weights do not fit, though no layer differs: {error}"
@@ -162,7 +168,7 @@ def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
         notes.append(
             "That both put out the same with the same weights could not be tried: its weights are not at hand."
         )
-    found += _initial_weights(net, theirs, made.plan.init)
+    found += _initial_weights(net, theirs, plan(name).init)
     total = sum(p.numel() for p in net.parameters())
     return Audit(name, tuple(found), tuple(notes), replace(theirs.cost(image), parameters=total), papers.cost(image))
 
@@ -193,16 +199,18 @@ def _steps(net: Outline):
         yield from [layer.op] if layer.op.weights else []
 
 
-def _outputs_apart(net: nn.Module, made: nn.Module, theirs: Outline, papers: Outline, run: Recording) -> float:
+def _outputs_apart(name: str, net: nn.Module, theirs: Outline, papers: Outline, run: Recording) -> float:
     """How far the outputs of the paper's net with their weights are from theirs, as a share of their size."""
+    with torch.device("meta"):
+        made = build(name, in_channels=run.images.shape[1], num_classes=run.logits.shape[-1])
     tensors, state = {**dict(net.named_parameters()), **dict(net.named_buffers())}, {}
     for own, paper in zip(_steps(theirs), _steps(papers), strict=True):
         order = channels_in_order(run.ops, own)
-        for what, name in paper.weights.items():
+        for what, papers_name in paper.weights.items():
             tensor = tensors[own.weights[what]].detach()
             if order is not None and not (own.kind in ("conv", "linear") and what == "bias"):
                 tensor = tensor[:, order] if own.kind in ("conv", "linear") else tensor[order]
-            state[name] = tensor.reshape(made.get_parameter(name).shape) if own.kind == "linear" else tensor
+            state[papers_name] = tensor.flatten(1) if own.kind == "linear" and what == "weight" else tensor
     made.load_state_dict(state, strict=False, assign=True)
     with undisturbed(made):
         outputs = made.to(run.logits.dtype)(run.images.to(run.logits.dtype))

@@ -23,10 +23,10 @@ from paper_nets.nets import InputError
 IMAGE, CONSTANT = -1, -2  # among the inputs of an operation: the images, and what depends on neither them nor weights
 
 # PyTorch's operations that leave every value as it was.
-VIEWS = set(
-    "view _unsafe_view reshape _reshape_alias flatten squeeze unsqueeze permute transpose t clone detach alias "
-    "contiguous _to_copy expand lift_fresh".split()
-)
+VIEWS = {
+    *("view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "squeeze", "unsqueeze", "permute", "transpose"),
+    *("t", "clone", "detach", "alias", "contiguous", "_to_copy", "expand", "lift_fresh"),
+}
 MADE_ANEW = {"zeros_like", "new_zeros", "new_full", "full_like", "ones_like", "new_empty", "empty_like", "zero"}
 ACTIVATIONS = {
     "relu": "ReLU",
@@ -317,8 +317,8 @@ class Recorder(TorchDispatchMode):
             total = self._append(Op("add", {}, before.inputs, tuple(output.shape)))
             parts = {"by": 1 / len(before.inputs)}
             return total if name == "sum" else self._append(Op("multiplication", parts, (total,), tuple(output.shape)))
-        unknown = lambda given, shape: (name.strip("_").replace("_", " "), {})
-        kind, settings = MEANINGS.get(name, unknown)(given, output.shape)
+        meaning = MEANINGS.get(name)
+        kind, settings = meaning(given, output.shape) if meaning else (name.strip("_").replace("_", " "), {})
         weights = {}
         for key, tensor in given.items():
             if isinstance(tensor, Tensor) and tensor in self.names:
