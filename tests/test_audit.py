@@ -132,7 +132,6 @@ RIGHT = {
     "torchvision's DenseNet-121": ("densenet121", torchvision.models.densenet121),
     "torchvision's DenseNet-161": ("densenet161", torchvision.models.densenet161),
     "torchvision's ResNet-50, strides moved": ("resnet50", bottlenecks),
-    "torchvision's ResNet-101, strides moved": ("resnet101", lambda: bottlenecks(name="resnet101")),
     "scripted": ("resnet18", lambda: torch.jit.script(torchvision.models.resnet18())),
     "traced": ("densenet40_k12", lambda: torch.jit.trace(Dense().eval(), torch.rand(1, 3, 32, 32))),
     "frozen batch norms": ("resnet20", lambda: changed(SmallResNet(), lambda module: module.requires_grad_(False))),
@@ -260,7 +259,7 @@ WRONG = {
     "group norm": ("resnet20", "norm", lambda: SmallResNet(norm=lambda channels: nn.GroupNorm(4, channels))),
     "no norm in the transitions": ("densenet40_k12", "norm", lambda: Dense(transition="rcp")),
     "no last norm": ("densenet40_k12", "norm", lambda: Dense(final=nn.Identity)),
-    "no last norm, pre-activation": ("preact_resnet164", "norm", lambda: without("preact_resnet164", 0)),
+    "no last norm, pre-activation": ("preact_resnet20", "norm", lambda: without("preact_resnet20", 0)),
     "no first norm": ("densenet121", "norm", lambda: of_torchvision("densenet121", ("features.norm0", nn.Identity()))),
     "a norm of the images": ("resnet20", "norm", lambda: SmallResNet(prepare=nn.BatchNorm2d(3))),
     "a norm behind F": ("resnet20", "norm", lambda: SmallResNet(extra=nn.BatchNorm2d)),
@@ -324,7 +323,9 @@ def with_extra(net):
 @pytest.mark.parametrize("case", WRONG)
 def test_a_defect_is_named_first(case):
     name, kind, make = WRONG[case]
-    found = audit(make(), name)
+    with torch.device("meta" if paper_nets.plan(name).stem == "7x7" else "cpu"):  # no numbers are needed to be wrong
+        net = make()
+    found = audit(net, name)
     others = [one for one in found.differences if one.kind != "initial weights"]
     assert not found.matches and others[0].kind == kind and len(others) == 1, found
     assert str(found).startswith("This is not ")
@@ -371,7 +372,10 @@ def test_what_a_difference_costs_is_what_it_changes():
         assert stem or vars(one) == {key: value - vars(without)[key] for key, value in vars(with_it.total).items()}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith(("1202", "1001"))])
+SHALLOW = [name for name in NAMES if paper_nets.plan(name).depth < 150]
+
+
+@pytest.mark.parametrize("name", SHALLOW)
 def test_the_outline_costs_what_closed_form_says(name):
     image = (3, 224, 224) if cost(name).stages[-1].shape[0] == 1000 else (3, 32, 32)
     with torch.device("meta"):
@@ -423,10 +427,12 @@ def test_wrong_input_is_told(net, name, words):
 
 @pytest.mark.parametrize(
     "name", ["alexnet", "vgg11_bn", "googlenet", "squeezenet1_1", "mobilenet_v2", "shufflenet_v2_x0_5",
-             "efficientnet_b0",             "convnext_tiny", "vit_b_32", "mnasnet0_5", "regnet_y_400mf"],
+             "efficientnet_b0", "convnext_tiny", "vit_b_32", "mnasnet0_5", "regnet_y_400mf"],
 )  # fmt: skip
 def test_other_nets_are_held_against_the_papers_too(name):
     options = {"init_weights": False} if name == "googlenet" else {}
-    found = audit(torchvision.models.get_model(name, **options), "resnet50", (3, 224, 224))
+    with torch.device("cpu" if "regnet" in name else "meta"):  # regnet reckons with numbers as it is made
+        net = torchvision.models.get_model(name, **options)
+    found = audit(net, "resnet50", (3, 224, 224))
     assert not found.matches and found.differences
     assert "<table>" in found._repr_html_() and str(found).startswith("This is not ResNet-50 of the paper")

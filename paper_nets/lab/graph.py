@@ -105,24 +105,20 @@ def _linear(given, shape):
     return "linear", {"in": read.shape[-1], "out": shape[-1], "bias": bias is not None}
 
 
-def _windows(given):
-    kernel = one(given["kernel_size"])
-    windows = {"kernel": kernel, "stride": one(given["stride"] or kernel), "padding": one(given["padding"])}
-    return {**windows, "ceil_mode": given["ceil_mode"]}
-
-
 def _pool(of):
     def read(given, shape):
         size = given["self"].shape[2:]
         if shape[2:].numel() == 1 and given["self"].dim() == 4:
             return "global pool", {"of": of}
         if "output_size" in given:
-            kernel = one([before // after for before, after in zip(size, shape[2:], strict=True)])
-            windows = {"kernel": kernel, "stride": kernel, "padding": 0, "ceil_mode": False}
+            kernel = stride = one([before // after for before, after in zip(size, shape[2:], strict=True)])
         else:
-            windows = _windows(given)
-        if windows["kernel"] == 1:
-            return "subsample", {"stride": windows["stride"]}
+            kernel = one(given["kernel_size"])
+            stride = one(given["stride"] or kernel)
+        if kernel == 1:
+            return "subsample", {"stride": stride}
+        windows = {"kernel": kernel, "stride": stride, "padding": one(given.get("padding", 0))}
+        windows["ceil_mode"] = given.get("ceil_mode", False)
         return f"{'max' if of == 'maximum' else of} pool", windows
 
     return read
