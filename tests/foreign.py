@@ -15,8 +15,11 @@ class Unit(nn.Module):
         norm = wrong.get("norm", nn.BatchNorm2d)
         self.c2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=wrong.get("bias", False))
         first = {"groups": wrong.get("groups", 1), "dilation": wrong.get("dilation", 1)}
-        self.c1 = nn.Conv2d(c_in, c_out, 3, stride, wrong.get("dilation", 1), bias=wrong.get("bias", False), **first)
+        down = 1 if "down" in wrong else stride  # else a function makes the maps smaller
+        self.c1 = nn.Conv2d(c_in, c_out, 3, down, wrong.get("dilation", 1), bias=wrong.get("bias", False), **first)
         self.n1, self.n2 = norm(c_out), norm(c_out)
+        if "extra" in wrong:  # a module behind F
+            self.extra = wrong["extra"](c_out)
         if wrong.get("share"):
             self.c2 = self.c1 if c_in == c_out else self.c2
 
@@ -24,6 +27,8 @@ class Unit(nn.Module):
         style = self.wrong.get("zeros", "pad")
         if not self.grow and self.stride == 1:
             return x
+        if callable(style):
+            return style(x, self.grow)
         if style == "pool":  # as the authors' Torch code: pooled by 1, and a copy times 0
             x = F.avg_pool2d(x, 1, self.stride)
             return torch.cat([x, x.mul(0)], 1) if self.grow == x.shape[1] else F.pad(x, (0, 0, 0, 0, 0, self.grow))
@@ -36,11 +41,16 @@ class Unit(nn.Module):
 
     def forward(self, x):
         act = self.wrong.get("act", F.relu)
-        y = self.n2(self.c2(act(self.n1(self.c1(x)))))
+        y = self.c1(x)
+        y = self.wrong["down"](y) if "down" in self.wrong and self.stride == 2 else y
+        y = self.n2(self.c2(act(self.n1(y))))
+        y = self.extra(y) if "extra" in self.wrong else y
         if self.wrong.get("order") == "relu before addition":
             return act(y) + self.shortcut(x)
         if self.wrong.get("join") == "none":
             return act(y)
+        if "join" in self.wrong:
+            return act(self.wrong["join"](y, self.shortcut(x)))
         y = y * self.wrong.get("scale", 1.0) + self.shortcut(x) if "scale" in self.wrong else y + self.shortcut(x)
         return y if self.wrong.get("order") == "no relu" else act(y)
 
@@ -53,6 +63,7 @@ class SmallResNet(nn.Module):
         self.fc = nn.Linear(widths[-1], 10, bias=wrong.pop("fc_bias", True))
         if hidden := wrong.pop("hidden", 0):
             self.fc = nn.Sequential(nn.Linear(widths[-1], hidden), nn.ReLU(), nn.Linear(hidden, 10))
+        self.prepare, self.end = wrong.pop("prepare", nn.Identity()), wrong.pop("end", nn.Identity())
         self.pool, self.as_conv = wrong.pop("pool", "mean"), wrong.pop("as_conv", False)
         if self.as_conv:
             self.fc = nn.Conv2d(widths[-1], 10, 1)
@@ -60,7 +71,7 @@ class SmallResNet(nn.Module):
         everywhere = wrong if only is None else {}
         self.act = everywhere.get("act", F.relu)
         units, c_in = [], widths[0]
-        for stage, (n, width, stride) in enumerate(zip(blocks, widths, strides, strict=True)):
+        for stage, (n, width, stride) in enumerate(zip(blocks, widths, strides, strict=False)):
             for i in range(n):
                 own = wrong if only in (None, (stage + 1, i + 1)) else {}
                 units.append(Unit(c_in, width, stride if i == 0 else 1, **own))
@@ -71,11 +82,14 @@ class SmallResNet(nn.Module):
         self.begin_norm = norm(widths[0]) if only is None else nn.BatchNorm2d(widths[0])
 
     def forward(self, x):
-        x = self.act(self.begin_norm(self.begin(x)))
+        x = self.act(self.begin_norm(self.begin(self.prepare(x))))
         for unit in self.body:
             x = unit(x)
-        x = F.adaptive_max_pool2d(x, 1) if self.pool == "max" else F.avg_pool2d(x, x.shape[3])
-        return self.fc(x).flatten(1) if self.as_conv else self.fc(x.view(x.shape[0], -1))
+        if callable(self.pool):
+            x = self.pool(x)
+        else:
+            x = F.adaptive_max_pool2d(x, 1) if self.pool == "max" else F.avg_pool2d(x, x.shape[3])
+        return self.end(self.fc(x).flatten(1) if self.as_conv else self.fc(x.view(x.shape[0], -1)))
 
 
 class PreactUnit(nn.Module):
@@ -116,33 +130,40 @@ def plain20():
 
 
 class Dense(nn.Module):
-    """A CIFAR DenseNet that puts each layer's maps behind ("after") or before ("ahead") all others, or keeps a list."""
+    """A CIFAR DenseNet that puts each layer's maps behind ("after") or before ("ahead") all others, or keeps a list.
 
-    def __init__(self, k=12, blocks=(12, 12, 12), stem=16, theta=1.0, bottleneck=0, style="after", **wrong):
+    `one` changes k, bottleneck or kernel in one layer alone: {(block, layer): {"k": 16}}.
+    """
+
+    def __init__(self, k=12, blocks=(12, 12, 12), stem=16, theta=1.0, bottleneck=0, style="after", one=(), **wrong):
         super().__init__()
-        self.style, self.wrong, self.bottleneck = style, wrong, bottleneck
+        self.style, self.wrong = style, wrong
         self.stem, channels = nn.Conv2d(3, stem, 3, padding=1, bias=False), stem
         self.blocks, self.between = nn.ModuleList(), nn.ModuleList()
-        norm = wrong.get("norm", nn.BatchNorm2d)
+        norm, thetas = wrong.get("norm", nn.BatchNorm2d), theta if isinstance(theta, tuple) else (theta,) * len(blocks)
         for number, n in enumerate(blocks):
-            layers = nn.ModuleList()
+            layers, maps = nn.ModuleList(), [channels]
             for i in range(n):
-                reads = k if wrong.get("reads") == "last" and i else channels + i * k
-                convs = [(reads, bottleneck * k, 1), (bottleneck * k, k, 3)] if bottleneck else [(reads, k, 3)]
+                own = {"k": k, "bottleneck": bottleneck, "kernel": 3, **dict(one).get((number + 1, i + 1), {})}
+                reads, size = sum(maps[-wrong.get("last", len(maps)) :]), own["kernel"]
+                inside = own["bottleneck"] * own["k"]
+                convs = [(reads, inside, 1), (inside, own["k"], size)] if inside else [(reads, own["k"], size)]
                 layer = nn.ModuleDict()
                 for j, (before, after, kernel) in enumerate(convs):
                     conv = nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=wrong.get("bias", False))
                     layer[f"conv{j}"], layer[f"norm{j}"] = conv, norm(after if wrong.get("order") else before)
                 layers.append(layer)
+                maps.append(own["k"])
             self.blocks.append(layers)
-            channels += n * k
+            channels = sum(maps)
             if number < len(blocks) - 1:
-                pool = nn.MaxPool2d(2) if wrong.get("pool") == "max" else nn.AvgPool2d(2)
-                after = int(theta * channels)
-                between = [nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, after, 1, bias=False), pool]
-                self.between.append(nn.Sequential(*between))
+                after = int(thetas[number] * channels)
+                parts = {"n": nn.BatchNorm2d(channels), "r": nn.ReLU(), "p": nn.AvgPool2d(2), "m": nn.MaxPool2d(2)}
+                parts |= {"c": nn.Conv2d(channels, after, 1, bias=False), "N": nn.BatchNorm2d(after)}
+                parts |= {"s": nn.Conv2d(channels, after, 1, 2, bias=False)}
+                self.between.append(nn.Sequential(*(parts[letter] for letter in wrong.get("transition", "nrcp"))))
                 channels = after
-        self.last, self.out = nn.BatchNorm2d(channels), nn.Linear(channels, 10)
+        self.last, self.out = wrong.get("final", nn.BatchNorm2d)(channels), nn.Linear(channels, 10)
 
     def layer(self, layer, x):
         for j in range(len(layer) // 2):
@@ -155,7 +176,7 @@ class Dense(nn.Module):
         for number, layers in enumerate(self.blocks):
             features = [x]
             for layer in layers:
-                reads = features[-1] if self.wrong.get("reads") == "last" else torch.cat(features, 1)
+                reads = torch.cat(features[-self.wrong.get("last", len(features)) :], 1)
                 new = self.layer(layer, x if self.style in ("after", "ahead") else reads)
                 features.append(new)
                 if self.style in ("after", "ahead"):

@@ -3,7 +3,9 @@
 import html
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from math import log
 from statistics import fmean
 
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from paper_nets.lab.differences import Difference, differences
-from paper_nets.lab.graph import Op, record, undisturbed
+from paper_nets.lab.graph import Recording, record, undisturbed
 from paper_nets.lab.outline import Outline, channels_in_order, outline
 from paper_nets.nets import NAMES, InputError, build, plan
 from paper_nets.nets.cost import Cost
@@ -115,9 +117,9 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
         image = min((conv.in_channels for conv in convs), default=3), side, side
     like = next(net.parameters(), torch.zeros(()))
     images = torch.rand(1, *image, generator=torch.Generator().manual_seed(0)).to(like.device, like.dtype)
-    ops, logits = record(net, images)
-    names = [name] if name else _nearest(outline(ops), images)
-    audits = [_held_against(name, net, ops, images, logits) for name in names]
+    run = record(net, images)
+    names = [name] if name else _nearest(outline(run.ops), images)
+    audits = [_held_against(name, net, run) for name in names]
     return audits[0] if name else sorted(audits, key=lambda audit: (not audit.matches, len(audit.differences)))
 
 
@@ -134,53 +136,59 @@ def _nearest(theirs: Outline, images: Tensor) -> list[str]:
         join = "concatenation" if hasattr(made, "growth_rate") else "addition" if made.residual else ""
         other = (join != (joins[0][0] if joins else "")) + ((image[1] < 64) != (made.stem == "3x3"))
         papers = cost_of(name, in_channels=image[0])
-        return 2 * other + 2 * apart(len(theirs.layers), made.depth) + apart(cost.parameters, papers.parameters)
+        return 2 * other + 2 * apart(len(theirs.layers) - 1, made.depth) + apart(cost.parameters, papers.parameters)
 
     return sorted(NAMES, key=distance)[:3]
 
 
-def _held_against(name: str, net: nn.Module, ops: list[Op], images: Tensor, logits: Tensor) -> Audit:
-    image, notes, theirs = tuple(images.shape[1:]), [], outline(ops)
-    used = {name for op in ops for name in op.weights.values()}
+@cache
+def _papers(name: str, num_classes: int, image: tuple[int, int, int]) -> Outline:
     with torch.device("meta"):
-        made = build(name, in_channels=image[0], num_classes=logits.shape[-1])
-        papers = outline(record(made, torch.zeros(images.shape))[0])
+        net = build(name, in_channels=image[0], num_classes=num_classes)
+        return outline(record(net, torch.zeros(1, *image)).ops)
+
+
+def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
+    image, notes, theirs = tuple(run.images.shape[1:]), list(run.notes), outline(run.ops)
+    papers = _papers(name, run.logits.shape[-1], image)
     found = differences(theirs, papers, image)
-    weights = Counter(layer.op.weights["weight"] for layer in theirs.layers if "weight" in layer.op.weights)
-    for weight, times in weights.items():
-        if times > 1:
-            size = Cost(-(times - 1) * net.get_parameter(weight).numel(), 0, 0)
-            found.append(Difference("shared", weight, f"the same weights in {times} layers", "weights for each", size))
-    if unused := {name: p.numel() for name, p in net.named_parameters() if name not in used}:
-        parameters = Cost(sum(unused.values()), 0, 0)
-        found.append(
-            Difference(
-                "unused",
-                next(iter(unused)),
-                f"{parameters.parameters:,} parameters that no image meets",
-                "none",
-                parameters,
-            )
-        )
-    if not found:
+    for one in _of_weights(net, run):  # what is left out has unused weights, which are not told again
+        if one.kind != "unused" or all(one.cost.parameters != -other.cost.parameters for other in found):
+            found.append(one)
+    named = all("weight" in op.weights for op in run.ops if op.kind in ("conv", "linear"))
+    if not found and named and not run.logits.is_meta:
         try:
-            apart = _outputs_apart(net, made, theirs, papers, ops, images, logits)
-        except (KeyError, RuntimeError, NotImplementedError) as error:
-            notes.append(f"That both put out the same with the same weights could not be tried: {error}")
-        else:
-            if apart > 1e-3:
-                found.append(
-                    Difference(
-                        "outputs",
-                        "the whole net",
-                        f"with the same weights its outputs differ by {100 * apart:.2g} %, though no layer does",
-                        "others",
-                        Cost(0, 0, 0),
-                    )
-                )
-    found += _initial_weights(net, theirs, made.plan.init)
+            apart = _outputs_apart(name, net, theirs, papers, run)
+            words = f"with the same weights its outputs differ by {100 * apart:.2g} %, though no layer does"
+        except (KeyError, ValueError, RuntimeError) as error:
+            apart, words = 1, f"its weights do not fit, though no layer differs: {error}"
+        if not apart <= max(1e-3, 4 * torch.finfo(run.logits.dtype).eps):
+            found.append(Difference("outputs", "the whole net", words, "others", Cost(0, 0, 0)))
+    elif not found:
+        notes.append(
+            "That both put out the same with the same weights could not be tried: its weights are not at hand."
+        )
+    found += _initial_weights(net, theirs, plan(name).init)
     total = sum(p.numel() for p in net.parameters())
     return Audit(name, tuple(found), tuple(notes), replace(theirs.cost(image), parameters=total), papers.cost(image))
+
+
+def _of_weights(net: nn.Module, run: Recording) -> Iterator[Difference]:
+    """Weights that are computed from others, that several layers use, and that none does."""
+    sizes = {name: parameter.numel() for name, parameter in net.named_parameters()}
+    layers = [op for op in run.ops if op.kind in ("conv", "linear", "norm")]
+    if computed := [op for op in layers if any(" from " in what for what in op.weights)]:
+        found = f"the weights of {len(computed)} layers are computed from others"
+        yield Difference("other", computed[0].place, found, "weights of their own", Cost(0, 0, 0))
+    users = Counter(name for op in layers for name in op.weights.values() if name in sizes)
+    if shared := [name for name in users if users[name] > 1]:
+        found = f"the same weights in {users[shared[0]]} layers"
+        size = -sum((users[name] - 1) * sizes[name] for name in shared)
+        yield Difference("shared", shared[0], found, "weights for each", Cost(size, 0, 0))
+    used = {name for op in run.ops for name in op.weights.values()}
+    if unused := [name for name in sizes if name not in used]:
+        size = sum(sizes[name] for name in unused)
+        yield Difference("unused", unused[0], f"{size:,} parameters that no image meets", "none", Cost(size, 0, 0))
 
 
 def _steps(net: Outline):
@@ -188,24 +196,25 @@ def _steps(net: Outline):
     for layer in net.layers:
         for step in layer.before:
             yield from [op for op in [*step.around, step.op] if op is not None and op.weights]
-        yield layer.op
-    yield from [step.op for step in net.after if step.op is not None and step.op.weights]
+        yield from [layer.op] if layer.op.weights else []
 
 
-def _outputs_apart(net, made, theirs: Outline, papers: Outline, ops, images: Tensor, logits: Tensor) -> float:
+def _outputs_apart(name: str, net: nn.Module, theirs: Outline, papers: Outline, run: Recording) -> float:
     """How far the outputs of the paper's net with their weights are from theirs, as a share of their size."""
+    with torch.device("meta"):
+        made = build(name, in_channels=run.images.shape[1], num_classes=run.logits.shape[-1])
     tensors, state = {**dict(net.named_parameters()), **dict(net.named_buffers())}, {}
     for own, paper in zip(_steps(theirs), _steps(papers), strict=True):
-        order = channels_in_order(ops, own)
-        for what, name in paper.weights.items():
+        order = channels_in_order(run.ops, own)
+        for what, papers_name in paper.weights.items():
             tensor = tensors[own.weights[what]].detach()
             if order is not None and not (own.kind in ("conv", "linear") and what == "bias"):
                 tensor = tensor[:, order] if own.kind in ("conv", "linear") else tensor[order]
-            state[name] = tensor.reshape(made.get_parameter(name).shape) if own.kind == "linear" else tensor
+            state[papers_name] = tensor.flatten(1) if own.kind == "linear" and what == "weight" else tensor
     made.load_state_dict(state, strict=False, assign=True)
     with undisturbed(made):
-        outputs = made(images)
-    return float((outputs - logits).abs().max() / logits.abs().max().clamp(min=1e-12))
+        outputs = made.to(run.logits.dtype)(run.images.to(run.logits.dtype))
+    return float((outputs - run.logits).abs().max() / run.logits.abs().max().clamp(min=1e-12))
 
 
 # Variance times fan, by what weights are drawn: what PyTorch itself does is kaiming_uniform_(a=√5).

@@ -1,11 +1,11 @@
 """What differs between two outlines: the causes, each with its place and what it alone would cost."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
-from paper_nets.lab.graph import ACTIVATIONS
+from paper_nets.lab.graph import ACTIVATIONS, Op
 from paper_nets.lab.outline import JOINS, SHORTCUT, Key, Layer, Outline, Step
 from paper_nets.nets.cost import Cost
 
@@ -15,7 +15,7 @@ ORDER = (
     *("kernel", "stride", "padding", "dilation", "groups", "pooling", "activation", "shortcut option", "classifier"),
     *("norm", "bias", "eps", "momentum", "affine", "other", "shared", "unused", "outputs", "initial weights"),
 )
-SETTINGS = ("kernel", "stride", "padding", "dilation", "groups", "bias")  # of a layer; its channels come by themselves
+PLURALS = {"": "no shortcuts", "addition": "sums", "maximum": "maxima"}
 
 Pair = tuple[Layer, Layer]  # theirs, and the paper's in the same place
 
@@ -56,31 +56,38 @@ class _Comparison:
         self.theirs, self.papers, self.image = theirs, papers, image
         self.dense = "concatenation" in papers.joins
         self.found: list[Difference] = []
-        # Pairs that differ in one way, each with the paper's layer as this difference alone would make it.
-        self.alike: dict[tuple[str, str, str, str], list[tuple[Pair, Layer]]] = {}
-        # The pair before each pair: where a shortcut ends is the end of the block before.
-        self.previous: dict[Key, Pair] = {}
+        # Pairs that differ in one way, each with what this difference alone would make of the paper's layers.
+        self.alike: dict[tuple[str, str, str, str], list[tuple[Pair, dict[Key, Sequence[Layer]]]]] = {}
 
     def differences(self) -> list[Difference]:
         self.same_joins = self._compare_joins()
         if not self.same_joins and self.theirs.joins and self.papers.joins:
             return self.found  # sums for concatenations: nothing else stands in the same place
         self.pairs = self._align()
+        # The pair before each pair: where a shortcut ends is the end of the block before.
         self.previous = {pair[1].key: before for before, pair in pairwise(self.pairs)}
         self._compare_channels()
-        self.restrided = {key for pairs in self._blocks() for key in self._compare_strides(pairs)}
+        self.strides: dict[Key, Pair] = {}  # where they differ
+        for _, pairs in groupby(self.pairs, lambda pair: pair[1].key[:3]):
+            self._compare_strides(list(pairs))
+        self.restrided = {key[:3] for key in self.strides}
         self._compare_steps()
+        for pair in self.strides.values():
+            self._note("stride", pair, *(f"stride {_stride(layer)}" for layer in pair), _with(pair, "stride"))
         for pair in self.pairs:
-            self._compare_settings(pair)
+            self._compare_settings(pair, *(layer.op for layer in pair), lambda name, pair=pair: _with(pair, name))
         for (kind, before, found, expected), some in self.alike.items():
-            edited = {layer.key: layer for _, layer in some}
-            other = replace(self.papers, layers=tuple(edited.get(layer.key, layer) for layer in self.papers.layers))
-            whole = before not in ("", "before ")
-            self._tell(kind, before + self._places([pair for pair, _ in some], whole), found, expected, other)
+            edited = {key: layers for _, edits in some for key, layers in edits.items()}
+            layers = tuple(one for layer in self.papers.layers for one in edited.get(layer.key, [layer]))
+            whole = kind == "block" or before not in ("", "before ")
+            place = f"{before}{self._places([pair for pair, _ in some], whole)}"
+            place = place.replace("before everywhere", "before every layer")
+            self._tell(kind, place, found, expected, replace(self.papers, layers=layers))
         return sorted(self.found, key=lambda difference: ORDER.index(difference.kind))
 
-    def _note(self, kind: str, pair: Pair, found: str, expected: str, edited: Layer, before: str = "") -> None:
-        """A difference in one place, to be told together with those like it; with `before`, of what stands before it."""
+    def _note(self, kind: str, pair: Pair, found: str, expected: str, edited: Layer | dict, before: str = "") -> None:
+        """A difference in one place, to be told with those like it; with `before`, of what stands before it."""
+        edited = edited if isinstance(edited, dict) else {pair[1].key: [edited]}
         if before not in ("", "before "):
             pair = self.previous.get(pair[1].key, pair)
         self.alike.setdefault((kind, before, found, expected), []).append((pair, edited))
@@ -103,7 +110,7 @@ class _Comparison:
             return f"{convolutions}{stage} {keys[0].stage}, {block} {keys[0].block}{own}"
         if len(keys) == 1:
             return f"{keys[0]}{own}"
-        if len(keys) >= len(all_keys) - 1:
+        if len(keys) >= len(all_keys) - 2:  # all but the head and the output
             return f"everywhere{own}"
         if all(key.part == "transition" for key in keys):
             return f"transitions {_listed(stages)}{own}"
@@ -116,56 +123,46 @@ class _Comparison:
             return f"{convolutions}the first {block} of {stage} {_listed(stages)}{own}"
         return f"{len(keys)} places, the first in {self._places(pairs[:1], whole)}"
 
-    def _blocks(self) -> list[list[Pair]]:
-        """The pairs of each block, and each pair outside of blocks."""
-        blocks: dict[tuple, list[Pair]] = {}
-        for pair in self.pairs:
-            key = pair[1].key
-            blocks.setdefault(key[:3] if key.part == "stage" else key, []).append(pair)
-        return list(blocks.values())
-
     # Shortcuts and depth
 
     def _compare_joins(self) -> bool:
         """Whether shortcuts end in both nets as sums, or concatenations, or there are none in both."""
-        words = {"": "no shortcuts", "addition": "sums", "concatenation": "concatenations"}
         theirs, papers = ((Counter(net.joins).most_common(1) or [("", 0)])[0][0] for net in (self.theirs, self.papers))
         if theirs != papers:
-            plain = replace(
-                self.papers,
-                layers=tuple(replace(layer, before=_without_joins(layer.before)) for layer in self.papers.layers),
-                after=_without_joins(self.papers.after),
-            )
-            self._tell("shortcuts", "the whole net", words[theirs], words[papers], self.theirs if theirs else plain)
+            layers = tuple(replace(layer, before=_without_joins(layer.before)) for layer in self.papers.layers)
+            words = (PLURALS.get(join, f"{join}s") for join in (theirs, papers))
+            other = self.theirs if theirs else replace(self.papers, layers=layers)
+            self._tell("shortcuts", "the whole net", *words, other)
         return theirs == papers
 
     def _align(self) -> list[Pair]:
         """Which of their layers stands where in the paper's net; tells of another depth, or other blocks."""
-        theirs, papers = self.theirs, self.papers
-        kernels, widths = (
-            [[layer.op.settings.get(name, "linear") for layer in net.layers] for net in (theirs, papers)]
-            for name in ("kernel", "out")
-        )
+        nets = theirs, papers = self.theirs, self.papers
+        keys = [[layer.key for layer in net.layers] for net in nets]
+        kernels = [[layer.op.settings.get("kernel", layer.op.kind) for layer in net.layers] for net in nets]
+        widths = [[layer.op.settings.get("out") for layer in net.layers] for net in nets]
         moved = sum(theirs.blocks) == sum(papers.blocks) and widths[0] != widths[1]
-        if len(theirs.layers) == len(papers.layers):
-            if theirs.blocks == papers.blocks or (kernels[0] == kernels[1] and not moved):
-                return list(zip(theirs.layers, papers.layers, strict=True))
+        if keys[0] == keys[1] or (kernels[0] == kernels[1] and not moved):
+            return list(zip(theirs.layers, papers.layers, strict=True))
         if theirs.blocks != papers.blocks:
             what = "layers in the blocks" if self.dense else "blocks in the stages"
-            found, expected = (_listed(net.blocks) or "no" for net in (theirs, papers))
+            found, expected = (_listed(net.blocks) or "no" for net in nets)
             self._tell("depth", "the whole net", f"{found} {what}", expected, self._with_depth(theirs.blocks))
-        by_key = {layer.key: layer for layer in theirs.layers}
-        pairs = [(by_key[layer.key], layer) for layer in papers.layers if layer.key in by_key]
-        found, expected = (Counter(_kernels(net).values()).most_common(1)[0][0] for net in (theirs, papers))
-        if found != expected:
-            words = [" – ".join(f"{kernel}×{kernel}" for kernel in some) for some in (found, expected)]
-            self._tell("block", "every block", f"convolutions {words[0]}", words[1], theirs)
-            pairs = [pair for pair in pairs if pair[1].key.part != "stage"]
+        unlike = set()  # the parts that have other numbers of layers
         for part, kind in (("stem", "other"), ("transition", "other"), ("head", "classifier")):
-            found, expected = (sum(layer.key.part == part for layer in net.layers) for net in (theirs, papers))
-            if found != expected:
-                self._tell(kind, f"the {part}", f"{found or 'no'} layers", f"{expected}", theirs)
-                pairs = [pair for pair in pairs if pair[1].key.part != part]
+            some = [[layer for layer in net.layers if layer.key.part == part] for net in nets]
+            if len(some[0]) != len(some[1]):
+                unlike |= {part, "output"} if part == "head" else {part}
+                if part != "transition" or len(theirs.blocks) == len(papers.blocks):
+                    self._tell(kind, f"the {part}", *map(_layers, some), theirs)
+        by_key, pairs = {layer.key: layer for layer in theirs.layers}, []
+        for place, some in groupby(papers.layers, lambda layer: layer.key[:3]):
+            part, layers, own = place[0], list(some), [layer for layer in theirs.layers if layer.key[:3] == place]
+            if part == "stage" and own and len(own) != len(layers):
+                edited = {**{layer.key: [] for layer in layers}, layers[0].key: own}
+                self._note("block", (own[0], layers[0]), _layers(own), _layers(layers), edited)
+            elif part not in unlike:
+                pairs += [(by_key[layer.key], layer) for layer in layers if layer.key in by_key]
         return pairs
 
     def _with_depth(self, blocks: Sequence[int]) -> Outline:
@@ -185,48 +182,38 @@ class _Comparison:
     # Channels
 
     def _compare_channels(self) -> None:
-        for pairs in (
-            [pair for pair in self.pairs if pair[1].key.part == part] for part in ("stage", "stem", "transition")
-        ):
-            if self.dense and self.same_joins:
-                self._compare_dense_channels(pairs)
         if not self.dense:
             self._compare_widths()
-        for theirs, papers in self.pairs:
-            if papers.key.part == "head" and theirs.op.settings["out"] != papers.op.settings["out"]:
-                found, expected = (f"{layer.op.settings['out']} outputs" for layer in (theirs, papers))
-                self._note("classifier", (theirs, papers), found, expected, _with((theirs, papers), "out"))
+        elif self.same_joins:
+            self._compare_dense_channels()
+        for pair in self.pairs:
+            found, expected = (f"{layer.op.settings.get('out')} outputs" for layer in pair)
+            if pair[1].key.part == "head" and found != expected:
+                self._note("classifier", pair, found, expected, _with(pair, "out"))
 
-    def _compare_dense_channels(self, pairs: Sequence[Pair]) -> None:
+    def _compare_dense_channels(self) -> None:
         """k and 4k in the layers, 2k or 16 from the stem, θ in the transitions."""
-        k = [self._growth_rate(net) for net in (self.theirs, self.papers)]
-        for pair in pairs:
+        k = [_growth_rate(net.layers) for net in (self.theirs, self.papers)]
+        for pair in self.pairs:
             (theirs, papers), key = (layer.op.settings for layer in pair), pair[1].key
             if key.part == "transition":
                 theta = papers["out"] / papers["in"]
                 if abs(theirs["out"] - theta * theirs["in"]) >= 1:
-                    found, expected = (f"θ = {some['out'] / some['in']:.2g}" for some in (theirs, papers))
-                    edited = _changed(pair[1], theta=theirs["out"] / theirs["in"])
-                    self._note("compression", pair, found, expected, edited)
-            elif theirs["out"] == papers["out"]:
+                    words = (f"θ = {some['out'] / some['in']:.2g}" for some in (theirs, papers))
+                    self._note("compression", pair, *words, _changed(pair[1], theta=theirs["out"] / theirs["in"]))
+            elif key.part not in ("stem", "stage") or theirs["out"] == papers["out"]:
                 continue
             elif key.part == "stem":
                 if theirs["out"] * k[1] != papers["out"] * k[0]:
                     self._note("width", pair, *(f"{some['out']} maps" for some in (theirs, papers)), _with(pair, "out"))
             elif papers["out"] == k[1]:
-                found, expected = (f"growth rate k = {some['out']}" for some in (theirs, papers))
-                self._note("growth rate", pair, found, expected, _with(pair, "out"))
-            elif theirs["out"] * k[1] != papers["out"] * k[0]:
-                found, expected = (
-                    f"{some['out'] / rate:g}k maps" for some, rate in zip((theirs, papers), k, strict=True)
-                )
-                self._note("bottleneck", pair, found, expected, _with(pair, "out"))
-
-    @staticmethod
-    def _growth_rate(net: Outline) -> int:
-        """What most layers of the blocks add."""
-        last = {layer.key[:3]: layer.op.settings["out"] for layer in net.layers if layer.key.part == "stage"}
-        return (Counter(last.values()).most_common(1) or [(1, 0)])[0][0]
+                words = (f"growth rate k = {some['out']}" for some in (theirs, papers))
+                self._note("growth rate", pair, *words, _with(pair, "out"))
+            else:
+                own = _growth_rate([layer for layer in self.theirs.layers if layer.key[:3] == pair[0].key[:3]])
+                if papers["out"] / k[1] not in (theirs["out"] / k[0], theirs["out"] / own):
+                    words = (f"{some['out'] / rate:.3g}k maps" for some, rate in zip((theirs, papers), k, strict=True))
+                    self._note("bottleneck", pair, *words, _with(pair, "out"))
 
     def _compare_widths(self) -> None:
         """All layers that are wider by one factor are told together."""
@@ -239,83 +226,104 @@ class _Comparison:
         for pairs in by_factor.values():
             first = min(papers.key.number for _, papers in pairs)
             some = zip(*(pair for pair in pairs if pair[1].key.number == first), strict=True)
-            said = (f"{_listed(dict.fromkeys(one.op.settings['out'] for one in layers))} maps" for layers in some)
-            found, expected = said
+            words = [f"{_listed(dict.fromkeys(one.op.settings['out'] for one in layers))} maps" for layers in some]
             for pair in pairs:
-                self._note("width", pair, found, expected, _with(pair, "out"))
+                self._note("width", pair, *words, _with(pair, "out"))
 
     # What stands between layers
 
+    def _comparable(self) -> list[Pair]:
+        """The pairs whose layers before stand in the same place too."""
+        before = [{layer.key: one.key for one, layer in pairwise(net.layers)} for net in (self.theirs, self.papers)]
+        paired = {(theirs.key, papers.key) for theirs, papers in self.pairs} | {(None, None)}
+
+        def comparable(pair: Pair) -> bool:
+            theirs, papers = keys = tuple(keys.get(layer.key) for keys, layer in zip(before, pair, strict=True))
+            return keys in paired or (theirs and papers and theirs._replace(block=0) == papers._replace(block=0))
+
+        return list(filter(comparable, self.pairs))
+
     def _compare_steps(self) -> None:
-        groups: dict[tuple, list[Pair]] = {}
-        for pair in self.pairs:
-            found, expected = (layer.before if self.same_joins else _without_joins(layer.before) for layer in pair)
-            if any(_count(found, name) != _count(expected, name) for name in (SHORTCUT, *JOINS.values())):
-                # Where a shortcut begins in one net only is told where it ends.
-                found, expected = (tuple(step for step in some if step.name != SHORTCUT) for some in (found, expected))
-            names = tuple(tuple(step.name for step in some) for some in (found, expected))
+        apart: list[tuple[Pair, list, Counter, Counter]] = []  # the names of steps, what is missing, what too much
+        optioned = {
+            self.previous.get(pair[1].key, pair)[1].key[:3]
+            for pair in self.pairs
+            if len({tuple(_option(step) for step in layer.before if step.around) for layer in pair}) > 1
+        }
+        for pair in self._comparable():
+            steps = [layer.before if self.same_joins else _without_joins(layer.before) for layer in pair]
+            counts = [[_count(some, name) for name in (SHORTCUT, *JOINS.values())] for some in steps]
+            if counts[0] != counts[1] or pair[1].key[:3] in optioned:
+                # Where a shortcut begins in one net only is told where it ends, and by its option where it is another.
+                steps = [tuple(step for step in some if step.name != SHORTCUT) for some in steps]
+            names = [[step.name for step in some] for some in steps]
             if names[0] != names[1]:
-                groups.setdefault(names, []).append(pair)
+                found, expected = map(Counter, names)
+                apart.append((pair, names, expected - found, found - expected))
             else:
-                for steps in zip(found, expected, strict=True):
-                    self._compare_step(pair, *steps)
-        kinds = {names: _kind(*names) for names in groups}
-        in_order = "order" in kinds.values()
+                for theirs, papers in zip(*steps, strict=True):
+                    self._compare_step(pair, theirs, papers)
+        self._compare_pools(apart)
+        moved = sum((missing for *_, missing, _ in apart), Counter())
+        moved = {name for name in moved if moved[name] == sum(extra[name] for *_, extra in apart)}
         causes: dict[tuple, list] = {}
-        for names, pairs in groups.items():
-            # Where the order is another, what is missing or too much at both ends of the net follows from it.
-            follows = in_order and kinds[names] in ("order", "norm", "activation")
-            cause = ("order",) if follows else (kinds[names], *map(tuple, map(sorted, _apart(*names))))
-            causes.setdefault(cause, []).append((names, pairs))
+        for pair, names, *some in apart:
+            missing, extra = (sorted(name for name in names.elements() if name not in moved) for names in some)
+            kind = _kind(missing + extra)
+            causes.setdefault((kind, *map(tuple, (missing, extra))), []).append((pair, names))
         for (kind, *_), several in causes.items():
-            names, _ = max(several, key=lambda one: (kinds[one[0]] == kind, len(one[1])))
-            found, expected = (" – ".join(some) or "nothing" for some in names)
-            joins = all(any(name in JOINS.values() for name in some[1]) for some, _ in several)
-            for pair in (pair for _, pairs in several for pair in pairs):
+            words = Counter(tuple(" – ".join(some) or "nothing" for some in names) for _, names in several)
+            joins = all(set(names[1]) & set(JOINS.values()) for _, names in several)
+            for pair, _ in several:
                 edited = replace(pair[1], before=pair[0].before)
-                self._note(kind, pair, found, expected, edited, "the end of " if joins else "before ")
+                place = "the end of " if joins else "before "
+                self._note(kind, pair, *words.most_common(1)[0][0], edited, place)
+
+    def _compare_pools(self, apart: list) -> None:
+        """Tells once where maps shrink in a pool and not in the convolution beside it, or the other way round."""
+        for pair, _, *some in list(apart):
+            beside = [pair[1].key, self.previous.get(pair[1].key, pair)[1].key]
+            missing, extra = ([name for name in names if "pool" in name or name == "subsample"] for names in some)
+            key = next((key for key in beside if key in self.strides), None)
+            if key and len(missing + extra) == 1:
+                layers = self.strides.pop(key)
+                words = [f"stride {_stride(layer)}" for layer in layers]
+                words = [
+                    f"{stride} and {_listed(names)}" if names else stride
+                    for stride, names in zip(words, (extra, missing), strict=True)
+                ]
+                edited = {pair[1].key: [replace(pair[1], before=pair[0].before)]}
+                self._note("stride" if extra else "pooling", layers, *words, {**edited, key: [_with(layers, "stride")]})
+                for names in some:
+                    names.subtract(names & Counter(missing + extra))
+                if not any(names.total() for names in some):
+                    apart[:] = [one for one in apart if one[0] is not pair]
 
     def _compare_step(self, pair: Pair, theirs: Step, papers: Step) -> None:
         """Two steps of one name."""
-        differing = [
-            name
-            for name in dict.fromkeys([*papers.settings, *theirs.settings])
-            if theirs.settings.get(name) != papers.settings.get(name)
-        ]
-        edited = replace(pair[1], before=tuple(theirs if step is papers else step for step in pair[1].before))
-        if self.previous.get(pair[1].key, pair)[1].key[:3] in self.restrided and papers.name == "addition":
-            differing = [name for name in differing if name != "stride"]  # it follows the main path's
-        if not differing:
-            return
-        if papers.name in JOINS.values() and "reads" in differing:
-            self._note(
-                "shortcuts", pair, f"it reads {theirs.settings.get('reads', 'all')}", "all", edited, "the end of "
-            )
-        elif (
-            papers.name in JOINS.values()
-            and "shortcut" in differing
-            or papers.name == "addition"
-            and theirs.settings.get("shortcut") != "projection"
-        ):
-            found, expected = (_described(step) for step in (theirs, papers))
-            self._note("shortcut option", pair, found, expected, edited, "the shortcut of ")
-        else:
-            place = "the projection of " if papers.name in JOINS.values() else "before "
-            for name in differing:
-                kind = "pooling" if "pool" in papers.name else name if name in ORDER else "other"
-                found, expected = (_setting(name, step.settings.get(name)) for step in (theirs, papers))
-                self._note(
-                    kind, pair, f"{papers.name}, {found}" if place == "before " else found, expected, edited, place
-                )
+        before = tuple(theirs if step is papers else step for step in pair[1].before)
+        edit = lambda name: replace(pair[1], before=before)  # noqa: E731
+        if papers.name == "addition":
+            restrided = self.previous.get(pair[1].key, pair)[1].key[:3] in self.restrided
+            options = [_option(step, restrided) for step in (theirs, papers)]
+            kinds = [[op.kind for op in step.around] for step in (theirs, papers)]
+            rest = [[(op.kind, op.settings) for op in step.around if op.kind != "pad"] for step in (theirs, papers)]
+            if "conv" in kinds[0] and kinds[0] == kinds[1]:
+                for ops in zip(theirs.around, papers.around, strict=True):
+                    self._compare_settings(pair, *ops, edit, "the projection of ", restrided)
+            elif options[0] != options[1] and (rest[0] != rest[1] or kinds[0] == kinds[1]):  # else the width says so
+                self._note("shortcut option", pair, *options, edit(""), "the shortcut of ")
+        elif theirs.reads != papers.reads:
+            words = (step.reads or "all" for step in (theirs, papers))
+            self._note("shortcuts", pair, *words, edit(""), "what is read by ")
+        elif papers.op:
+            self._compare_settings(pair, theirs.op, papers.op, edit, "before ")
 
     # Each layer by itself
 
-    def _compare_strides(self, pairs: Sequence[Pair]) -> Iterator[tuple]:
-        """Tells once for a block that its stride stands in another convolution. Yields the keys of blocks that shrink
-        their maps otherwise."""
-        found, expected = (
-            [layer.op.settings.get("stride", 1) for layer in layers] for layers in zip(*pairs, strict=True)
-        )
+    def _compare_strides(self, pairs: Sequence[Pair]) -> None:
+        """Tells once for a block that its stride stands in another convolution."""
+        found, expected = ([_stride(layer) for layer in layers] for layers in zip(*pairs, strict=True))
         if found != expected and sorted(found, key=str) == sorted(expected, key=str):
             words = []
             for strides, layers in zip((found, expected), zip(*pairs, strict=True), strict=True):
@@ -324,64 +332,80 @@ class _Comparison:
             for pair in pairs:
                 self._note("stride", pair, *words, _with(pair, "stride"))
         else:
-            for pair, *strides in zip(pairs, found, expected, strict=True):
-                if strides[0] != strides[1]:
-                    yield pair[1].key[:3]
-                    self._note("stride", pair, *(f"stride {stride}" for stride in strides), _with(pair, "stride"))
+            self.strides |= {pair[1].key: pair for pair in pairs if _stride(pair[0]) != _stride(pair[1])}
 
-    def _compare_settings(self, pair: Pair) -> None:
-        theirs, papers = (layer.op.settings for layer in pair)
-        for name in SETTINGS:
-            if name == "stride" or theirs.get(name) == papers.get(name):
+    def _compare_settings(self, pair, theirs: Op, papers: Op, edit, before: str = "", restrided: bool = True) -> None:
+        """Two operations of one kind; their channels come by themselves, and a layer's stride has been told."""
+        skipped = {"in", "out", *(["stride"] if restrided and papers.kind == "conv" else [])}
+        if _keeps_size(theirs.settings) and _keeps_size(papers.settings):
+            skipped.add("padding")  # follows from the kernel
+        for name in dict.fromkeys([*papers.settings, *theirs.settings]):
+            values = [op.settings.get(name) for op in (theirs, papers)]
+            if name in skipped or values[0] == values[1]:
                 continue
-            if name == "padding" and _keeps_size(theirs) and _keeps_size(papers):
-                continue  # follows from the kernel
-            found, expected = (_setting(name, some.get(name)) for some in (theirs, papers))
-            self._note(name, pair, found, expected, _with(pair, name))
+            words = [_setting(name, value) for value in values]
+            if before == "before ":
+                words = [f"{papers}, {word}" for word in words]
+            kind = name if name in ORDER else "padding" if name == "padded by" else "other"
+            self._note("pooling" if "pool" in papers.kind else kind, pair, *words, edit(name), before)
 
 
 def _keeps_size(settings: dict) -> bool:
-    kernel = settings.get("kernel", 1)
-    return isinstance(kernel, int) and settings.get("padding", 0) == settings.get("dilation", 1) * (kernel // 2)
+    kernel, padding, dilation = (settings.get(name, 0) for name in ("kernel", "padding", "dilation"))
+    sizes = zip(
+        *(size if isinstance(size, tuple) else (size, size) for size in (kernel, padding, dilation)), strict=True
+    )
+    return all(padding == dilation * (kernel // 2) for kernel, padding, dilation in sizes)
+
+
+def _stride(layer: Layer):
+    return layer.op.settings.get("stride", 1)
+
+
+def _growth_rate(layers: Sequence[Layer]) -> int:
+    """What most layers of the blocks add."""
+    last = {layer.key[:3]: layer.op.settings["out"] for layer in layers if layer.key.part == "stage"}
+    return (Counter(last.values()).most_common(1) or [(1, 0)])[0][0]
 
 
 def _setting(name: str, value) -> str:
     """A setting in words."""
     if name == "bias":
         return "a bias" if value else "no bias"
-    return f"{name.replace('_', ' ')} {value}"
+    return f"{name.replace('_', ' ')} {'zeros' if name == 'padded by' and value is None else value}"
 
 
-def _described(step: Step) -> str:
+IDENTITY, OPTION_A = "the identity", "the identity, zeros behind (option A)"
+
+
+def _option(step: Step, restrided: bool = False) -> str:
     """A shortcut in words, by the option of the paper that it is."""
-    settings = step.settings
-    kind = settings.get("shortcut", "")
-    if kind == "projection":
-        return f"a projection, {settings['order']}"
-    if kind == "zero-padded identity":
-        through = f" through {settings['through']}" if "through" in settings else ""
-        pixels = f", every {settings['stride']}nd pixel" if settings.get("stride", 2) != 2 else ""
-        return f"the identity{through}{pixels}, zeros {settings['zeros']} (option A)"
-    others = ", ".join(f"{name} {value}" for name, value in settings.items() if name != "shortcut")
-    return f"the {kind}{f', {others}' if others else ''}"
+    if step.reads or any(op.kind == "conv" for op in step.around):
+        return step.reads or f"a projection, {' – '.join(map(str, step.around))}"
+    stride, zeros, through = 1, "", []
+    for op in step.around:
+        before, after = (op.settings.get(name) for name in ("before", "after"))
+        if op.kind == "subsample":
+            stride = op.settings["stride"]
+        elif op.kind == "pad" and (before or after):
+            half = "half before, half behind" if before == after else f"{before} before, {after} behind"
+            zeros = f", zeros {half if before and after else 'before' if before else 'behind'} (option A)"
+        else:
+            through.append(str(op))
+    pixels = "" if restrided or stride == 1 or (zeros and stride == 2) else f", every so manieth pixel ({stride})"
+    return f"the identity{' through ' if through else ''}{' – '.join(through)}{pixels}{zeros}"
 
 
-def _kind(found: Sequence[str], expected: Sequence[str]) -> str:
-    """What kind of difference it is that these steps stand there and not those."""
-    names = [name for some in _apart(found, expected) for name in some]
+def _kind(names: Sequence[str]) -> str:
+    """What kind of difference it is that these steps are missing or too much."""
     if not names:
         return "order"
-    if any(name in JOINS.values() for name in names):
+    if set(names) & set(JOINS.values()):
         return "shortcuts"
     for kind, word in (("pooling", "pool"), ("pooling", "subsample"), ("norm", "norm")):
         if any(word in name for name in names):
             return kind
-    return "activation" if all(name in ACTIVATIONS.values() for name in names) else "other"
-
-
-def _apart(found: Sequence[str], expected: Sequence[str]) -> tuple[Counter, Counter]:
-    """What is missing, and what is too much."""
-    return Counter(expected) - Counter(found), Counter(found) - Counter(expected)
+    return "activation" if set(names) <= set(ACTIVATIONS.values()) else "other"
 
 
 def _count(steps: Iterable[Step], name: str) -> int:
@@ -392,13 +416,9 @@ def _without_joins(steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(step for step in steps if step.name not in (SHORTCUT, *JOINS.values()))
 
 
-def _kernels(net: Outline) -> dict[tuple, tuple]:
-    """The kernels of each block's convolutions."""
-    kernels: dict[tuple, tuple] = {}
-    for layer in net.layers:
-        if layer.key.part == "stage":
-            kernels[layer.key[:3]] = (*kernels.get(layer.key[:3], ()), layer.op.settings.get("kernel"))
-    return kernels or {(): ()}
+def _layers(layers: Sequence[Layer]) -> str:
+    """Layers in words."""
+    return " – ".join(str(layer.op) for layer in layers) or "nothing"
 
 
 def _changed(layer: Layer, **settings) -> Layer:

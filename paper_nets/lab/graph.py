@@ -7,9 +7,13 @@ or `torch.add`, ReLUs in place or not. So nets that compute the same have the sa
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import prod
+from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
@@ -19,10 +23,10 @@ from paper_nets.nets import InputError
 IMAGE, CONSTANT = -1, -2  # among the inputs of an operation: the images, and what depends on neither them nor weights
 
 # PyTorch's operations that leave every value as it was.
-VIEWS = set(
-    "view _unsafe_view reshape _reshape_alias flatten squeeze unsqueeze permute transpose t clone detach alias "
-    "contiguous _to_copy expand lift_fresh".split()
-)
+VIEWS = {
+    *("view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "squeeze", "unsqueeze", "permute", "transpose"),
+    *("t", "clone", "detach", "alias", "contiguous", "_to_copy", "expand", "lift_fresh"),
+}
 MADE_ANEW = {"zeros_like", "new_zeros", "new_full", "full_like", "ones_like", "new_empty", "empty_like", "zero"}
 ACTIVATIONS = {
     "relu": "ReLU",
@@ -42,12 +46,13 @@ class Op:
     """One operation.
 
     Args:
-        kind: "conv", "norm", "act", "max pool", "average pool", "global pool", "linear", "add", "concatenate",
-            "subsample" (every so manieth pixel), "pad", or PyTorch's own name of any other.
+        kind: "conv", "norm", "act", "max pool", "average pool", "global pool", "linear", "add", "product",
+            "concatenate", "subsample" (every so manieth pixel), "pad", or PyTorch's own name of any other.
         settings: what defines it beside its weights, as kernel and stride.
-        inputs: the numbers of the operations that it reads, or IMAGE or CONSTANT.
+        inputs: the numbers of the operations that it reads, or IMAGE or CONSTANT; what it reads most of comes first.
         shape: of its output.
-        weights: names in the net of its parameters and buffers, by what they are: {"weight": "conv1.weight"}.
+        weights: names in the net of its parameters and buffers, by what they are: {"weight": "conv1.weight"}; of
+            those that a weight is computed from, {"weight from conv1.scale": "conv1.scale"}.
         place: the module that it stands in, by its name in the net.
     """
 
@@ -63,6 +68,8 @@ class Op:
         name = self.settings.get("function") or self.settings.get("of") or WORDS.get(self.kind, self.kind)
         if self.kind == "global pool":
             name = f"global {self.settings['of']} pool"
+        if self.settings.get("by"):
+            name += f" by {self.settings['by']:.3g}"
         kernel = self.settings.get("kernel")
         return f"{kernel}×{kernel} {name}" if isinstance(kernel, int) else name
 
@@ -98,37 +105,37 @@ def _linear(given, shape):
     return "linear", {"in": read.shape[-1], "out": shape[-1], "bias": bias is not None}
 
 
-def _windows(given):
-    """Kernel, stride and padding of a pool, where they aren't as usual with what else it has."""
-    kernel = one(given["kernel_size"])
-    windows = {"kernel": kernel, "stride": one(given["stride"] or kernel), "padding": one(given["padding"])}
-    return {**windows, **({"ceil_mode": True} if given["ceil_mode"] else {})}
-
-
 def _pool(of):
     def read(given, shape):
         size = given["self"].shape[2:]
         if shape[2:].numel() == 1 and given["self"].dim() == 4:
             return "global pool", {"of": of}
         if "output_size" in given:
-            kernel = one([before // after for before, after in zip(size, shape[2:], strict=True)])
-            windows = {"kernel": kernel, "stride": kernel, "padding": 0}
+            kernel = stride = one([before // after for before, after in zip(size, shape[2:], strict=True)])
         else:
-            windows = _windows(given)
-        if windows["kernel"] == 1:
-            return "subsample", {"stride": windows["stride"]}
+            kernel = one(given["kernel_size"])
+            stride = one(given["stride"] or kernel)
+        if kernel == 1:
+            return "subsample", {"stride": stride}
+        windows = {"kernel": kernel, "stride": stride, "padding": one(given.get("padding", 0))}
+        windows["ceil_mode"] = given.get("ceil_mode", False)
         return f"{'max' if of == 'maximum' else of} pool", windows
 
     return read
 
 
-def _mean(of):
+def _reduction(of):
     def read(given, shape):
-        dims = given["dim"] if isinstance(given["dim"], list | tuple) else [given["dim"]]
-        whole = given["self"].dim() == 4 and sorted(d % 4 for d in dims) == [2, 3]
-        return ("global pool", {"of": of}) if whole else (of, {"dim": one(dims)})
+        whole = given["self"].dim() > 2 and shape[:2] == given["self"].shape[:2] and shape[2:].numel() == 1
+        return ("global pool", {"of": of}) if whole else (of, {"dim": given.get("dim")})
 
     return read
+
+
+def _nearest(given, shape):
+    strides = [before / after for before, after in zip(given["self"].shape[2:], shape[2:], strict=True)]
+    whole = all(stride >= 1 and stride % 1 == 0 for stride in strides)
+    return ("subsample", {"stride": one([int(s) for s in strides])}) if whole else ("nearest pixel", {})
 
 
 def _slice(given, shape):
@@ -137,8 +144,11 @@ def _slice(given, shape):
     return "slice", {"dim": given["dim"], "start": given["start"], "end": given["end"]}
 
 
-def _add(given, shape):
-    return "add", {} if given["alpha"] == 1 else {"times": given["alpha"]}
+def _times(given, shape):
+    other = given["other"]
+    if isinstance(other, Tensor):
+        return "product" if other.shape == given["self"].shape else "multiplication", {}
+    return "multiplication", {"by": other}
 
 
 def _cat(given, shape):
@@ -148,32 +158,42 @@ def _cat(given, shape):
 
 
 def _pad(given, shape):
-    sides = [*given["pad"], 0, 0, 0, 0, 0, 0][:6]
+    sides = [*given.get("pad", given.get("padding")), 0, 0, 0, 0, 0, 0][:6]
     return "pad", {"sides": one(sides[:4]), "before": sides[4], "after": sides[5]}
+
+
+def _mirrored(by):
+    return lambda given, shape: ("pad", {**_pad(given, shape)[1], "padded by": by})
 
 
 MEANINGS = {
     **dict.fromkeys(("convolution", "_convolution"), _conv),
     **dict.fromkeys(("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"), _batch_norm),
-    **dict.fromkeys(("addmm", "mm", "linear"), _linear),
+    **dict.fromkeys(("addmm", "mm", "bmm", "linear"), _linear),
     **{name: lambda given, shape, of=of: ("act", {"function": of}) for name, of in ACTIVATIONS.items()},
     "native_group_norm": _other_norm("group norm"),
     "native_layer_norm": _other_norm("layer norm"),
     **dict.fromkeys(("max_pool2d_with_indices", "adaptive_max_pool2d"), _pool("maximum")),
     **dict.fromkeys(("avg_pool2d", "_adaptive_avg_pool2d"), _pool("average")),
-    "mean": _mean("average"),
-    "amax": _mean("maximum"),
-    "sum": _mean("sum"),
+    "mean": _reduction("average"),
+    "amax": _reduction("maximum"),
+    "sum": _reduction("sum"),
+    "upsample_nearest2d": _nearest,
     "slice": _slice,
-    "add": _add,
+    "mul": _times,
     "cat": _cat,
     "constant_pad_nd": _pad,
+    "reflection_pad2d": _mirrored("reflection"),
+    "replication_pad2d": _mirrored("replication"),
 }
 
 
 def _is_relu(name: str, given: Mapping) -> bool:
-    lowest = given.get("min", given.get("threshold"))
-    return name in ("clamp_min", "clamp", "threshold") and lowest == 0 and given.get("max") is None
+    lowest = given.get("min", given.get("threshold", given.get("other")))
+    if isinstance(lowest, Tensor) and lowest.is_meta:
+        return False
+    clamps = name in ("clamp_min", "clamp", "threshold", "maximum") and lowest is not None and given.get("max") is None
+    return clamps and not torch.as_tensor(lowest).any()
 
 
 def _changes_nothing(name: str, given: Mapping, shape: tuple) -> bool:
@@ -183,6 +203,8 @@ def _changes_nothing(name: str, given: Mapping, shape: tuple) -> bool:
         return len(given["tensors"]) == 1
     if name == "constant_pad_nd":
         return not any(given["pad"])
+    if name == "as_strided":  # how channels_last makes a view
+        return shape.numel() == given["self"].numel()
     return name in VIEWS or (name in ("slice", "_adaptive_avg_pool2d") and shape == given["self"].shape)
 
 
@@ -195,20 +217,33 @@ def _tensors(values) -> Iterator[Tensor]:
             yield from _tensors(value)
 
 
+def _room(tensor: Tensor) -> int:
+    """The number of values of the whole tensor of which this is a part."""
+    return tensor.untyped_storage().nbytes() // tensor.element_size()
+
+
+DROPOUT = "It has dropout, which only training shows; that was left out of account."
+
+
 class Recorder(TorchDispatchMode):
     """Writes down the operations of a forward pass."""
 
     def __init__(self, net: nn.Module, images: Tensor):
         super().__init__()
         self.ops: list[Op] = []
+        self.images, self.notes = images, []  # what the net makes of the images before its first layer
         self.made = WeakIdKeyDictionary({images: IMAGE})  # which operation made a tensor
         named = [*net.named_parameters(remove_duplicate=False), *net.named_buffers(remove_duplicate=False)]
-        self.names = WeakIdKeyDictionary({tensor: name for name, tensor in reversed(named)})
+        self.names = WeakIdKeyDictionary({tensor: (name,) for name, tensor in reversed(named)})
+        self.computed = WeakIdKeyDictionary()  # tensors computed from weights, whose names they have in `names`
         self.modules = {id(module): name for name, module in net.named_modules()}
+        self.whole = WeakValueDictionary()  # tensors that are no parts of others, by their memory
         self.place = ""
 
     def enter(self, module: nn.Module, inputs) -> None:
         self.place = self.modules.get(id(module), self.place)
+        if isinstance(module, _DropoutNd) and module.p and DROPOUT not in self.notes:
+            self.notes.append(DROPOUT)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -216,34 +251,93 @@ class Recorder(TorchDispatchMode):
         given = {name: kwargs.get(name, default) for name, default in names}
         given |= dict(zip(given, args, strict=False))
         name = func._schema.name.split("::")[1].rstrip("_")
-        read = [self.made[tensor] for tensor in _tensors(list(given.values())) if tensor in self.made]
-        before = given.get("self")
+        tensors = list(_tensors(list(given.values())))
+        read = [self.made[tensor] for tensor in tensors if tensor in self.made]
+        weights = [tensor for tensor in tensors if tensor in self.names]
         output = func(*args, **kwargs)
-        if (first := next(_tensors(output), None)) is not None:
-            if read:
-                self.made[first] = self._note(name, given, read, first)
-            elif name in VIEWS and before in self.names:  # a weight, turned for a matrix product
-                self.names[first] = self.names[before]
-            elif before not in self.names:
-                self.made[first] = CONSTANT
+        outputs = list(_tensors(output))
+        for made in outputs if isinstance(output, list) else outputs[:1]:
+            if any(number != CONSTANT for number in read):
+                self.made[made] = self._note(name, given, read, made)
+            elif not weights:
+                self.made[made] = CONSTANT
+            elif made not in self.names:
+                self.names[made] = tuple(dict.fromkeys(name for tensor in weights for name in self.names[tensor]))
+                if name not in VIEWS or any(tensor in self.computed for tensor in weights):
+                    self.computed[made] = True
+        if func._schema.name in ("aten::copy_", "aten::add_") and args[0].numel() < _room(args[0]):
+            self._write(name, *args[:2])
+        self.whole |= {t.untyped_storage()._cdata: t for t in outputs if t.numel() == _room(t)}
         return output
+
+    def _write(self, name: str, part: Tensor, values: Tensor) -> None:
+        """Values written into a part of a tensor, or added to it: as if they were padded."""
+        memory, read = part.untyped_storage()._cdata, self.made.get(values, CONSTANT)
+        whole = self.whole.get(memory)
+        if whole is None or read == CONSTANT or values.untyped_storage()._cdata == memory:
+            return  # Python writes what has been added in place once more
+        before, shape = self.made.get(whole, CONSTANT), tuple(whole.shape)
+        if part.shape[2:] == whole.shape[2:] and (before == CONSTANT or name == "add"):
+            channels = part.storage_offset() // whole.stride(1)
+            zeros = {"before": channels, "after": shape[1] - channels - part.shape[1]}
+            made = self._append(Op("pad", {"sides": 0, **zeros}, (read,), shape))
+            made = made if before == CONSTANT else self._append(Op("add", {}, (before, made), shape))
+        else:
+            made = self._append(Op("copy into a part", {}, (read, before), shape))
+        self.made[whole] = made
 
     def _note(self, name: str, given: dict, read: list[int], output: Tensor) -> int:
         """The number of the operation that made an output: of a new one, or of what it leaves as it was."""
-        times_zero = name == "mul" and isinstance(given["other"], int | float) and given["other"] == 0
-        if name in MADE_ANEW or times_zero or all(number == CONSTANT for number in read):
+        if name in MADE_ANEW or (name == "mul" and isinstance(given["other"], int | float) and given["other"] == 0):
             return CONSTANT
+        if name == "copy":
+            return self.made.get(given["src"], CONSTANT)
         if _changes_nothing(name, given, output.shape):
-            return read[0]
+            return next(number for number in read if number != CONSTANT)
+        if {*read} <= {IMAGE, CONSTANT} and name in ("add", "sub", "mul", "div") and output.shape == self.images.shape:
+            self.images = output
+            self.notes.append(f"It prepares the images itself ({name}), which was left out of account.")
+            return IMAGE
         if _is_relu(name, given):
-            name = "relu"
-        unknown = lambda given, shape: (name.strip("_").replace("_", " "), {})
-        kind, settings = MEANINGS.get(name, unknown)(given, output.shape)
-        weights = {key: self.names[t] for key, t in given.items() if isinstance(t, Tensor) and t in self.names}
-        if kind == "linear":  # addmm calls them self and mat2
-            weights = {"bias" if key in ("self", "bias") else "weight": name for key, name in weights.items()}
-        place = next(iter(weights.values())).rpartition(".")[0] if weights else self.place
-        self.ops.append(self._simplified(Op(kind, settings, tuple(read), tuple(output.shape), weights, place)))
+            name, read = "relu", read[:1]
+        by = given.get("other")
+        if name == "div" and isinstance(by, int | float):
+            name, given = "mul", {**given, "other": 1 / by}
+        if name in ("add", "sub") and isinstance(by, Tensor):
+            factor = given["alpha"] * (1 if name == "add" else -1)
+            if factor != 1 and len(read) == 2:
+                read[1] = self._append(Op("multiplication", {"by": factor}, (read[1],), tuple(output.shape)))
+            name = "add" if factor == 1 or len(read) == 2 else name
+        before = self.ops[read[0]] if read[0] >= 0 else None
+        if name in ("sum", "mean") and before and before.kind == "stack":
+            total = self._append(Op("add", {}, before.inputs, tuple(output.shape)))
+            parts = {"by": 1 / len(before.inputs)}
+            return total if name == "sum" else self._append(Op("multiplication", parts, (total,), tuple(output.shape)))
+        meaning = MEANINGS.get(name)
+        kind, settings = meaning(given, output.shape) if meaning else (name.strip("_").replace("_", " "), {})
+        weights = {}
+        for key, tensor in given.items():
+            if isinstance(tensor, Tensor) and tensor in self.names:
+                if kind == "linear":  # addmm calls them self and mat2
+                    key = "bias" if key in ("self", "bias") and name != "mm" else "weight"
+                names = self.names[tensor]
+                if tensor in self.computed:
+                    weights |= {f"{key} from {name}": name for name in names}
+                else:
+                    weights[key] = names[0]
+        if kind == "linear" and not weights:  # of two things that both depend on the images
+            kind, settings = "matrix product", {}
+        if kind in ("add", "product", "multiplication"):
+            read.sort(key=lambda number: -self._values(number))
+        return self._append(Op(kind, settings, tuple(read), tuple(output.shape), weights))
+
+    def _values(self, number: int) -> int:
+        shape = self.ops[number].shape if number >= 0 else self.images.shape if number == IMAGE else ()
+        return prod(shape) if number != CONSTANT else 0
+
+    def _append(self, op: Op) -> int:
+        place = next(iter(op.weights.values())).rpartition(".")[0] if op.weights else self.place
+        self.ops.append(self._simplified(replace(op, place=place)))
         return len(self.ops) - 1
 
     def _simplified(self, op: Op) -> Op:
@@ -256,21 +350,25 @@ class Recorder(TorchDispatchMode):
             return replace(op, kind="pad", settings={"sides": 0, **zeros}, inputs=(op.inputs[place],))
         if before is None:
             return op
+        settings, was = op.settings, before.settings
         if op.kind == before.kind == "subsample":  # rows first, then columns
-            pairs = [s if isinstance(s, tuple) else (s, s) for s in (before.settings["stride"], op.settings["stride"])]
-            stride = one([a * b for a, b in zip(*pairs, strict=True)])
-            return replace(op, settings={"stride": stride}, inputs=before.inputs)
-        if (
-            op.kind == "conv"
-            and before.kind == "pad"
-            and op.settings["padding"] == 0
-            and before.shape[1] == op.settings["in"]
-        ):
-            if before.settings["before"] == before.settings["after"] == 0:
-                settings = {**op.settings, "padding": before.settings["sides"]}
-                return replace(op, settings=settings, inputs=before.inputs)
-        if op.kind == "conv" and op.settings["kernel"] == 1 and before.kind in ("global pool", "linear"):
-            return replace(op, kind="linear", settings={name: op.settings[name] for name in ("in", "out", "bias")})
+            pairs = [s if isinstance(s, tuple) else (s, s) for s in (was["stride"], settings["stride"])]
+            return replace(
+                op, settings={"stride": one([a * b for a, b in zip(*pairs, strict=True)])}, inputs=before.inputs
+            )
+        if op.kind == "conv" and before.kind == "pad" and settings["padding"] == was["before"] == was["after"] == 0:
+            padding = {"padding": was["sides"], **{key: was[key] for key in ("padded by",) if key in was}}
+            return replace(op, settings={**settings, **padding}, inputs=before.inputs)
+        if op.kind == "conv" and settings["kernel"] == 1 and before.kind in ("global pool", "linear"):
+            return replace(op, kind="linear", settings={name: settings[name] for name in ("in", "out", "bias")})
+        if op.kind == "add" and before.kind in ("conv", "linear") and not was["bias"] and len(op.weights) == 1:
+            weights = {**before.weights, "bias": next(iter(op.weights.values()))}
+            return replace(before, settings={**was, "bias": True}, weights=weights)
+        if op.kind == "global pool" and before.kind == settings["of"]:  # columns first, then rows
+            return replace(op, inputs=before.inputs)
+        if op.kind == "multiplication" and before.kind == "global pool" and was["of"] == "sum":
+            average = abs(prod(self.ops[before.inputs[0]].shape[2:]) * settings.get("by", 0) - 1) < 1e-6
+            return replace(before, settings={"of": "average"}) if average else op
         return op
 
 
@@ -278,7 +376,7 @@ class Recorder(TorchDispatchMode):
 def undisturbed(net: nn.Module) -> Iterator[None]:
     """The net in evaluation mode; afterwards each of its modules is in its own mode, its buffers and PyTorch's random
     numbers are what they were."""
-    modes = {module: module.training for module in net.modules()}
+    modes = {module: module.training for module in net.modules() if hasattr(module, "training")}
     buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
     try:
         for module in modes:
@@ -294,19 +392,33 @@ def undisturbed(net: nn.Module) -> Iterator[None]:
                     buffer.copy_(before)
 
 
-def _logits(output) -> Tensor:
-    """The logits among what a net returns."""
+class Recording(NamedTuple):
+    """The operations from the images to the logits, the logits, and the images as the first layer reads them; and
+    notes of what is not among the operations."""
+
+    ops: list[Op]
+    logits: Tensor
+    images: Tensor
+    notes: list[str]
+
+
+def _logits(output, recorder: Recorder) -> Tensor:
+    """The logits among what a net returns: of several, what a linear layer has made."""
     if hasattr(output, "logits"):
         return output.logits
     tensors = list(_tensors(list(output.values()) if isinstance(output, Mapping) else output))
-    flat = [tensor for tensor in tensors if tensor.dim() == 2]
     if not tensors:
         raise InputError(f"The net returns {type(output).__name__}; it must return its logits, a tensor.")
-    return (flat or tensors)[0]
+
+    def unlike(tensor: Tensor) -> tuple[bool, bool]:
+        number = recorder.made.get(tensor, CONSTANT)
+        return tensor.dim() != 2, number < 0 or recorder.ops[number].kind != "linear"
+
+    return min(tensors, key=unlike)
 
 
-def record(net: nn.Module, images: Tensor) -> tuple[list[Op], Tensor]:
-    """The operations that lead from images (N, C, H, W) to the logits, in order, and the logits.
+def record(net: nn.Module, images: Tensor) -> Recording:
+    """The operations that lead from images (N, C, H, W) to the logits, in order.
 
     An operation's inputs are places in this list. The net runs once, in evaluation mode and without gradients; nothing
     of it is changed. What its `forward` raises comes as it is.
@@ -315,7 +427,7 @@ def record(net: nn.Module, images: Tensor) -> tuple[list[Op], Tensor]:
     handle = register_module_forward_pre_hook(recorder.enter)
     try:
         with undisturbed(net), recorder:
-            logits = _logits(net(images))
+            logits = _logits(net(images), recorder)
     finally:
         handle.remove()
     last = recorder.made.get(logits, CONSTANT)
@@ -328,5 +440,5 @@ def record(net: nn.Module, images: Tensor) -> tuple[list[Op], Tensor]:
             leading.add(number)
             waiting += recorder.ops[number].inputs
     order = {number: place for place, number in enumerate(sorted(leading))}
-    ops = [recorder.ops[number] for number in order]
-    return [replace(op, inputs=tuple(order.get(i, i) for i in op.inputs)) for op in ops], logits
+    ops = [replace(recorder.ops[i], inputs=tuple(order.get(j, j) for j in recorder.ops[i].inputs)) for i in order]
+    return Recording(ops, logits, recorder.images, recorder.notes)

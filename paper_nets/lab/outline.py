@@ -18,20 +18,20 @@ class Step(NamedTuple):
 
     Args:
         name: in words, as "batch norm", "ReLU", "2×2 max pool", "addition"; or "shortcut", where one begins.
-        settings: what else defines it.
-        op: the operation; None where a shortcut begins.
-        around: the operations on the shortcut that ends in an addition or concatenation.
+        op: the operation; None where a shortcut begins, and of a concatenation.
+        around: the operations on the shortcut that ends in an addition.
+        reads: what a join reads, where it isn't F and the shortcut.
     """
 
     name: str
-    settings: dict = {}
     op: Op | None = None
     around: tuple[Op, ...] = ()
+    reads: str = ""
 
 
 class Key(NamedTuple):
-    """Where a layer stands: its part of the net ("stem", "stage", "transition", "head"), the stage, block and
-    convolution, counted from 1; 0 where there is none."""
+    """Where a layer stands: its part of the net ("stem", "stage", "transition", "head", "output"), the stage, block
+    and convolution, counted from 1; 0 where there is none."""
 
     part: str
     stage: int = 0
@@ -46,7 +46,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or linear layer on the main path, and the steps before it."""
+    """A convolution or linear layer on the main path, or the net's output, and the steps before it."""
 
     key: Key
     op: Op
@@ -55,10 +55,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Outline:
-    """The layers of a net's main path in order, and the steps after the last."""
+    """The layers of a net's main path in order; the last is its output."""
 
     layers: tuple[Layer, ...]
-    after: tuple[Step, ...] = ()
 
     def cost(self, image: tuple[int, int, int]) -> Cost:
         """Parameters, multiply–adds and memory for images (C, H, W), counted along the main path.
@@ -70,9 +69,8 @@ class Outline:
 
     @property
     def joins(self) -> list[str]:
-        """How each shortcut joins the main path: "addition" or "concatenation"."""
-        steps = [step for layer in self.layers for step in layer.before] + list(self.after)
-        return [step.name for step in steps if step.name in JOINS.values()]
+        """How each shortcut joins the main path, as "addition" or "concatenation"."""
+        return [step.name for layer in self.layers for step in layer.before if step.name in JOINS.values()]
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -82,8 +80,8 @@ class Outline:
         return tuple(stages.count(stage) for stage in sorted(set(stages)))
 
 
-JOINS = {"add": "addition", "concatenate": "concatenation"}
-SHORTCUT = "shortcut"
+JOINS = {"add": "addition", "concatenate": "concatenation", "product": "product", "maximum": "maximum"}
+SHORTCUT, APART = "shortcut", "paths that do not meet"
 
 
 def _sources(ops: Sequence[Op], number: int) -> tuple[int, ...]:
@@ -93,10 +91,14 @@ def _sources(ops: Sequence[Op], number: int) -> tuple[int, ...]:
     return tuple(source for one in ops[number].inputs for source in _sources(ops, one))
 
 
+def _joins(op: Op) -> bool:
+    return op.kind in JOINS and len(op.inputs) - op.inputs.count(CONSTANT) > 1
+
+
 def _back(ops: Sequence[Op], number: int) -> list[int]:
     """From an operation back along its first inputs, as far as the next join, which comes last."""
     path = [number]
-    while path[-1] >= 0 and ops[path[-1]].kind not in JOINS:
+    while path[-1] >= 0 and not _joins(ops[path[-1]]):
         path.append(ops[path[-1]].inputs[0])
     return path
 
@@ -150,51 +152,22 @@ def outline(ops: Sequence[Op]) -> Outline:
         if len(state) > 1:
             if found := _concatenation(ops, state):
                 F, state, reads = found
-                settings = (
-                    {}
-                    if reads == len(state)
-                    else {"reads": f"{'one' if reads == 1 else 'some'} of the earlier outputs"}
-                )
-                parts.append((F, Step("concatenation", settings), state))
+                some = "" if reads == len(state) else f"{'one' if reads == 1 else 'some'} of the earlier outputs"
+                parts.append((F, Step("concatenation", reads=some), state))
             else:
-                parts.append(([], Step("concatenation", {"reads": "paths that do not meet"}), None))
+                parts.append(([], Step("concatenation", reads=APART), None))
                 state = _sources(ops, _back(ops, max(state))[-1])
-        elif op.kind == "add" and (found := _addition(ops, state[0])):
-            F, around, fork = found
-            parts.append((F, Step("addition", {**op.settings, **described(around)}, op, tuple(around)), fork))
-            state = _sources(ops, fork[0])
-        elif op.kind == "add" and CONSTANT not in op.inputs:
-            parts.append(([], Step("addition", {"shortcut": "paths that do not meet"}, op), None))
-            state = _sources(ops, op.inputs[0])
+        elif _joins(op):
+            if found := _addition(ops, state[0]):
+                F, around, fork = found
+                parts.append((F, Step(JOINS[op.kind], op, tuple(around)), fork))
+            else:
+                parts.append(([], Step(JOINS[op.kind], op, reads=APART), None))
+            state = _sources(ops, fork[0] if found else op.inputs[0])
         else:
             parts.append(([op], None, None))
             state = _sources(ops, op.inputs[0])
     return _numbered(list(reversed(parts)), ops)
-
-
-def described(around: Sequence[Op]) -> dict:
-    """What a shortcut does to x: the papers' options A (zeros), B and C (projections), or as it is."""
-    kinds = [op.kind for op in around]
-    if not around:
-        return {"shortcut": "identity"}
-    if "conv" in kinds:
-        conv = around[kinds.index("conv")]
-        rest = {name: value for name, value in conv.settings.items() if name not in ("in", "out", "groups")}
-        return {"shortcut": "projection", "order": " – ".join(map(str, around)), **rest}
-    settings = {"shortcut": "identity"}
-    for op in around:
-        if op.kind == "pad":
-            before, after = op.settings["before"], op.settings["after"]
-            where = "half before, half behind" if before == after else f"{before} before, {after} behind"
-            settings |= {
-                "shortcut": "zero-padded identity",
-                "zeros": "before" if not after else where if before else "behind",
-            }
-        elif op.kind == "subsample":
-            settings["stride"] = op.settings["stride"]
-        else:
-            settings["through"] = " – ".join(filter(None, [settings.get("through"), str(op)]))
-    return settings
 
 
 def _shape(ops, sources) -> tuple[int, int, int]:
@@ -212,7 +185,7 @@ def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
     changed = True  # whether a layer or a pool outside of blocks came since the last block
     for i, (path, join, fork) in enumerate(parts):
         if join and path:
-            if join.name == "addition":
+            if join.op:
                 shape, out = _shape(ops, fork), join.op.shape
                 changed = stage == 0 or shape[1:] != tuple(out[2:]) or (shape[0] != out[1] and block > 0)
             stage, block = (stage + 1, 1) if changed else (stage, block + 1)
@@ -224,10 +197,10 @@ def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
                     layers.append(Layer(Key("stage", stage, block, number), op, tuple(before)))
                     before = []
                 else:
-                    before.append(Step(str(op), op.settings, op))
+                    before.append(Step(str(op), op))
         for op in [] if join else path:
             if not is_layer(op):
-                before.append(Step(str(op), op.settings, op))
+                before.append(Step(str(op), op))
                 changed |= "pool" in op.kind
                 continue
             changed = True
@@ -242,7 +215,8 @@ def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
             before = []
         if join:
             before.append(join)
-    made = Outline(tuple(layers), tuple(before))
+    layers.append(Layer(Key("output"), Op("output", {}, (len(ops) - 1,), ops[-1].shape), tuple(before)))
+    made = Outline(tuple(layers))
     return made if blocks else _without_shortcuts(made)
 
 
@@ -250,7 +224,9 @@ def _without_shortcuts(made: Outline) -> Outline:
     """A plain net's keys: the first convolution is the stem, then two make a block, as in the paper's Figure 3."""
     layers, stage, number, size = [], 0, 0, None
     for i, layer in enumerate(made.layers):
-        if layer.op.kind == "linear":
+        if layer.op.kind == "output":
+            key = layer.key
+        elif layer.op.kind == "linear":
             key = Key("head", number=sum(one.key.part == "head" for one in layers) + 1)
         elif i == 0:
             key = Key("stem", number=1)
@@ -263,7 +239,7 @@ def _without_shortcuts(made: Outline) -> Outline:
     return replace(made, layers=tuple(layers))
 
 
-def _after(size: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False) -> int:
+def _after(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
     """The side of the maps that a convolution or a pool makes of maps of this side."""
     room = size + 2 * padding - dilation * (kernel - 1) - 1
     return -(-room // stride) + 1 if ceil_mode else room // stride + 1
@@ -278,11 +254,14 @@ class _Counter:
 
     def pass_through(self, op: Op) -> None:
         channels, *size = self.shape
-        values, settings = channels * size[0] * size[1], op.settings
-        if "stride" in settings and op.kind != "subsample":
-            names = ("kernel", "stride", "padding", "dilation")
-            pairs = [v if isinstance(v, tuple) else (v, v) for v in (settings.get(name, 1) for name in names)]
-            size = [_after(side, *(pair[i] for pair in pairs)) for i, side in enumerate(size)]
+        values, settings = channels * size[0] * size[1], {"padding": 0, **op.settings}
+        if "stride" in settings:
+            windows = [settings.get(name, 1) for name in ("kernel", "stride", "padding", "dilation")]
+            pairs = [window if isinstance(window, tuple) else (window, window) for window in windows]
+            ceil_mode = settings.get("ceil_mode", False)
+            size = [_after(side, *(pair[i] for pair in pairs), ceil_mode) for i, side in enumerate(size)]
+        if op.kind == "linear" and settings["in"] == values:  # it reads every pixel
+            channels, size = values, [1, 1]
         if op.kind in ("conv", "linear"):
             self.bytes += 0 if self.kept else FLOAT * values
             kernel = settings.get("kernel", 1)
@@ -307,8 +286,8 @@ class _Counter:
 
 def _cost(net: Outline, image: tuple[int, int, int]) -> Cost:
     main, forks = _Counter(image), []
-    for layer in [*net.layers, None]:
-        for step in layer.before if layer else net.after:
+    for layer in net.layers:
+        for step in layer.before:
             if step.name == SHORTCUT:
                 forks.append((main.shape, main.kept))
             elif step.name in JOINS.values() and forks:
@@ -316,7 +295,7 @@ def _cost(net: Outline, image: tuple[int, int, int]) -> Cost:
                 if step.name == "concatenation":
                     main.shape = (shape[0] + main.shape[0], *main.shape[1:])
                 around = _Counter(shape)
-                around.kept = kept or step.name == "addition"  # F's first convolution has kept it
+                around.kept = kept or step.name != "concatenation"  # F's first convolution has kept it
                 for op in step.around:
                     if op.kind == "conv":  # a projection to what it is added to
                         op = replace(op, settings={**op.settings, "out": main.shape[0]})
@@ -327,6 +306,5 @@ def _cost(net: Outline, image: tuple[int, int, int]) -> Cost:
                 main.kept = False
             elif step.op is not None:
                 main.pass_through(step.op)
-        if layer:
-            main.pass_through(layer.op)
+        main.pass_through(layer.op)
     return Cost(main.parameters, main.multiply_adds, main.bytes)
