@@ -1,7 +1,7 @@
 #!/bin/sh
 # pytorchcv 0.0.74 has a net named densenet40_k12_cifar10, and beside it densenet40_k12_bc_cifar10. Whoever knows the
 # DenseNet paper expects the first to be its L = 40, k = 12: 1.0 million parameters, no bottlenecks, no compression. It
-# has 599,050: the first transition makes 80 maps out of 160, the compression of θ = 0.5 that the paper reserves for
+# has 599,050: the first transition makes 84 maps out of 168, the compression of θ = 0.5 that the paper reserves for
 # DenseNet-C, and the stem makes 24 maps, the 2k that the paper has for BC only. No net of the paper is of this form.
 set -eu
 folder=$(mktemp -d)
