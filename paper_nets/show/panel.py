@@ -8,6 +8,7 @@ import gzip
 import threading
 import time
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from itertools import product, zip_longest
 from pathlib import Path
@@ -27,7 +28,7 @@ PAUSE = 0.01  # seconds between two pictures drawn ahead, in which the kernel he
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
 MOST = 200  # pictures kept, here and in the page: some 10 MB
 AHEAD = 150  # of them drawn ahead for one move
-LEAP = 5  # steps that a slider goes at a press of Page Up
+SOON = (1, -1, 5, -5, 2, -2, 10, -10)  # steps to where the next moves lead; a press of Page Up goes five
 SILENT = {"words": "", "trace": ""}
 
 
@@ -83,7 +84,7 @@ class Panel(VBox):
         **controls: Widget,
     ):
         self.draw, self._controls, self.training = draw, controls, bool(button)
-        self._kept, self._timer, self._worker = {}, None, None
+        self._kept, self._timer, self._worker = OrderedDict(), None, None
         for name, control in controls.items():
             if not isinstance(control, KINDS):
                 kind = type(control).__name__
@@ -117,7 +118,7 @@ class Panel(VBox):
                 "play": list(controls).index(play) if play else -1,
                 "steps": places(controls[play]) if play else [],
             },
-            frames=[] if button else [self._keep(here)],
+            frames=[] if button else [self._frame(here)],
         )
         self.picture.on_msg(self._hear)
         row = [self.preset, *row] if presets else row
@@ -156,20 +157,21 @@ class Panel(VBox):
         self._seconds = time.perf_counter() - start
         return {**SILENT, **frame, "places": at}, packed
 
-    def _keep(self, at: tuple) -> tuple[dict, bytes]:
-        """Draw, and keep in place of the oldest."""
-        while len(self._kept) >= MOST:
-            del self._kept[next(iter(self._kept))]
-        self._kept[at] = self._draw(at)
+    def _frame(self, at: tuple) -> tuple[dict, bytes]:
+        """The same, drawn only if it isn't kept; then it's kept in place of the oldest."""
+        if at not in self._kept:
+            if len(self._kept) == MOST:
+                self._kept.popitem(last=False)
+            self._kept[at] = self._draw(at)
         return self._kept[at]
 
     def _send(self, at: tuple) -> None:
-        frame, packed = self._kept.get(at) or self._keep(at)
+        frame, packed = self._frame(at)
         self.picture.send({"frame": frame}, [packed])
 
     def _hear(self, _, message: dict, buffers) -> None:
         """What the page says: it wants a picture, the reader's hand is near, or the panel has gone from the page."""
-        self._rest()
+        self._draw_ahead([])
         if "want" in message:
             self._send(rounded(message["want"]))
         if "near" in message and not self.training:
@@ -178,40 +180,35 @@ class Panel(VBox):
             self._draw_ahead(self._near(0))
 
     def _moved(self, change) -> None:
-        self._rest()
-        whole, ends = places(change.owner), [rounded(change.old), rounded(change.new)]
-        step = whole.index(ends[1]) - whole.index(ends[0]) if all(end in whole for end in ends) else 0
+        whole, (old, new) = places(change.owner), rounded((change.old, change.new))
+        step = whole.index(new) - whole.index(old) if old in whole and new in whole else 0
         self._draw_ahead(self._near(list(self._controls.values()).index(change.owner), step))
-
-    def _rest(self) -> None:
-        if self._timer:
-            self._timer.cancel()
 
     def _near(self, moved: int, step: int = 0) -> list[tuple]:
         """The settings that the next moves may ask for: of the control that moved the same move again, and two steps
         and leaps either way; the presets; a step of each other control; then all else that the first can be moved to,
         the nearest first."""
-        here, presets = self._places(), map(tuple, self.picture.setup["presets"])
+        here, whole = self._places(), [places(control) for control in self._controls.values()]
 
-        def along(i: int) -> list[tuple]:
-            whole = places(list(self._controls.values())[i])
-            at = whole.index(here[i]) if here[i] in whole else 0
-            soon = [at + step, at + 2 * step] if i == moved else []
-            soon += [at + apart * way for apart in (1, LEAP, 2, 2 * LEAP) for way in (1, -1)]
-            by_distance = sorted(range(len(whole)), key=lambda j: abs(j - at))
-            order = dict.fromkeys([j for j in soon if 0 <= j < len(whole)] + by_distance)
-            return [(*here[:i], whole[j], *here[i + 1 :]) for j in order if j != at]
+        def along(i: int, *steps: int) -> list[tuple]:
+            at = whole[i].index(here[i]) if here[i] in whole[i] else 0
+            by_distance = sorted(range(len(whole[i])), key=lambda j: abs(j - at))
+            order = dict.fromkeys([*(at + step for step in steps), *by_distance])
+            return [(*here[:i], whole[i][j], *here[i + 1 :]) for j in order if j != at and 0 <= j < len(whole[i])]
 
-        own = along(moved) if here else []
-        others = zip_longest(*(along(i)[:2] for i in range(len(here)) if i != moved))
+        own = along(moved, step, 2 * step, *SOON) if here else []
+        others = zip_longest(*(along(i, *SOON)[:2] for i in range(len(here)) if i != moved))
         in_turn = [at for turn in others for at in turn if at is not None]
-        return [*own[:8], *presets, *in_turn, *own[8:]][:AHEAD]
+        return [*own[: len(SOON)], *self.picture.setup["presets"], *in_turn, *own[len(SOON) :]][:AHEAD]
 
     def _draw_ahead(self, settings: list[tuple]) -> None:
-        """Draw one setting after another while the kernel is idle, as long as each takes little time."""
+        """Draw these, and no longer those of before: one after another while the kernel is idle, as long as each takes
+        little time."""
+        if self._timer:
+            self._timer.cancel()
         for at in reversed(settings):
             if at in self._kept:  # what may be asked for soon is the last to be given up
-                self._kept[at] = self._kept.pop(at)
+                self._kept.move_to_end(at)
         settings = [at for at in settings if at not in self._kept]
 
         def draw_one():
@@ -224,7 +221,7 @@ class Panel(VBox):
                 self._timer = asyncio.get_running_loop().call_later(PAUSE, draw_one)
 
     def close(self) -> None:
-        self._rest()
+        self._draw_ahead([])
         super().close()
 
     def _begin(self, _) -> None:
