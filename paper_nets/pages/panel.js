@@ -157,8 +157,8 @@ async function render({ model, el, host, signal }) {
 
   async function hear(message, buffers) {
     if (message.progress) {
-      const { done, text, busy } = message.progress;
-      progress.hidden = doing.hidden = !busy;
+      const { done, text } = message.progress;
+      progress.hidden = doing.hidden = !text;
       done == null ? progress.removeAttribute("value") : (progress.value = done);
       doing.textContent = text;
     }

@@ -29,17 +29,12 @@ SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait
 MOST = 200  # pictures kept, here and in the page: some 10 MB
 AHEAD = 150  # of them drawn ahead for one move
 SOON = (1, -1, 5, -5, 2, -2, 10, -10)  # steps to where the next moves lead; a press of Page Up goes five
-SILENT = {"words": "", "trace": ""}
-
-
-class Stopped(Exception):
-    """The reader has pressed Stop."""
 
 
 def words_for(error: BaseException, draw: Callable) -> dict:
     """What a reader is told of an error: a sentence; but for wrong input also its line, and the traceback to unfold."""
     if is_expected(error):
-        return {"words": in_a_sentence(error)}
+        return {"words": in_a_sentence(error), "trace": ""}
     code = getattr(draw, "__code__", None)
     own = [at for at in traceback.extract_tb(error.__traceback__) if code and at.filename == code.co_filename]
     where = f" (line {own[-1].lineno}: {own[-1].line})" if own else ""
@@ -155,7 +150,7 @@ class Panel(VBox):
         finally:
             gc.enable()
         self._seconds = time.perf_counter() - start
-        return {**SILENT, **frame, "places": at}, packed
+        return {"words": "", "trace": "", **frame, "places": at}, packed
 
     def _frame(self, at: tuple) -> tuple[dict, bytes]:
         """The same, drawn only if it isn't kept; then it's kept in place of the oldest."""
@@ -233,7 +228,8 @@ class Panel(VBox):
 
     def _stop(self, _) -> None:
         # Raised in the thread at its next instruction: a step of training later, whatever function it is in.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._worker.ident), ctypes.py_object(Stopped))
+        worker = ctypes.c_ulong(self._worker.ident)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(worker, ctypes.py_object(KeyboardInterrupt))
 
     def wait(self) -> None:
         """Until what the button has begun is done."""
@@ -241,32 +237,29 @@ class Panel(VBox):
             self._worker.join()
 
     def _work(self, values: dict) -> None:
-        words, start, before = dict(SILENT), time.perf_counter(), 0
+        def tell(text: str, done: float | None = None, packed: bytes = b"", **frame) -> None:
+            message = {"progress": {"text": text, "done": done}}
+            self.picture.send({**message, "frame": frame} if frame else message, [packed])
 
-        def tell(busy: bool, done: float | None, text: str) -> None:
-            self.picture.send({"progress": {"busy": busy, "done": done, "text": text}})
-
-        tell(True, None, "Working …")
+        words, start, before, end = "", time.perf_counter(), 0, {}
+        tell("Working …")
         try:
             for drawn in self.draw(**values):
                 drawn, done = drawn if isinstance(drawn, tuple) else (drawn, None)
                 if isinstance(drawn, str):  # the work itself begins behind it
-                    words, start, before = {**SILENT, "words": drawn}, time.perf_counter(), done or 0
-                    self.picture.send({"frame": words}, [b""])
+                    words, start, before = drawn, time.perf_counter(), done or 0
+                    tell("Working …", done, words=words)
                     continue
-                with DRAWING:
-                    frame, packed = as_page(drawn)
+                frame, packed = as_page(drawn)
                 pace = (time.perf_counter() - start) / (done - before) if done and done > before else 0
-                tell(True, done, f"about {pace * (1 - done):.0f} s left" if pace else "Working …")
-                self.picture.send({"frame": {**words, **frame}}, [packed])
-        except Stopped:
-            words = {**SILENT, "words": "Stopped."}
+                text = f"about {pace * (1 - done):.0f} s left" if pace else "Working …"
+                tell(text, done, packed, words=words, **frame)
+        except KeyboardInterrupt:
+            end = {"words": "Stopped."}
         except Exception as error:
-            words = {**SILENT, **words_for(error, self.draw)}
+            end = words_for(error, self.draw)
         finally:
-            tell(False, 1, "")
-            if words["words"]:
-                self.picture.send({"frame": words}, [b""])
+            tell("", 1, **end)
             self.button.disabled, self.stop.disabled = False, True
 
     def still(self, most: int = 24) -> dict:
