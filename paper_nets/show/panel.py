@@ -19,11 +19,10 @@ from ipywidgets import Box, Button, Dropdown, ToggleButton, VBox, Widget
 
 from paper_nets.lab.train import in_a_sentence, is_expected
 from paper_nets.nets import InputError
-from paper_nets.show.controls import KINDS, evenly, label, options, place, places, read, rounded, value
+from paper_nets.show.controls import KINDS, evenly, label, place, place_of, places, rounded, trait, value
 from paper_nets.show.picture import DRAWING, as_page, as_still
 
 PAGES = Path(__file__).parents[1] / "pages"
-OWN = "your own"
 PAUSE = 0.01  # seconds between two pictures drawn ahead, in which the kernel hears what the reader asks for
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
 MOST = 200  # pictures kept, here and in the page: some 10 MB
@@ -78,7 +77,7 @@ class Panel(VBox):
         play: str = "",
         **controls: Widget,
     ):
-        self.draw, self._controls, self.training = draw, controls, bool(button)
+        self.draw, self.training, self._controls = draw, bool(button), controls
         self._kept, self._timer, self._worker = OrderedDict(), None, None
         for name, control in controls.items():
             if not isinstance(control, KINDS):
@@ -91,44 +90,36 @@ class Panel(VBox):
             elif hasattr(control, "readout"):  # a slider: as long whatever its name is
                 control.layout.width = f"{230 + 7 * len(control.description)}px"
             if not button:
-                control.observe(self._moved, names=read(control))
+                control.observe(self._moved, names=trait(control))
         if play and play not in controls:
             raise InputError(f"play is {play!r}; it must be one of the controls: {', '.join(controls)}.")
-        row, here = list(controls.values()), self._places()
-        settings = [tuple(self._place(name, values[name]) for name in controls) for values in (presets or {}).values()]
-        self.preset = Dropdown(options=[OWN, *(presets or {})], description="preset")
+        row, here, presets = list(controls.values()), self._places(), presets or {}
+        settings = [tuple(place_of(controls[name], at[name]) for name in controls) for at in presets.values()]
+        self.preset = Dropdown(options=["your own", *presets], description="preset")
         self.preset.style.description_width = "initial"
         self.preset.index = 1 + settings.index(here) if here in settings else 0
         self.picture = Frames(
             setup={
-                "controls": [f"anywidget:{control.model_id}" for control in row],
-                "preset": f"anywidget:{self.preset.model_id}",
-                "training": self.training,
-                "function": getattr(draw, "__name__", "draw").replace("<lambda>", "draw"),
-                "names": list(controls),
-                "reads": [read(control) for control in row],
-                "options": [[repr(v) for _, v in options(c)] if hasattr(c, "options") else None for c in row],
-                "start": here,
+                "controls": [[f"anywidget:{control.model_id}", trait(control)] for control in row],
+                "preset": [f"anywidget:{self.preset.model_id}", "index"],
                 "presets": settings,
+                "start": here,
+                "training": self.training,
                 "play": list(controls).index(play) if play else -1,
                 "steps": places(controls[play]) if play else [],
             },
             frames=[] if button else [self._frame(here)],
         )
         self.picture.on_msg(self._hear)
-        row = [self.preset, *row] if presets else row
+        if presets:
+            row.insert(0, self.preset)
         if button:
-            self.button, self.stop = Button(description=button, button_style="primary"), Button(description="Stop")
-            self.stop.disabled = True
+            self.button = Button(description=button, button_style="primary")
+            self.stop = Button(description="Stop", disabled=True)
             self.button.on_click(self._begin)
             self.stop.on_click(self._stop)
-            row = [*row, self.button, self.stop]
+            row += [self.button, self.stop]
         super().__init__([Box(row, layout={"flex_flow": "row wrap", "grid_gap": "0 1.5em"}), self.picture])
-
-    def _place(self, name: str, wanted):
-        """The place of a control for a value."""
-        control = self._controls[name]
-        return [v for _, v in options(control)].index(wanted) if read(control) == "index" else rounded(wanted)
 
     def _places(self) -> tuple:
         return tuple(map(place, self._controls.values()))
@@ -138,19 +129,21 @@ class Panel(VBox):
 
     def _draw(self, at: tuple) -> tuple[dict, bytes]:
         """The picture of these places, or what is wrong with them."""
-        start, packed = time.perf_counter(), b""
+        start, packed, values = time.perf_counter(), b"", self._values(at)
         # A picture leaves many cycles. Collected at once they are young; a few at a time they grow old, and with them
         # Python walks through all of torch, half a second long.
         gc.disable()
         try:
             with DRAWING:
-                frame, packed = as_page(self.draw(**self._values(at)))
+                frame, packed = as_page(self.draw(**values))
         except Exception as error:
             frame = words_for(error, self.draw)
         finally:
             gc.enable()
         self._seconds = time.perf_counter() - start
-        return {"words": "", "trace": "", **frame, "places": at}, packed
+        name = getattr(self.draw, "__name__", "draw").replace("<lambda>", "draw")
+        arguments = ", ".join(f"{argument}={got!r}" for argument, got in values.items())
+        return {"words": "", "trace": "", **frame, "places": at, "call": f"{name}({arguments})"}, packed
 
     def _frame(self, at: tuple) -> tuple[dict, bytes]:
         """The same, drawn only if it isn't kept; then it's kept in place of the oldest."""
@@ -266,48 +259,26 @@ class Panel(VBox):
         """What a page without a kernel keeps: the pictures of the first slider, and of one more control.
 
         The second is the first menu or switch, else the second slider, with a fifth as many values; the others stay as
-        they are. Returns the traits of `Frames` for it, `shown` (name, labels, at of each control) and `left_out`.
-        Raises InputError for a panel that trains.
+        they are. Returns the traits of `Frames` for it, `shown` (the number, name, places and labels of each control)
+        and `left_out`. Raises InputError for a panel that trains.
         """
         if self.training:
             raise InputError("This panel trains when its button is pressed; it has no frames to draw ahead.")
-        controls, here = list(self._controls.values()), self._places()
-        order = sorted(range(len(controls)), key=lambda i: not hasattr(controls[i], "readout"))
-        order = [order[0], *sorted(order[1:], key=lambda i: hasattr(controls[i], "readout"))[:1]]
-        chosen = [
-            evenly(places(controls[i]), here[i], count) for i, count in zip(order, (most, most // 5), strict=False)
-        ]
-        frames = []
-        for numbers in product(*(range(len(some)) for some in chosen)):
-            at = list(here)
-            for i, some, number in zip(order, chosen, numbers, strict=True):
-                at[i] = some[number]
-            frame, packed = self._draw(tuple(at))
-            frames.append([{**frame, "places": numbers}, gzip.decompress(packed).decode() if packed else ""])
-        start = [some.index(here[i]) for i, some in zip(order, chosen, strict=True)]
-        shown = [
-            {"name": controls[i].description, "labels": [label(controls[i], p) for p in some], "at": at}
-            for i, some, at in zip(order, chosen, start, strict=True)
-        ]
-        left_out = [preset.description for preset in [self.preset] if self.picture.setup["presets"]]
-        left_out += [control.description for i, control in enumerate(controls) if i not in order]
-        play = order.index(self.picture.setup["play"]) if self.picture.setup["play"] in order else -1
-        setup = {
-            "controls": [*range(len(order))],
-            "start": start,
-            "reads": ["value"] * len(order),
-            "presets": [],
-            "names": [],
-            "training": False,
-        }
-        setup |= {"play": play, "steps": list(range(len(chosen[play])))}
-        left_out = ", ".join(left_out)
-        return {
-            "shown": shown,
-            "left_out": left_out,
-            "frames": frames,
-            "setup": setup,
-        }
+        controls, here, setup = list(self._controls.values()), self._places(), self.picture.setup
+        sliders = [i for i, control in enumerate(controls) if hasattr(control, "readout")]
+        others = [i for i in range(len(controls)) if i not in sliders]
+        chosen = [*sliders[:1], *others, *sliders[1:]][:2]
+        shown, drawn = [], [[at] for at in here]  # of each control the places that are drawn
+        for i, count in zip(chosen, (most, most // 5), strict=False):
+            drawn[i] = evenly(places(controls[i]), here[i], count)
+            labels = [label(controls[i], at) for at in drawn[i]]
+            shown.append({"control": i, "name": controls[i].description, "places": drawn[i], "labels": labels})
+        frames = [(frame, gzip.decompress(packed).decode()) for frame, packed in map(self._draw, product(*drawn))]
+        left_out = ["preset"] if setup["presets"] else []
+        left_out += [control.description for i, control in enumerate(controls) if i not in chosen]
+        steps = drawn[setup["play"]] if setup["steps"] else []
+        setup = {"start": here, "presets": [], "training": False, "play": setup["play"], "steps": steps}
+        return {"setup": setup, "frames": frames, "shown": shown, "left_out": ", ".join(left_out)}
 
     def _repr_mimebundle_(self, **kwargs):
         bundle, metadata = super()._repr_mimebundle_(**kwargs), {}
