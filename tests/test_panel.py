@@ -52,7 +52,7 @@ def test_a_panel_draws_what_is_asked_for_and_says_what_is_wrong():
     panel = show.Panel(draw, size=IntSlider(value=2, min=1, max=9))
     first, packed = panel.picture.frames[0]
     assert (first["alt"], first["size"], first["words"]) == ('a "2" <b>', [200, 100], "")
-    assert gzip.decompress(packed).decode().startswith("<?xml")
+    assert gzip.decompress(packed).decode().startswith("<?xml") and first["call"] == "draw(size=2)"
     page = Page(panel)
     assert page.want(6)["words"] == "size is 6; it must be at most 5." and "kind" not in page.want(6)
     assert "in draw" in page.want(6)["trace"]
@@ -186,6 +186,8 @@ def test_presets_are_drawn_ahead_and_the_menu_knows_them():
         assert drawn[:10] == [2, 3, 1, 7, 4, 12, 5, 6, 8, 80]
 
     asyncio.run(use())
+    nets = ipywidgets.SelectMultiple(options=["p", "q"])
+    assert show.Panel(picture, presets={"q": {"alt": ["q"]}}, alt=nets).picture.setup["presets"] == [((1,),)]
 
 
 def test_pictures_kept_have_a_bound(monkeypatch):
@@ -277,10 +279,10 @@ def test_a_page_without_a_kernel_gets_the_pictures_of_two_controls():
     assert [one["name"] for one in still["shown"]] == ["size", "net"] and still["left_out"] == "on"
     assert [one["labels"] for one in still["shown"]] == [["2", "4", "6", "8"], ["Plain"]]  # its own among them
     still = panel.still(most=10)
-    assert still["setup"]["start"] == [3, 0] and len(still["frames"]) == 18
+    assert still["setup"]["start"] == (0, 4, True) and len(still["frames"]) == 18
     frames = {tuple(frame["places"]): (frame, text) for frame, text in still["frames"]}
-    assert frames[2, 1][0]["alt"] == "3 dense True" and "<svg" in frames[2, 1][1]
-    assert frames[8, 0][0]["words"] == "size is 9; it must be < 9." and frames[8, 0][1] == ""
+    assert frames[1, 3, True][0]["alt"] == "3 dense True" and "<svg" in frames[1, 3, True][1]
+    assert frames[0, 9, True][0]["words"] == "size is 9; it must be < 9." and frames[0, 9, True][1] == ""
     with pytest.raises(ValueError, match="trains when its button is pressed"):
         show.Panel(draw, button="Go", size=IntSlider()).still()
 

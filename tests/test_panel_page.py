@@ -216,6 +216,11 @@ def test_long_work_leaves_the_kernel_free_and_stops(page):
     panel.get_by_role("button", name="Stop").click()
     panel.get_by_role("status").filter(has_text="Stopped.").wait_for(timeout=2000)
     assert panel.locator("progress").is_hidden() and panel.get_by_role("button", name="Train").is_enabled()
+    panel.get_by_role("slider").press("ArrowLeft")
+    panel.get_by_role("button", name="Set all controls").click()  # which draws nothing before Train is pressed again
+    assert panel.get_by_role("slider").get_attribute("aria-valuenow") == "40.0" and page.evaluate(EXECUTE, "1 + 1")
+    page.wait_for_timeout(300)
+    assert panel.get_by_role("status").inner_text() == "Stopped."
 
 
 def test_the_panel_comes_back_with_the_page(page, fast):

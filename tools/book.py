@@ -19,17 +19,13 @@ from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from paper_nets import gallery
-from paper_nets.gallery import REACH, WIDE
-from paper_nets.show.panel import PAGES
+from paper_nets.gallery import NOTEBOOKS, PAGES, REACH, WIDE
 from tools.execute import execute
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-FRAMES = "application/x-paper-nets-frames+json"
-ASK = f"""from IPython.display import display
+ASK = """from IPython.display import display
 
 panel = list(Out.values())[-1]  # not _, which a notebook may use
-frames = None if getattr(panel, "training", True) else panel.still()  # the workshop is no panel
-display({{"{FRAMES}": frames, "text/plain": ""}}, raw=True)"""
+display({"application/json": None if panel.training else panel.still()}, raw=True)"""
 NOTE = (
     "This page needs no kernel, and its sliders work. To answer a question, to train, or to change a number, open the "
     "notebook itself: in its repository, <code>make lab</code>."
@@ -43,12 +39,12 @@ SCRIPT += 'for (const panel of document.querySelectorAll(".frames")) still(panel
 
 
 def ask_for_frames(book: nbformat.NotebookNode) -> None:
-    """Put a cell behind each panel, and behind the workshop, that draws its frames."""
+    """Put a cell behind each panel that draws its frames."""
     cells = []
     for cell in book.cells:
         cells.append(cell)
         if cell.cell_type == "code" and ("show.Panel(" in cell.source or "show.workshop(" in cell.source):
-            cells.append(nbformat.v4.new_code_cell(ASK, metadata={"tags": ["frames"]}))
+            cells.append(nbformat.v4.new_code_cell(ASK))
     book.cells = cells
 
 
@@ -58,34 +54,29 @@ def sliders(frames: dict) -> str:
     return f'<div class="frames"><script type="text/plain">{data.decode()}</script></div>'
 
 
-def for_the_page(book: nbformat.NotebookNode) -> None:
-    """Frames in place of panels, and pictures with their words."""
+def body_of(book: nbformat.NotebookNode) -> str:
+    """What a notebook's page shows: frames in place of panels, pictures with their words, and links that lead to the
+    pages of the others."""
     cells = []
     for cell in book.cells:
-        if "frames" in cell.metadata.get("tags", []):
-            frames = next(output.data[FRAMES] for output in cell.outputs if FRAMES in output.get("data", {}))
-            shown = sliders(frames) if frames else TRAINS
-            cells[-1].outputs[-1].data = {"text/html": shown}
+        if cell.source == ASK:
+            frames = next(output.data["application/json"] for output in cell.outputs if "data" in output)
+            cells[-1].outputs[-1].data = {"text/html": sliders(frames) if frames else TRAINS}
             continue
         cells.append(cell)
         if shown := gallery.image(cell, NOTEBOOKS):
             content, suffix, attributes = shown
             kind = {".png": "image/png", ".svg": "image/svg+xml"}[suffix]
-            image = f'<img {attributes} src="data:{kind};base64,{base64.b64encode(content).decode()}">'
-            image = f'<div class="wide">{image}</div>'
+            data = base64.b64encode(content).decode()
+            image = f'<div class="wide"><img {attributes} src="data:{kind};base64,{data}"></div>'
             if cell.cell_type == "markdown":
                 cell.source = image
             else:
                 cell.outputs = [output for output in cell.outputs if "image/png" not in output.get("data", {})]
                 cell.outputs.append(nbformat.v4.new_output("display_data", {"text/html": image}))
     book.cells = cells
-
-
-def body_of(book: nbformat.NotebookNode) -> str:
-    """What a notebook's page shows, its links leading to the pages of the others."""
-    body, _ = HTMLExporter(
-        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
-    ).from_notebook_node(book)
+    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    body, _ = exporter.from_notebook_node(book)
     return re.sub(r'(href="[^":]*)\.ipynb', r"\1.html", body)
 
 
@@ -93,9 +84,8 @@ def sections(body: str, name: str) -> list[dict]:
     """The sections of a page: a link, the heading, and the words until the next one."""
     found = []
     soup = BeautifulSoup(body, "html.parser")
-    for unseen in soup(["script", "style", "a"]):
-        if unseen.name != "a" or "anchor-link" in unseen.get("class", []):
-            unseen.decompose()
+    for unseen in soup.select("script, style, .anchor-link"):
+        unseen.decompose()
     for piece in soup.find_all(string=True):
         if heading := piece.find_parent(["h1", "h2", "h3"]):
             link = f"{name}.html#{heading['id']}"
@@ -121,8 +111,7 @@ def page(body: str, name: str, names: list[str]) -> str:
     title = html.escape(BeautifulSoup(body, "html.parser").h1.get_text().replace("¶", "").strip())
     here = ' aria-current="page"'
     links = "".join(
-        f'<a href="{other}.html"{here if other == name else ""}>'
-        f"{other[:2] + ' ' + other[3:].replace('-', ' ') if other[0] == '0' else other}</a>"
+        f'<a href="{other}.html"{here if other == name else ""}>{other.replace("-", " ")}</a>'
         for other in [*names, "search"]
     )
     return f"""<!doctype html>
@@ -138,14 +127,12 @@ def page(body: str, name: str, names: list[str]) -> str:
 """
 
 
-def main(folder: Path, paths: list[Path]) -> int:
+def main(folder: Path, paths: list[Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     names, found = [path.stem for path in paths], []
     for path in paths:
         start = time.perf_counter()
-        book = execute(path, prepare=ask_for_frames)
-        for_the_page(book)
-        body = body_of(book)
+        body = body_of(execute(path, prepare=ask_for_frames))
         found += sections(body, path.stem)
         (folder / f"{path.stem}.html").write_text(page(body, path.stem, names), encoding="utf-8")
         print(f"{folder / path.stem}.html: {time.perf_counter() - start:.0f} s", flush=True)
@@ -153,9 +140,8 @@ def main(folder: Path, paths: list[Path]) -> int:
         shutil.copy(cover, folder)
     (folder / "search.html").write_text(page(search(found), "search", names), encoding="utf-8")
     shutil.copy(folder / f"{names[0]}.html", folder / "index.html")
-    return 0
 
 
 if __name__ == "__main__":
     chosen = [NOTEBOOKS / f"{name}.ipynb" for name in sys.argv[1:]] or sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
-    sys.exit(main(Path("book"), chosen))
+    main(Path("book"), chosen)

@@ -9,7 +9,7 @@ ONE_OF, SOME_OF = widget_selection._Selection, widget_selection._MultipleSelecti
 KINDS = (ONE_OF, SOME_OF, widget_int._Int, widget_float._Float, widget_bool._Bool, Text, Textarea, ColorPicker)
 
 
-def read(control: Widget) -> str:
+def trait(control: Widget) -> str:
     """The trait that holds a control's place."""
     return "index" if isinstance(control, ONE_OF | SOME_OF) else "value"
 
@@ -22,7 +22,7 @@ def rounded(at):
 
 
 def place(control: Widget):
-    return rounded(getattr(control, read(control)))
+    return rounded(getattr(control, trait(control)))
 
 
 def options(control: Widget) -> list[tuple[str, object]]:
@@ -37,6 +37,14 @@ def value(control: Widget, at):
     if isinstance(control, ONE_OF):
         return None if at is None else options(control)[at][1]
     return float(at) if isinstance(control.value, float) else at
+
+
+def place_of(control: Widget, wanted):
+    """The place of a value: the way back."""
+    if trait(control) == "value":
+        return rounded(wanted)
+    values = [v for _, v in options(control)]
+    return values.index(wanted) if isinstance(control, ONE_OF) else tuple(map(values.index, wanted))
 
 
 def places(control: Widget) -> list:

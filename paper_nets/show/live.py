@@ -15,7 +15,7 @@ class Live:
     """One output, redrawn in place under a progress bar; when all is done only the picture is left."""
 
     def __init__(self):
-        self._start, self._shown = time.perf_counter(), None
+        self._start = self._due = time.perf_counter()
         self._handle = display(HTML("<p>Starting …</p>"), display_id=True)
 
     def show(self, draw: Callable[..., Picture], *data, done: float, doing: str, **options) -> None:
@@ -24,8 +24,9 @@ class Live:
         A picture too soon after the last is not drawn at all.
         """
         now = time.perf_counter()
-        if done < 1 and self._shown is not None and now - self._shown < APART:
+        if done < 1 and now < self._due:
             return
+        self._due = now + APART
         picture = draw(*data, **options)
         if done >= 1:
             self._handle.update(picture)
@@ -33,4 +34,3 @@ class Live:
         left = f", about {(now - self._start) * (1 - done) / done:.0f} s left" if done else ""
         bar = f'<progress max="1" value="{done:.4f}" aria-label="progress"></progress>'
         self._handle.update(HTML(f"<p>{bar} {html.escape(doing + left)}</p>{image(picture)}"))
-        self._shown = now

@@ -8,6 +8,7 @@ import gzip
 import threading
 import time
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from itertools import product, zip_longest
 from pathlib import Path
@@ -18,27 +19,21 @@ from ipywidgets import Box, Button, Dropdown, ToggleButton, VBox, Widget
 
 from paper_nets.lab.train import in_a_sentence, is_expected
 from paper_nets.nets import InputError
-from paper_nets.show.controls import KINDS, evenly, label, options, place, places, read, rounded, value
+from paper_nets.show.controls import KINDS, evenly, label, place, place_of, places, rounded, trait, value
 from paper_nets.show.picture import DRAWING, as_page, as_still
 
 PAGES = Path(__file__).parents[1] / "pages"
-OWN = "your own"
 PAUSE = 0.01  # seconds between two pictures drawn ahead, in which the kernel hears what the reader asks for
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
 MOST = 200  # pictures kept, here and in the page: some 10 MB
 AHEAD = 150  # of them drawn ahead for one move
-LEAP = 5  # steps that a slider goes at a press of Page Up
-SILENT = {"words": "", "trace": ""}
-
-
-class Stopped(Exception):
-    """The reader has pressed Stop."""
+SOON = (1, -1, 5, -5, 2, -2, 10, -10)  # steps to where the next moves lead; a press of Page Up goes five
 
 
 def words_for(error: BaseException, draw: Callable) -> dict:
     """What a reader is told of an error: a sentence; but for wrong input also its line, and the traceback to unfold."""
     if is_expected(error):
-        return {"words": in_a_sentence(error)}
+        return {"words": in_a_sentence(error), "trace": ""}
     code = getattr(draw, "__code__", None)
     own = [at for at in traceback.extract_tb(error.__traceback__) if code and at.filename == code.co_filename]
     where = f" (line {own[-1].lineno}: {own[-1].line})" if own else ""
@@ -82,8 +77,8 @@ class Panel(VBox):
         play: str = "",
         **controls: Widget,
     ):
-        self.draw, self._controls, self.training = draw, controls, bool(button)
-        self._kept, self._timer, self._worker = {}, None, None
+        self.draw, self.training, self._controls = draw, bool(button), controls
+        self._kept, self._timer, self._worker = OrderedDict(), None, None
         for name, control in controls.items():
             if not isinstance(control, KINDS):
                 kind = type(control).__name__
@@ -95,44 +90,36 @@ class Panel(VBox):
             elif hasattr(control, "readout"):  # a slider: as long whatever its name is
                 control.layout.width = f"{230 + 7 * len(control.description)}px"
             if not button:
-                control.observe(self._moved, names=read(control))
+                control.observe(self._moved, names=trait(control))
         if play and play not in controls:
             raise InputError(f"play is {play!r}; it must be one of the controls: {', '.join(controls)}.")
-        row, here = list(controls.values()), self._places()
-        settings = [tuple(self._place(name, values[name]) for name in controls) for values in (presets or {}).values()]
-        self.preset = Dropdown(options=[OWN, *(presets or {})], description="preset")
+        row, here, presets = list(controls.values()), self._places(), presets or {}
+        settings = [tuple(place_of(controls[name], at[name]) for name in controls) for at in presets.values()]
+        self.preset = Dropdown(options=["your own", *presets], description="preset")
         self.preset.style.description_width = "initial"
         self.preset.index = 1 + settings.index(here) if here in settings else 0
         self.picture = Frames(
             setup={
-                "controls": [f"anywidget:{control.model_id}" for control in row],
-                "preset": f"anywidget:{self.preset.model_id}",
-                "training": self.training,
-                "function": getattr(draw, "__name__", "draw").replace("<lambda>", "draw"),
-                "names": list(controls),
-                "reads": [read(control) for control in row],
-                "options": [[repr(v) for _, v in options(c)] if hasattr(c, "options") else None for c in row],
-                "start": here,
+                "controls": [[f"anywidget:{control.model_id}", trait(control)] for control in row],
+                "preset": [f"anywidget:{self.preset.model_id}", "index"],
                 "presets": settings,
+                "start": here,
+                "training": self.training,
                 "play": list(controls).index(play) if play else -1,
                 "steps": places(controls[play]) if play else [],
             },
-            frames=[] if button else [self._keep(here)],
+            frames=[] if button else [self._frame(here)],
         )
         self.picture.on_msg(self._hear)
-        row = [self.preset, *row] if presets else row
+        if presets:
+            row.insert(0, self.preset)
         if button:
-            self.button, self.stop = Button(description=button, button_style="primary"), Button(description="Stop")
-            self.stop.disabled = True
+            self.button = Button(description=button, button_style="primary")
+            self.stop = Button(description="Stop", disabled=True)
             self.button.on_click(self._begin)
             self.stop.on_click(self._stop)
-            row = [*row, self.button, self.stop]
+            row += [self.button, self.stop]
         super().__init__([Box(row, layout={"flex_flow": "row wrap", "grid_gap": "0 1.5em"}), self.picture])
-
-    def _place(self, name: str, wanted):
-        """The place of a control for a value."""
-        control = self._controls[name]
-        return [v for _, v in options(control)].index(wanted) if read(control) == "index" else rounded(wanted)
 
     def _places(self) -> tuple:
         return tuple(map(place, self._controls.values()))
@@ -142,34 +129,37 @@ class Panel(VBox):
 
     def _draw(self, at: tuple) -> tuple[dict, bytes]:
         """The picture of these places, or what is wrong with them."""
-        start, packed = time.perf_counter(), b""
+        start, packed, values = time.perf_counter(), b"", self._values(at)
         # A picture leaves many cycles. Collected at once they are young; a few at a time they grow old, and with them
         # Python walks through all of torch, half a second long.
         gc.disable()
         try:
             with DRAWING:
-                frame, packed = as_page(self.draw(**self._values(at)))
+                frame, packed = as_page(self.draw(**values))
         except Exception as error:
             frame = words_for(error, self.draw)
         finally:
             gc.enable()
         self._seconds = time.perf_counter() - start
-        return {**SILENT, **frame, "places": at}, packed
+        name = getattr(self.draw, "__name__", "draw").replace("<lambda>", "draw")
+        arguments = ", ".join(f"{argument}={got!r}" for argument, got in values.items())
+        return {"words": "", "trace": "", **frame, "places": at, "call": f"{name}({arguments})"}, packed
 
-    def _keep(self, at: tuple) -> tuple[dict, bytes]:
-        """Draw, and keep in place of the oldest."""
-        while len(self._kept) >= MOST:
-            del self._kept[next(iter(self._kept))]
-        self._kept[at] = self._draw(at)
+    def _frame(self, at: tuple) -> tuple[dict, bytes]:
+        """The same, drawn only if it isn't kept; then it's kept in place of the oldest."""
+        if at not in self._kept:
+            if len(self._kept) == MOST:
+                self._kept.popitem(last=False)
+            self._kept[at] = self._draw(at)
         return self._kept[at]
 
     def _send(self, at: tuple) -> None:
-        frame, packed = self._kept.get(at) or self._keep(at)
+        frame, packed = self._frame(at)
         self.picture.send({"frame": frame}, [packed])
 
     def _hear(self, _, message: dict, buffers) -> None:
         """What the page says: it wants a picture, the reader's hand is near, or the panel has gone from the page."""
-        self._rest()
+        self._draw_ahead([])
         if "want" in message:
             self._send(rounded(message["want"]))
         if "near" in message and not self.training:
@@ -178,40 +168,35 @@ class Panel(VBox):
             self._draw_ahead(self._near(0))
 
     def _moved(self, change) -> None:
-        self._rest()
-        whole, ends = places(change.owner), [rounded(change.old), rounded(change.new)]
-        step = whole.index(ends[1]) - whole.index(ends[0]) if all(end in whole for end in ends) else 0
+        whole, (old, new) = places(change.owner), rounded((change.old, change.new))
+        step = whole.index(new) - whole.index(old) if old in whole and new in whole else 0
         self._draw_ahead(self._near(list(self._controls.values()).index(change.owner), step))
-
-    def _rest(self) -> None:
-        if self._timer:
-            self._timer.cancel()
 
     def _near(self, moved: int, step: int = 0) -> list[tuple]:
         """The settings that the next moves may ask for: of the control that moved the same move again, and two steps
         and leaps either way; the presets; a step of each other control; then all else that the first can be moved to,
         the nearest first."""
-        here, presets = self._places(), map(tuple, self.picture.setup["presets"])
+        here, whole = self._places(), [places(control) for control in self._controls.values()]
 
-        def along(i: int) -> list[tuple]:
-            whole = places(list(self._controls.values())[i])
-            at = whole.index(here[i]) if here[i] in whole else 0
-            soon = [at + step, at + 2 * step] if i == moved else []
-            soon += [at + apart * way for apart in (1, LEAP, 2, 2 * LEAP) for way in (1, -1)]
-            by_distance = sorted(range(len(whole)), key=lambda j: abs(j - at))
-            order = dict.fromkeys([j for j in soon if 0 <= j < len(whole)] + by_distance)
-            return [(*here[:i], whole[j], *here[i + 1 :]) for j in order if j != at]
+        def along(i: int, *steps: int) -> list[tuple]:
+            at = whole[i].index(here[i]) if here[i] in whole[i] else 0
+            by_distance = sorted(range(len(whole[i])), key=lambda j: abs(j - at))
+            order = dict.fromkeys([*(at + step for step in steps), *by_distance])
+            return [(*here[:i], whole[i][j], *here[i + 1 :]) for j in order if j != at and 0 <= j < len(whole[i])]
 
-        own = along(moved) if here else []
-        others = zip_longest(*(along(i)[:2] for i in range(len(here)) if i != moved))
+        own = along(moved, step, 2 * step, *SOON) if here else []
+        others = zip_longest(*(along(i, *SOON)[:2] for i in range(len(here)) if i != moved))
         in_turn = [at for turn in others for at in turn if at is not None]
-        return [*own[:8], *presets, *in_turn, *own[8:]][:AHEAD]
+        return [*own[: len(SOON)], *self.picture.setup["presets"], *in_turn, *own[len(SOON) :]][:AHEAD]
 
     def _draw_ahead(self, settings: list[tuple]) -> None:
-        """Draw one setting after another while the kernel is idle, as long as each takes little time."""
+        """Draw these, and no longer those of before: one after another while the kernel is idle, as long as each takes
+        little time."""
+        if self._timer:
+            self._timer.cancel()
         for at in reversed(settings):
             if at in self._kept:  # what may be asked for soon is the last to be given up
-                self._kept[at] = self._kept.pop(at)
+                self._kept.move_to_end(at)
         settings = [at for at in settings if at not in self._kept]
 
         def draw_one():
@@ -224,7 +209,7 @@ class Panel(VBox):
                 self._timer = asyncio.get_running_loop().call_later(PAUSE, draw_one)
 
     def close(self) -> None:
-        self._rest()
+        self._draw_ahead([])
         super().close()
 
     def _begin(self, _) -> None:
@@ -236,7 +221,8 @@ class Panel(VBox):
 
     def _stop(self, _) -> None:
         # Raised in the thread at its next instruction: a step of training later, whatever function it is in.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._worker.ident), ctypes.py_object(Stopped))
+        worker = ctypes.c_ulong(self._worker.ident)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(worker, ctypes.py_object(KeyboardInterrupt))
 
     def wait(self) -> None:
         """Until what the button has begun is done."""
@@ -244,80 +230,55 @@ class Panel(VBox):
             self._worker.join()
 
     def _work(self, values: dict) -> None:
-        words, start, before = dict(SILENT), time.perf_counter(), 0
+        def tell(text: str, done: float | None = None, packed: bytes = b"", **frame) -> None:
+            message = {"progress": {"text": text, "done": done}}
+            self.picture.send({**message, "frame": frame} if frame else message, [packed])
 
-        def tell(busy: bool, done: float | None, text: str) -> None:
-            self.picture.send({"progress": {"busy": busy, "done": done, "text": text}})
-
-        tell(True, None, "Working …")
+        words, start, before, end = "", time.perf_counter(), 0, {}
+        tell("Working …")
         try:
             for drawn in self.draw(**values):
                 drawn, done = drawn if isinstance(drawn, tuple) else (drawn, None)
                 if isinstance(drawn, str):  # the work itself begins behind it
-                    words, start, before = {**SILENT, "words": drawn}, time.perf_counter(), done or 0
-                    self.picture.send({"frame": words}, [b""])
+                    words, start, before = drawn, time.perf_counter(), done or 0
+                    tell("Working …", done, words=words)
                     continue
-                with DRAWING:
-                    frame, packed = as_page(drawn)
+                frame, packed = as_page(drawn)
                 pace = (time.perf_counter() - start) / (done - before) if done and done > before else 0
-                tell(True, done, f"about {pace * (1 - done):.0f} s left" if pace else "Working …")
-                self.picture.send({"frame": {**words, **frame}}, [packed])
-        except Stopped:
-            words = {**SILENT, "words": "Stopped."}
+                text = f"about {pace * (1 - done):.0f} s left" if pace else "Working …"
+                tell(text, done, packed, words=words, **frame)
+        except KeyboardInterrupt:
+            end = {"words": "Stopped."}
         except Exception as error:
-            words = {**SILENT, **words_for(error, self.draw)}
+            end = words_for(error, self.draw)
         finally:
-            tell(False, 1, "")
-            if words["words"]:
-                self.picture.send({"frame": words}, [b""])
+            tell("", 1, **end)
             self.button.disabled, self.stop.disabled = False, True
 
     def still(self, most: int = 24) -> dict:
         """What a page without a kernel keeps: the pictures of the first slider, and of one more control.
 
         The second is the first menu or switch, else the second slider, with a fifth as many values; the others stay as
-        they are. Returns the traits of `Frames` for it, `shown` (name, labels, at of each control) and `left_out`.
-        Raises InputError for a panel that trains.
+        they are. Returns the traits of `Frames` for it, `shown` (the number, name, places and labels of each control)
+        and `left_out`. Raises InputError for a panel that trains.
         """
         if self.training:
             raise InputError("This panel trains when its button is pressed; it has no frames to draw ahead.")
-        controls, here = list(self._controls.values()), self._places()
-        order = sorted(range(len(controls)), key=lambda i: not hasattr(controls[i], "readout"))
-        order = [order[0], *sorted(order[1:], key=lambda i: hasattr(controls[i], "readout"))[:1]]
-        chosen = [
-            evenly(places(controls[i]), here[i], count) for i, count in zip(order, (most, most // 5), strict=False)
-        ]
-        frames = []
-        for numbers in product(*(range(len(some)) for some in chosen)):
-            at = list(here)
-            for i, some, number in zip(order, chosen, numbers, strict=True):
-                at[i] = some[number]
-            frame, packed = self._draw(tuple(at))
-            frames.append([{**frame, "places": numbers}, gzip.decompress(packed).decode() if packed else ""])
-        start = [some.index(here[i]) for i, some in zip(order, chosen, strict=True)]
-        shown = [
-            {"name": controls[i].description, "labels": [label(controls[i], p) for p in some], "at": at}
-            for i, some, at in zip(order, chosen, start, strict=True)
-        ]
-        left_out = [preset.description for preset in [self.preset] if self.picture.setup["presets"]]
-        left_out += [control.description for i, control in enumerate(controls) if i not in order]
-        play = order.index(self.picture.setup["play"]) if self.picture.setup["play"] in order else -1
-        setup = {
-            "controls": [*range(len(order))],
-            "start": start,
-            "reads": ["value"] * len(order),
-            "presets": [],
-            "names": [],
-            "training": False,
-        }
-        setup |= {"play": play, "steps": list(range(len(chosen[play])))}
-        left_out = ", ".join(left_out)
-        return {
-            "shown": shown,
-            "left_out": left_out,
-            "frames": frames,
-            "setup": setup,
-        }
+        controls, here, setup = list(self._controls.values()), self._places(), self.picture.setup
+        sliders = [i for i, control in enumerate(controls) if hasattr(control, "readout")]
+        others = [i for i in range(len(controls)) if i not in sliders]
+        chosen = [*sliders[:1], *others, *sliders[1:]][:2]
+        shown, drawn = [], [[at] for at in here]  # of each control the places that are drawn
+        for i, count in zip(chosen, (most, most // 5), strict=False):
+            drawn[i] = evenly(places(controls[i]), here[i], count)
+            labels = [label(controls[i], at) for at in drawn[i]]
+            shown.append({"control": i, "name": controls[i].description, "places": drawn[i], "labels": labels})
+        frames = [(frame, gzip.decompress(packed).decode()) for frame, packed in map(self._draw, product(*drawn))]
+        left_out = ["preset"] if setup["presets"] else []
+        left_out += [control.description for i, control in enumerate(controls) if i not in chosen]
+        steps = drawn[setup["play"]] if setup["steps"] else []
+        setup = {"start": here, "presets": [], "training": False, "play": setup["play"], "steps": steps}
+        return {"setup": setup, "frames": frames, "shown": shown, "left_out": ", ".join(left_out)}
 
     _ipython_display_ = None  # ipywidgets 7 shows itself by this, without a picture that stays
 

@@ -48,7 +48,7 @@ class Picture(Figure):
         """The picture as PNG, `scale` times as many pixels each way."""
         out = io.BytesIO()
         with DRAWING:
-            self.savefig(out, format="png", dpi=DPI * scale, pil_kwargs={"compress_level": 1 if scale == 1 else 6})
+            self.savefig(out, format="png", dpi=DPI * scale)
         return out.getvalue()
 
     def svg(self) -> str:
@@ -102,9 +102,8 @@ def image(picture: Picture) -> str:
     """The picture as one HTML element with its size and its words; decoded before it is shown, so nothing flickers."""
     width, height = picture.size
     data = base64.b64encode(picture.svg().encode()).decode()
-    alt = html.escape(picture.alt, quote=True)
     size = f'width="{width}" height="{height}" style="max-width: 100%; height: auto"'
-    return f'<img alt="{alt}" {size} decoding="sync" src="data:image/svg+xml;base64,{data}">'
+    return f'<img alt="{html.escape(picture.alt)}" {size} decoding="sync" src="data:image/svg+xml;base64,{data}">'
 
 
 def figure(function: Callable[..., Picture]) -> Callable[..., Picture]:
