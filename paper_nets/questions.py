@@ -252,7 +252,7 @@ def maps_at_the_end(answer: int) -> str:
 
 @question
 def dense_layer_mended(answer: Callable[[int, int], nn.Module]) -> str:
-    """A layer of DenseNet-40 as a module, of the maps that it reads and of k, that says as `c_out` how many it leaves."""
+    """A layer of DenseNet-40, made of the maps that it reads and of k; its `c_out` says how many it leaves."""
     parts, channels = [nn.Conv2d(3, 16, 3, padding=1, bias=False)], 16
     for block in range(3):
         for _ in range(12):

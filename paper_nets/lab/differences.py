@@ -328,7 +328,8 @@ class _Comparison:
             words = []
             for strides, layers in zip((found, expected), zip(*pairs, strict=True), strict=True):
                 place, stride = next((i, stride) for i, stride in enumerate(strides) if stride != 1)
-                words.append(f"stride {stride} in convolution {place + 1}, {layers[place].op}")
+                kernel = layers[place].op.settings.get("kernel")
+                words.append(f"stride {stride} in convolution {place + 1} ({kernel}×{kernel})")
             for pair in pairs:
                 self._note("stride", pair, *words, _with(pair, "stride"))
         else:
@@ -392,7 +393,7 @@ def _option(step: Step, restrided: bool = False) -> str:
             zeros = f", zeros {half if before and after else 'before' if before else 'behind'} (option A)"
         else:
             through.append(str(op))
-    pixels = "" if restrided or stride == 1 or (zeros and stride == 2) else f", every so manieth pixel ({stride})"
+    pixels = "" if restrided or stride == 1 or (zeros and stride == 2) else f", one pixel of {stride}×{stride}"
     return f"the identity{' through ' if through else ''}{' – '.join(through)}{pixels}{zeros}"
 
 

@@ -47,7 +47,7 @@ class Op:
 
     Args:
         kind: "conv", "norm", "act", "max pool", "average pool", "global pool", "linear", "add", "product",
-            "concatenate", "subsample" (every so manieth pixel), "pad", or PyTorch's own name of any other.
+            "concatenate", "subsample" (one pixel of several), "pad", or PyTorch's own name of any other.
         settings: what defines it beside its weights, as kernel and stride.
         inputs: the numbers of the operations that it reads, or IMAGE or CONSTANT; what it reads most of comes first.
         shape: of its output.

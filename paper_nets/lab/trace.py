@@ -7,13 +7,8 @@ import pandas
 import torch
 from torch import nn
 
-from paper_nets.lab.probes import recording
-from paper_nets.nets import Block, DenseLayer
-from paper_nets.nets.parts import GlobalAveragePool, evaluating
-
-POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, GlobalAveragePool)
-# What a projection on a shortcut is called: here, and in torchvision's nets.
-SHORTCUTS = {"W_s", "downsample"}
+from paper_nets.lab.graph import Op, record
+from paper_nets.lab.outline import SHORTCUT, outline
 
 
 class Layer(NamedTuple):
@@ -48,7 +43,7 @@ class Trace(NamedTuple):
     """The layers in the order of the forward pass, projections on shortcuts left out, and the shortcuts around them.
 
     Args:
-        units: the first and the last layer of each plain or residual block and of each dense layer of ours.
+        units: the first and the last layer of each block, or dense layer.
         multiply_adds: for one image, the projections included.
     """
 
@@ -83,33 +78,40 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     Works for any net of convolutions, pools and linear layers, torchvision's as well as ours, and on the meta device,
     where neither weights nor images take memory. A pool that leaves the size as it was is left out.
     """
-    layers, shortcuts, units, multiply_adds = [], [], [], 0
+    made = outline(record(net, torch.zeros(1, *image, device=next(net.parameters()).device)).ops)
+    layers, shortcuts, units, forks = [], [], {}, []
+    shape = image  # of what stands here
 
-    def note(name, module, inputs, output):
-        nonlocal multiply_adds
-        if isinstance(module, Block | DenseLayer):
-            inside = module.F if isinstance(module, Block) else module.H
-            convolutions = sum(isinstance(layer, nn.Conv2d) for layer in inside)
-            units.append((len(layers) - convolutions, len(layers) - 1))
-            if isinstance(module, Block) and module.residual:
-                shortcuts.append(Shortcut(*units[-1], changes=inputs[0].shape != output.shape))
-            return
-        read, size = inputs[0].shape, (*output.shape[2:], 1, 1)[:2]
-        if isinstance(module, POOLS):
-            if size != tuple(read[2:]):
-                layers.append(Layer("pool", 0, read[2] // size[0], read[1], read[1], size, 0))
-            return
-        cost = module.weight.numel() * size[0] * size[1]
-        multiply_adds += cost
-        if not SHORTCUTS.intersection(name.split(".")):
-            is_conv = isinstance(module, nn.Conv2d)
-            shape = ("conv", module.kernel_size[0], module.stride[0]) if is_conv else ("linear", 0, 1)
-            layers.append(Layer(*shape, read[1], output.shape[1], size, cost))
+    def add(op: Op) -> None:
+        before, size = shape, (*op.shape[2:], 1, 1)[:2]
+        if op.kind in ("conv", "linear"):
+            adds = _weights(op) * size[0] * size[1]
+            kernel, stride = op.settings.get("kernel", 0), op.settings.get("stride", 1)
+            layers.append(Layer(op.kind, kernel, stride, op.settings["in"], op.shape[1], size, adds))
+        elif "pool" in op.kind and size != before[1:]:
+            layers.append(Layer("pool", 0, before[1] // size[0], before[0], before[0], size, 0))
 
-    kinds = (nn.Conv2d, nn.Linear, *POOLS, Block, DenseLayer)
-    with evaluating(net), torch.no_grad(), recording(net, kinds, note):
-        net(torch.empty(1, *image, device=next(net.parameters()).device))
-    return Trace(tuple(layers), tuple(shortcuts), tuple(units), multiply_adds)
+    for layer in made.layers:
+        for step in layer.before:
+            if step.name == SHORTCUT:
+                forks.append((len(layers), shape))
+            elif step.name == "addition":
+                first, before = forks.pop()
+                shortcuts.append(Shortcut(first, len(layers) - 1, before != step.op.shape[1:]))
+            if step.op:
+                add(step.op)
+                shape = step.op.shape[1:]
+        add(layer.op)
+        shape = layer.op.shape[1:]
+        if layer.key.part == "stage":
+            first, _ = units.get(layer.key[:3], (len(layers) - 1, 0))
+            units[layer.key[:3]] = first, len(layers) - 1
+    return Trace(tuple(layers), tuple(shortcuts), tuple(units.values()), made.cost(image).multiply_adds)
+
+
+def _weights(op: Op) -> int:
+    kernel = op.settings.get("kernel", 1)
+    return kernel**2 * op.settings["in"] // op.settings.get("groups", 1) * op.settings["out"]
 
 
 def _label(layer: Layer) -> str:

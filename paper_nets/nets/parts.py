@@ -36,8 +36,8 @@ class GlobalAveragePool(nn.Module):
 
 
 class ZeroPad(nn.Module):
-    """Shortcut option A: every `stride`-th pixel, and `extra` channels of zeros, so many of them `before` the others and
-    the rest behind; no parameters."""
+    """Shortcut option A: every `stride`-th pixel, and `extra` channels of zeros, of which `before` stand before the
+    others and the rest behind; no parameters."""
 
     def __init__(self, extra: int, stride: int, before: int = 0):
         super().__init__()

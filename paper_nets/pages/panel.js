@@ -39,7 +39,7 @@ async function render({ model, el, host, signal }) {
   let turn = 0, shown = 0; // moves until now, and until what is shown: it never gives way to what was asked for before
   let asked = null; // the question to the kernel that is still open
   let hand = 0; // the control that moved last
-  let setting = false, preparing = 0, saying = 0;
+  let setting = false, preparing = 0, arrived = 0, saying = 0;
 
   async function keep(sent, packed) {
     const key = keyOf(sent.places);
@@ -55,6 +55,7 @@ async function render({ model, el, host, signal }) {
       URL.revokeObjectURL(oldest.url);
     }
     kept.set(key, frame);
+    arrived += 1;
     prepareSoon();
     return frame;
   }
@@ -67,23 +68,29 @@ async function render({ model, el, host, signal }) {
 
   // The pictures that are a move away, decoded while the reader looks, are painted with the next frame.
   async function prepare() {
-    const here = JSON.parse(keyOf(places())), before = turn;
+    const here = JSON.parse(keyOf(places())), before = turn, then = arrived;
     const along = (at, i) => [...kept.values()]
       .filter(frame => frame.places.every((other, j) => (other === here[j]) === (j !== i)))
       .sort((a, b) => Math.abs(a.places[i] - at) - Math.abs(b.places[i] - at))
       .slice(0, i === hand ? NEAR : BESIDE);
-    const near = [...here.flatMap(along), ...presets.map(at => kept.get(keyOf(at))).filter(Boolean)];
+    const near = here.map(along);
+    near.unshift(...near.splice(hand, 1)); // the control in hand first
+    near.push(presets.map(at => kept.get(keyOf(at))).filter(Boolean));
+    await decodeAll(near.flat());
+    preparing = 0;
+    if (turn !== before || arrived !== then) prepareSoon();
+  }
+  async function decodeAll(near) {
+    const before = turn;
     for (const frame of kept.values()) if (frame !== current && !near.includes(frame)) frame.image = null;
-    for (const frame of near) {
-      kept.delete(frame.key); // so that these are the last to be given up
+    for (const frame of near.toReversed()) {
+      kept.delete(frame.key); // so that the nearest are the last to be given up
       kept.set(frame.key, frame);
     }
     for (const frame of near) {
+      if (turn !== before) return;
       if (frame.url && !frame.image) await decode(frame);
-      if (turn !== before) break;
     }
-    preparing = 0;
-    if (turn !== before) prepareSoon();
   }
   const prepareSoon = () => (preparing ||= setTimeout(prepare, 60));
 
@@ -207,13 +214,14 @@ async function render({ model, el, host, signal }) {
         status.textContent = call; // a page that may not write to the clipboard
       }
     });
+  const picture = () => figure.querySelector("img");
   const png = () => {
-    const { image } = current;
+    const image = picture();
     const canvas = element("canvas", { width: 2 * image.width, height: 2 * image.height });
     canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     save(canvas.toDataURL("image/png"), "picture.png");
   };
-  tool("SVG", "Download this picture as SVG", () => save(current.url, "picture.svg"));
+  tool("SVG", "Download this picture as SVG", () => save(picture().src, "picture.svg"));
   tool("PNG", "Download this picture as PNG", png);
 
   for (const [sent, packed] of model.get("frames")) await keep(sent, packed);

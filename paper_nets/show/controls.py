@@ -68,7 +68,9 @@ def label(control: Widget, at) -> str:
     """What a reader sees of a place."""
     if isinstance(control, ONE_OF):
         return options(control)[at][0]
-    return ("off", "on")[at] if isinstance(at, bool) else f"{at:g}"
+    if isinstance(at, bool):
+        return ("off", "on")[at]
+    return f"{at:g}" if isinstance(at, int | float) else str(at)
 
 
 def evenly(whole: list, at, most: int) -> list:

@@ -159,9 +159,10 @@ class Panel(VBox):
 
     def _hear(self, _, message: dict, buffers) -> None:
         """What the page says: it wants a picture, the reader's hand is near, or the panel has gone from the page."""
-        self._draw_ahead([])
         if "want" in message:
             self._send(rounded(message["want"]))
+        if "away" in message:
+            self._draw_ahead([])
         if "near" in message and not self.training:
             for at in list(self._kept):
                 self._send(at)
