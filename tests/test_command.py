@@ -759,7 +759,8 @@ def test_a_gpu_that_is_not_there(tmp_path, capsys):
 def test_a_net_is_audited(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(
-        "from paper_nets import build\nright = lambda: build('resnet20')\nwrong = lambda: build('resnet20', shortcut='B')\n"
+        "from paper_nets import build\n\ndef right():\n    return build('resnet20')\n\n"
+        "def wrong():\n    return build('resnet20', shortcut='B')\n\n"
         "def broken():\n    import no_such_package\n"
     )
     assert main(["audit", "mine:right", "resnet20"]) == 0
