@@ -50,6 +50,11 @@ def test_run_curves_stand_beside_the_papers_ends(runs):
     assert ([10, 20, 30], [50, 25, 16.666667]) in lines_of(plain_training)
     horizontal = [[y[0] for x, y in lines_of(axes) if x == [0, 1]] for axes in (plain_test, res_training, res_test)]
     assert horizontal == [[9.6, 13], [], [8.75, 6.97]]
+    assert [text.get_text() for text in (*plain_training.texts, *plain_test.texts, *res_training.texts)] == [
+        "in the paper: 6, 1.5 %",
+        "in the paper: 13, 9.6 %",
+    ]
+    assert res_test.texts[0].get_text() == "in the paper: 8.75, 6.97 %"
 
 
 def test_learning_curves_draw_every_run(runs):
@@ -141,12 +146,17 @@ def test_bars_are_what_nets_and_blocks_cost(priced):
     left, right = picture.axes
     assert [bar.get_width() for bar in left.patches] == [1, 3] and [bar.get_width() for bar in right.patches] == [1, 2]
     assert picture.alt.endswith("a 1,000,000, 1,000,000,000; b 3,000,000, 2,000,000,000")
-    (axes,) = show.bars(priced, ["parameters"], log=True).axes
-    assert [round(bar.get_width() * 1e6) for bar in axes.patches] == priced.parameters.tolist()
-    assert (
-        axes.get_xscale() == "log"
-        and len({bar.get_facecolor() for bar in axes.patches}) == priced.net.map(family).nunique()
-    )
+
+
+def test_on_a_logarithmic_axis_they_are_dots_and_marks_of_what_is_printed(priced):
+    printed = priced.parameters.where(priced.net == priced.net[0]) + 1e6
+    (axes,) = show.bars(priced.assign(**{"printed: parameters": printed}), ["parameters"], log=True).axes
+    assert axes.get_xscale() == "log" and not any(bar.get_visible() for bar in axes.patches)
+    dots, marks = axes.lines[::2], axes.lines[1::2]
+    at = {net: x for line in dots for x, net in zip(line.get_xdata(), line.get_ydata(), strict=True)}
+    assert {net: round(x * 1e6) for net, x in at.items()} == dict(zip(priced.net, priced.parameters, strict=True))
+    assert len({line.get_color() for line in dots}) == len(dots) == priced.net.map(family).nunique()
+    assert [x for line in marks for x in line.get_xdata() if x == x] == [pytest.approx(at[priced.net[0]] + 1)]
 
 
 def test_side_by_side_is_read_off_the_nets():

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from math import log10
+from math import log10, nan
 
 import pandas
 from matplotlib.axes import Axes
@@ -133,12 +133,13 @@ def _bought(picture: Picture, axes: Axes, table: pandas.DataFrame, currency: str
 
 @figure
 def bars(table: pandas.DataFrame, columns: Sequence[str], title: str = "", log: bool = False) -> Picture:
-    """Horizontal bars of what nets or blocks cost, or of other numbers, the exact one at the end of each.
+    """Horizontal bars of what nets or blocks cost, or of other numbers, the exact one at the end of each; or dots.
 
     Args:
         table: net (a name, or other words), the columns, and family where `net` is no net's name.
         columns: currencies, or other columns by the words for their axis; an axes for each.
-        log: logarithmic axes.
+        log: logarithmic axes, where the length of a bar would mean nothing: dots, and a thin black mark at the value in
+            the column "printed: …", where there is one.
     """
     kinds = table.family if "family" in table else table.net.map(family)
     picture = Picture(900, 110 + 19 * len(table))
@@ -147,14 +148,18 @@ def bars(table: pandas.DataFrame, columns: Sequence[str], title: str = "", log: 
     picture.subplots_adjust(left=0.25, right=0.93, bottom=below, top=above, wspace=0.3)
     for axes, column in zip(row, columns, strict=True):
         words, scale = CURRENCIES.get(column, (column, 1))
-        drawn = axes.barh(table.net, table[column] / scale, color=kinds.map(COLOURS), height=0.7)
-        axes.bar_label(drawn, table[column].map("{:,.12g}".format), padding=4, fontsize=9)
+        drawn = axes.barh(table.net, table[column] / scale, color=kinds.map(COLOURS), height=0.7, visible=not log)
+        axes.bar_label(drawn, table[column].map("{:,.12g}".format), padding=8 if log else 4, fontsize=9)
+        for kind, own in table.groupby(kinds) if log else ():
+            axes.plot(own[column] / scale, own.net, MARKERS[kind], color=COLOURS[kind], markersize=6)
+            axes.plot(own.get(f"printed: {column}", own[column] * nan) / scale, own.net, "|k", markersize=12)
         low, high = table[column].min() / scale / 1.5, table[column].max() / scale * (1.5 if log else 1.3)
         if log:
             plain_log(axes.xaxis, _ticks(low, high))
         axes.set_xlim(low if log else 0, high)
         tidy(axes, f"{words} (logarithmic)" if log else words, "")
-        axes.grid(visible=False)
+        if not log:
+            axes.grid(visible=False)
     row[0].set_ylim(len(table) - 0.5, -0.5)
     picture.suptitle(title, fontsize=11)
     values = table.set_index("net")[list(columns)].map("{:,.12g}".format)

@@ -204,6 +204,10 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
                     line = {"color": "0.35", "linewidth": 1, "linestyle": styles[net]["linestyle"]}
                     axes.axhline(end, label=f"{net}\nin the paper", **line)
                 named.add(net)
+            if len(there := ends[ends.net.isin(own.net)][f"{error}_error_pct"].dropna()):
+                words = f"in the paper: {', '.join(f'{end:g}' for end in sorted(there, reverse=True))} %"
+                at = {"xy": (0, there.max()), "xytext": (4, 2), "textcoords": "offset points"}
+                axes.annotate(words, **at, color="0.35", fontsize=8)
             axes.set(xlim=(0, None), ylim=(0, 92))
             below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
             tidy(axes, below, left, f"{kind} nets, {error} error")
