@@ -17,8 +17,10 @@ KINDS = {"plain": "plain", "residual": "residual", "zero_init": "residual, F = 0
 WIDTH, SIDE, IMAGES = 8, 4, 64
 
 
-def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: int = 150) -> Iterator[pandas.DataFrame]:
-    """Train a stack of blocks with Adam, rate 0.001, to give σ(x + distance · c(x)) for a fixed random convolution c.
+def learn_identity(
+    kind: str, blocks: int, distance: float, seed: int, steps: int = 150, rate: float = 1e-3
+) -> Iterator[pandas.DataFrame]:
+    """Train a stack of blocks with Adam to give σ(x + distance · c(x)) for a fixed random convolution c.
 
     Distance 0 asks for x itself, which a stack of blocks that end in ReLUs can give: the inputs x are not negative.
 
@@ -27,8 +29,8 @@ def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: in
 
     Returns:
         Every 10 steps, the table of what was seen so far. Columns: kind, seed, step, error = ‖y − target‖ / ‖target‖,
-        residual = ‖F(x)‖ / ‖x‖, a mean over the blocks; of a plain block, which adds nothing, ‖y − x‖ / ‖x‖: how far
-        its output is from its input.
+        and means over the blocks: residual = ‖F(x)‖ / ‖x‖ and added = ‖F(x)‖, of a plain block, which adds nothing,
+        with y − x for F(x); moved = ‖y − x‖ / ‖x‖, how far a block's output is from its input.
 
     Raises:
         InputError: for another kind, for no blocks or steps, and for a distance that is negative or not finite.
@@ -37,21 +39,25 @@ def learn_identity(kind: str, blocks: int, distance: float, seed: int, steps: in
     check_whole(blocks=blocks, steps=steps)
     if not (isfinite(distance) and distance >= 0):
         raise InputError(f"distance is {distance!r}; it must be a number of at least 0, 0 for the identity itself.")
-    learning = _learn(_stack(kind, blocks, seed), *task(distance, seed), steps, {"kind": kind, "seed": seed})
+    learning = _learn(_stack(kind, blocks, seed), *task(distance, seed), steps, rate, {"kind": kind, "seed": seed})
     yield from in_steps(learning, "digits")  # maps as small as theirs
 
 
-def _learn(stack: nn.Sequential, given: Tensor, target: Tensor, steps: int, facts: dict) -> Iterator[pandas.DataFrame]:
-    optimiser = torch.optim.Adam(stack.parameters(), 1e-3, foreach=True)
+def _learn(
+    stack: nn.Sequential, given: Tensor, target: Tensor, steps: int, rate: float, facts: dict
+) -> Iterator[pandas.DataFrame]:
+    optimiser = torch.optim.Adam(stack.parameters(), rate, foreach=True)
     rows = []
     for step in range(steps + 1):
-        y, ratios = given, []
+        y, sizes = given, []
         for block in stack:
             x, F = y, block.F(y)
             y = torch.relu(F + x if block.residual else F)
-            ratios.append(((F if block.residual else y - x).norm() / x.norm()).item())
+            added = (F if block.residual else y - x).norm()
+            sizes.append(torch.stack([added / x.norm(), added, (y - x).norm() / x.norm()]).detach())
         loss = functional.mse_loss(y, target) / target.square().mean()
-        rows.append({**facts, "step": step, "error": loss.item() ** 0.5, "residual": sum(ratios) / len(ratios)})
+        means = dict(zip(("residual", "added", "moved"), torch.stack(sizes).mean(0).tolist(), strict=True))
+        rows.append({**facts, "step": step, "error": loss.item() ** 0.5, **means})
         if step % 10 == 0 or step == steps:
             yield pandas.DataFrame(rows)
         optimiser.zero_grad()

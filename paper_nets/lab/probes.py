@@ -112,8 +112,8 @@ def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.
             sums = torch.randn(a.shape[1], numbers, generator=torch.Generator().manual_seed(0)) / a.shape[1] ** 0.5
             a, b = a @ sums, b @ sums
         with threadpool_limits(torch.get_num_threads()):  # else ten times as slow beside any other program
-            probe = RidgeClassifier().fit(a, data.train_labels)
-        accuracy, cosines = 100 * probe.score(b, data.test_labels), unit @ unit.T
+            probe = RidgeClassifier().fit(a.double(), data.train_labels)  # ill-conditioned in single precision
+        accuracy, cosines = 100 * probe.score(b.double(), data.test_labels), unit @ unit.T
         similarity = (cosines.sum() - cosines.trace()).item() / (len(unit) * (len(unit) - 1))
         rows.append({"block": passed, "accuracy": accuracy, "similarity": similarity})
     return pandas.DataFrame(rows)
