@@ -128,8 +128,8 @@ def published(table: str) -> pandas.DataFrame:
     Args:
         table: "resnet_cifar10", "resnet_imagenet", "resnet_flops", "preact_cifar10" (arXiv 1603.05027, Tables 3 and 4),
             "densenet_imagenet", "densenet_cifar_svhn", "densenet_report" (a wider net), "ilsvrc_top5",
-            "resnet_figure1", which is read off a figure, or "packages": what packages have under the papers' names, and
-            how it differs (`paper_nets.audit`; tools/packages.py).
+            "resnet_figure1", which is read off a figure, "packages": what packages have under the papers' names, and
+            how it differs (`paper_nets.audit`; tools/packages.py), or "claims": the review's, in our own words.
 
     Returns:
         The table as printed: errors in per cent, parameters in millions, multiply–adds in 10⁹.

@@ -150,35 +150,43 @@ def _staircase(axes: Axes, plan: DenseNetPlan, strip: tuple[float, float], brief
     return f"Channels: {'; '.join(words)}. The net: {passed}"
 
 
-# Million parameters and 10⁹ multiply–adds: any net of the paper at k = 1 and at k = 128 lies between.
-LIMITS = (0.005, 1000), (0.001, 1000)
-STEMS = {"3x3": "o", "7x7": "s"}
+# Million parameters and 10⁹ multiply–adds: around the paper's nets.
+LIMITS = (0.1, 150), (0.1, 30)
+# The marker for nets with this stem, and whether their names stand on the right.
+STEMS = {"3x3": ("o", False), "7x7": ("s", True)}
+ARROWS = {(0, 0): ""}
+ARROWS |= {(x, y): "↙←↖↓ ↑↘→↗"[3 * x + y + 4] for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y}
+
+
+def _beside(axes: Axes, at: tuple[float, float], words: str, right: bool, fontsize: float) -> None:
+    """Words to the left of a marker, or to the right."""
+    side = "left" if right else "right"
+    axes.text(*at, f"  {words}" if right else f"{words}  ", ha=side, va="center", fontsize=fontsize)
 
 
 def _among(axes: Axes, price: NetCost, others: Mapping[str, DenseNetPlan]) -> str:
-    """Mark a net's cost among others', of which the nearest is filled and named; its name, or "" where there is none.
+    """Mark a net's cost among others', each with its depth and k, the nearest filled; its name, or "" without others.
 
-    A net beyond the axes stands at their edge.
+    A net beyond the axes stands at their edge, with an arrow to where it would be.
     """
-    plain_log(axes.xaxis, [0.01, 1, 100])
-    plain_log(axes.yaxis, [0.01, 1, 100])
+    plain_log(axes.xaxis, [1, 10, 100])
+    plain_log(axes.yaxis, [0.1, 1, 10])
     axes.set(xlim=LIMITS[0], ylim=LIMITS[1])
     star, *at = ((each.parameters / 1e6, each.multiply_adds / 1e9) for each in (price, *map(cost, others.values())))
     at = dict(zip(others, at, strict=True))
     nearest = min(at, key=lambda name: dist(numpy.log(at[name]), numpy.log(star)), default="")
-    for stem, marker in STEMS.items():
-        own = [at[name] for name, other in others.items() if other.stem == stem]
-        if own:
-            axes.plot(*zip(*own, strict=True), marker, color=COLOURS["dense"], markerfacecolor="white")
-    if nearest:
-        axes.plot(*at[nearest], STEMS[others[nearest].stem], color=COLOURS["dense"])
+    for name, other in others.items():
+        marker, side = STEMS[other.stem]
+        axes.plot(*at[name], marker, color=COLOURS["dense"], markerfacecolor=None if name == nearest else "white")
+        words = name.removeprefix("densenet").strip("_").replace("bc", "BC-").replace("_k", ", ")
+        _beside(axes, at[name], words, right=side or name == "densenet40_k12", fontsize=7.5)  # left is BC-100's name
     shown = numpy.clip(star, *zip(*LIMITS, strict=True))
     axes.plot(*shown, "*", color="black", markersize=13, clip_on=False)
+    beyond = tuple(int(numpy.sign(there - here)) for there, here in zip(star, shown, strict=True))
+    _beside(axes, shown, ARROWS[beyond], right=beyond[0] < 1, fontsize=14)
     # Signs in the words: a legend would take a sixth of the time of the whole drawing.
-    legend = [f"{'●' if others[nearest].stem == '3x3' else '■'} the nearest: {nearest}"] if nearest else []
-    legend.append("★ this net" if tuple(shown) == star else "★ this net, beyond the edge")
-    legend += ["□ the paper's, ImageNet", "○ the paper's, CIFAR"] if others else []
-    axes.text(0.03, 0.99, "\n".join(legend), transform=axes.transAxes, va="top", fontsize=8, linespacing=1.5)
+    words = "★ this net" + ("\n□ the paper's, ImageNet (depth)\n○ the paper's, CIFAR (depth, k)" if others else "")
+    axes.text(0.98, 0.03, words, transform=axes.transAxes, ha="right", fontsize=8, linespacing=1.5)
     tidy(axes, "million parameters", "10⁹ multiply–adds per image")
     axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)
     axes.grid(visible=False)

@@ -1,5 +1,6 @@
 """The verdict table that closes each notebook, and all of them together."""
 
+import html
 import json
 import re
 from collections import Counter
@@ -7,44 +8,81 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from paper_nets.nets import InputError
+from paper_nets.nets import InputError, published
 
-FORMS = ("holds if", "holds", "does not hold as stated", "open")
+# What a verdict can be, with its mark, which says the same without its colour.
+SCALE = {
+    "true": ("●", "#1a7f37"),
+    "true, with a footnote": ("◕", "#4d8b31"),
+    "true only when": ("◑", "#9a6700"),
+    "half true": ("◔", "#bc4c00"),
+    "false": ("○", "#cf222e"),
+}
+GROUNDS = ("arithmetic", "published only", "one seed", "several seeds")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one claim: its id, the claim in short, what was measured, and the verdict.
+    """What came of one claim.
 
-    The verdict is "holds", "holds if …", "does not hold as stated …", or "open …" where another notebook settles it.
-    Raises InputError for any other.
+    Args:
+        claim_id: "C1" to "C24", those of the table `published("claims")`, or a new one.
+        verdict: one of `SCALE`.
+        sentence: why, in at most 15 words; it goes on where "true only when" ends.
+        rests_on: one of `GROUNDS`.
+        measured: the numbers.
+        borne_out: whether these numbers show it. Where they don't, that is what the verdict says.
+        claim, section: what is claimed, in the words of the table, and in which section of the review.
+        notebook, cell: where it was measured, a file's name and the id of the section's first cell; known once read.
 
-    notebook, cell: where it was measured, a file's name and the id of the section's first cell; known once it was read.
+    Raises:
+        InputError: for another verdict or ground, and for a claim of which there are no words.
     """
 
     claim_id: str
-    claim: str
-    measured: str
     verdict: str
+    sentence: str
+    rests_on: str
+    measured: str
+    borne_out: bool = True
+    claim: str = ""
+    section: str = ""
     notebook: str = field(default="", repr=False)
     cell: str = field(default="", repr=False)
 
     def __post_init__(self):
-        if not self.verdict.startswith(FORMS):
-            raise InputError(f"The verdict on {self.claim_id} is {self.verdict!r}; it must start with one of {FORMS}.")
+        for value, allowed in ((self.verdict, SCALE), (self.rests_on, GROUNDS)):
+            if value not in allowed:
+                words = ", ".join(f'"{word}"' for word in allowed)
+                raise InputError(f"The verdict on {self.claim_id} says {value!r}; it must be one of {words}.")
+        claims = published("claims").set_index("id")
+        if not self.claim and self.claim_id not in claims.index:
+            raise InputError(f"There is no claim {self.claim_id}; say in `claim` what is claimed.")
+        object.__setattr__(self, "borne_out", bool(self.borne_out))  # of NumPy's, which JSON does not take
+        for name in ("claim", "section") if not self.claim else ():
+            object.__setattr__(self, name, claims.loc[self.claim_id, name])
 
     @property
-    def form(self) -> str:
-        """The first words of the verdict, one of `FORMS`."""
-        return next(form for form in FORMS if self.verdict.startswith(form))
+    def answer(self) -> str:
+        """The verdict and its sentence, in Markdown."""
+        mark, colour = SCALE[self.verdict]
+        if not self.borne_out:
+            return f"**not borne out by these numbers**: {self.verdict} {self.sentence}"
+        end = " " if self.verdict.endswith("when") else ": "
+        return f'<span style="color: {colour}">{mark}</span> **{self.verdict}**{end}{self.sentence}'
 
     @property
     def link(self) -> str:
         """To the section. JupyterLab finds a cell by its id also in a notebook that it has yet to open."""
         return f"{self.notebook}#cell-id={self.cell}"
 
+    @property
+    def folded(self) -> str:
+        """What was measured, behind a fold."""
+        return f"<details><summary>{self.rests_on}</summary>{html.escape(self.measured, quote=False)}</details>"
+
     def _repr_markdown_(self) -> str:
-        return f"**{self.claim_id}**: {self.claim}. *Measured*: {self.measured}. **Verdict: {self.verdict}.**"
+        return f"**{self.claim_id}**: {self.claim}.\n\n{self.answer}\n\n*{self.rests_on}*: {self.measured}."
 
 
 class Verdicts(tuple):
@@ -59,8 +97,7 @@ class Verdicts(tuple):
     def read(cls, folder: str | Path = ".") -> "Verdicts":
         """What the notebooks in `folder` say of all claims, read from their outputs, in the order of the claims.
 
-        A claim that two notebooks look at in different ways has two rows; one that a notebook leaves open has none of
-        it. Raises InputError where there are no notebooks with verdicts.
+        Raises InputError where there are no notebooks with verdicts.
         """
         found, unfinished = [], []
         for path in sorted(Path(folder).glob("[0-9][0-9]-*.ipynb")):
@@ -72,39 +109,34 @@ class Verdicts(tuple):
         if not found:
             folder = Path(folder).resolve()
             raise InputError(f"There are no notebooks with verdicts in {folder}; give the folder of ours.")
-        settled = [verdict for verdict in found if verdict.form != "open"]
-        verdicts = cls(sorted(settled, key=lambda verdict: (int(verdict.claim_id[1:]), verdict.notebook)))
+        number = lambda verdict: (int(verdict.claim_id.strip("Cab")), verdict.claim_id)  # noqa: E731
+        verdicts = cls(sorted(found, key=number))
         verdicts.unfinished = tuple(unfinished)
         return verdicts
 
     def short(self, folder: str = "") -> str:
         """The table in Markdown without what was measured; `folder` is put before every link."""
-        rows = [
-            (
-                v.claim_id,
-                v.claim,
-                f"**{v.form}**{v.verdict[len(v.form) :]}",
-                f"[{v.notebook[:2]}]({folder}{v.notebook})",
-            )
-            for v in self
-        ]
-        return _table(("", "claim", "verdict", "where"), rows)
+        rows = [(v.claim_id, v.claim, v.answer, v.rests_on, f"[{v.notebook[:2]}]({folder}{v.notebook})") for v in self]
+        return _table(("", "the claim", "the verdict", "rests on", "where"), rows)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        rows = [(v.claim_id, v.claim, v.measured, f"**{v.verdict}**", f"[{v.notebook[:2]}]({v.link})") for v in self]
+        where = lambda v: f"<br><small>in the review: {v.section}</small>" if v.section else ""  # noqa: E731
+        rows = [(v.claim_id, v.claim + where(v), v.answer, v.folded, f"[{v.notebook[:2]}]({v.link})") for v in self]
         columns = 5 if any(v.notebook for v in self) else 4
-        table = _table(("", "claim", "measured", "verdict", "where")[:columns], [row[:columns] for row in rows])
+        head = ("", "the claim", "the verdict", "rests on", "where")
+        table = _table(head[:columns], [row[:columns] for row in rows])
         missing = [f"\n{name} shows no verdicts now; run it to its end and save it." for name in self.unfinished]
-        data = [{name: value for name, value in asdict(verdict).items() if value} for verdict in self]
+        data = [{name: value for name, value in asdict(verdict).items() if value != ""} for verdict in self]
         shown = {"text/markdown": "\n".join([table, *missing]), "text/plain": repr(self)}
         return shown, {"text/markdown": {"verdicts": data}}
 
     def __repr__(self) -> str:
-        return "\n".join(f"{v.claim_id}: {v.verdict} ({v.measured})" for v in self)
+        return "\n".join(f"{v.claim_id}: {v.verdict}; {v.sentence} ({v.measured})" for v in self)
 
     def __str__(self) -> str:
-        counts = Counter(verdict.form for verdict in self)
-        return f"{len(self)} verdicts: " + ", ".join(f"{counts[form]} × {form}" for form in FORMS if counts[form])
+        counts = Counter(verdict.verdict if verdict.borne_out else "not borne out" for verdict in self)
+        words = [f"{counts[word]} {word}" for word in (*SCALE, "not borne out") if counts[word]]
+        return f"{len(self)} verdicts: {'; '.join(words)}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -122,6 +154,6 @@ def _last_verdicts(cells: list[dict]) -> list[dict]:
 
 def _section(cells: list[dict], claim_id: str) -> str:
     """The id of the cell whose heading names the claim, else of the notebook's first."""
-    heading = re.compile(rf"^#+ .*\b{claim_id}\b", re.M)
+    heading = re.compile(rf"^#+ .*\b{claim_id.rstrip('ab')}\b", re.M)
     headed = (c["id"] for c in cells if c["cell_type"] == "markdown" and heading.search("".join(c["source"])))
     return next(headed, cells[0]["id"])
