@@ -1,16 +1,19 @@
-"""What the notebooks ask their readers: a check for each question, against the nets themselves.
+"""What the notebooks ask their readers: predictions, and a check for each question, against the nets themselves.
 
 A check says what is off about an answer; the solutions are in the notebooks, folded up.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
 from math import comb, exp, isclose, prod
 from typing import Any
 
+import numpy
 import pandas
 import torch
+from ipywidgets import HTML, Dropdown, HBox, Text
 from torch import Tensor, nn
 from torchvision import models
 
@@ -19,6 +22,42 @@ from paper_nets.lab import cut, jacobian
 from paper_nets.lab.train import DENSENET, RESNET
 from paper_nets.nets import Block, DenseBlock, DenseNet, DenseNetPlan, ResNetPlan, Transition
 from paper_nets.nets.parts import ZeroPad
+
+
+class Guess(HBox):
+    """What a reader predicts, kept until it can stand beside what was measured.
+
+    Args:
+        what: what to predict, with its unit.
+        options: what to choose from; without them there is a box to write in.
+    """
+
+    def __init__(self, what: str, *options: str):
+        self.what = what
+        self.box = Dropdown(options=["", *options]) if options else Text(placeholder="your guess")
+        super().__init__([HTML(f"Your guess: {what}"), self.box])
+
+    def __repr__(self) -> str:
+        return f"Your guess: {self.what}"
+
+    def beside(self, measured: bool | float | str) -> HTML:
+        """The guess and what was measured, in words that follow the box."""
+        if isinstance(measured, bool | numpy.bool_):
+            measured = "yes" if measured else "no"
+        found = measured if isinstance(measured, str) else f"{measured:,.3g}"
+        shown = _Words()
+
+        def tell(_=None) -> None:
+            shown.value = f"{self.what}: {f'you said {self.box.value}, ' * bool(self.box.value)}it is <b>{found}</b>"
+
+        self.box.observe(tell, "value")
+        tell()
+        return shown
+
+
+class _Words(HTML):
+    def __repr__(self) -> str:
+        return re.sub("<.*?>", "", self.value)
 
 
 class NotYet(Exception):

@@ -155,7 +155,7 @@ def test_a_stack_of_the_readers_own_learns(second):
     stack.scroll_into_view_if_needed()
     stack.get_by_role("slider").nth(1).focus()
     second.keyboard.press("Home")
-    stack.locator("select").select_option("residual, F = 0 at first")
+    stack.get_by_label("kind").select_option("residual, F = 0 at first")
     stack.get_by_role("button", name="Train").click()
     wait_for_alt(second, stack, "2 blocks, distance 0. From step 0 to 150, ")
     shoot(second, "stack")

@@ -226,7 +226,7 @@ def test_a_verdict_is_one_of_five_and_says_what_it_rests_on():
     assert "**C2**: stacked in a plain net" in good._repr_markdown_() and "**true**: deeper" in good._repr_markdown_()
     table = show.Verdicts([good])._repr_mimebundle_()[0]["text/markdown"].splitlines()[-1]
     assert "in the review: does stacking layers help?" in table
-    assert table.endswith("**true**: deeper is worse | <details><summary>one seed</summary>40 %</details> |")
+    assert table.endswith("**true**: deeper is worse<details><summary>rests on one seed</summary>40 %</details> |")
     with pytest.raises(ValueError, match="The verdict on C2 says 'probably'; it must be one of \"true\""):
         show.Verdict("C2", "probably", "deeper is worse", "one seed", "40 %")
     with pytest.raises(ValueError, match='says .hearsay.; it must be one of "arithmetic"'):
@@ -237,7 +237,7 @@ def test_a_verdict_is_one_of_five_and_says_what_it_rests_on():
 
 def test_what_the_numbers_do_not_show_is_no_verdict():
     verdict = show.Verdict("C2", "true", "deeper is worse", "one seed", "40 %", borne_out=numpy.bool_(False))
-    assert verdict.answer == "**not borne out by these numbers**: true deeper is worse"
+    assert verdict.answer() == "**not borne out by these numbers**: true deeper is worse"
     assert str(show.Verdicts([verdict])) == "1 verdicts: 1 not borne out"
 
 

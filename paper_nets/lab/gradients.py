@@ -112,6 +112,9 @@ def jacobian(function: nn.Module, x: Tensor, by_block: bool = False) -> Tensor |
         return jacrev(lambda image: function(image.unsqueeze(0)).flatten())(x).detach().flatten(1)
 
 
+AT_ONCE = 256  # images in one pass
+
+
 class Paths:
     """The loss of a residual net as a sum over paths: each of its n blocks is passed through F or through W_s.
 
@@ -130,8 +133,8 @@ class Paths:
         blocks = [module for module in net.modules() if isinstance(module, Block)]
         if not blocks or not all(block.residual for block in blocks):
             raise InputError("Paths are those of a residual net; this net has no residual blocks.")
-        self.blocks = len(blocks)
-        self._through_F = [True] * self.blocks
+        self.blocks, self._given = len(blocks), (net, x, labels)
+        self._through_F = [True] * self.blocks  # or in each block a flag for each image
         with evaluating(net), ExitStack() as hooks:
             for i, block in enumerate(blocks):
                 hooks.enter_context(block.F.register_forward_hook(self._gate(i, True)))
@@ -140,9 +143,11 @@ class Paths:
             self._loss = functional.cross_entropy(net.head(net.stages(self._start)), labels)
 
     def _gate(self, i: int, is_F: bool):
+        through_F = self._through_F  # a hook that held `self` would keep the graph alive
+
         def gate(_, __, output: Tensor) -> Tensor:
             output = output.clone()  # the identity's output is x itself, which F reads too
-            output.register_hook(lambda gradient: gradient * (self._through_F[i] == is_F))
+            output.register_hook(lambda gradient: gradient * (through_F[i] == is_F))
             return output
 
         return gate
@@ -157,7 +162,10 @@ class Paths:
         """
         if wrong := [i for i in through if i not in range(self.blocks)]:
             raise InputError(f"There is no block {wrong[0]!r} in this net; its blocks are 0 to {self.blocks - 1}.")
-        self._through_F[:] = [i in through for i in range(self.blocks)]
+        return self._gradient([i in through for i in range(self.blocks)])
+
+    def _gradient(self, through_F: Sequence[bool | Tensor]) -> Tensor:
+        self._through_F[:] = through_F
         return torch.autograd.grad(self._loss, self._start, retain_graph=True)[0]
 
     def lengths(self, samples: int) -> pandas.DataFrame:
@@ -170,17 +178,27 @@ class Paths:
 
         Returns:
             Columns: length (blocks passed through F), paths (how many there are), gradient (norm of one path's part,
-            mean over the samples), share (paths · gradient, of its sum over all lengths).
+            mean over the samples), error (that mean's standard error), share (paths · gradient, of its sum over all
+            lengths).
 
         Raises:
             InputError: for no samples.
         """
         check_whole(samples=samples)
-        generator, rows = torch.Generator().manual_seed(0), []
-        for length in range(self.blocks + 1):
-            drawn = [torch.randperm(self.blocks, generator=generator)[:length].tolist() for _ in range(samples)]
-            norm = sum(self.gradient(through).norm().item() for through in drawn) / samples
-            rows.append({"length": length, "paths": comb(self.blocks, length), "gradient": norm})
-        table = pandas.DataFrame(rows)
+        generator, norms = torch.Generator().manual_seed(0), []
+        net, x, labels = self._given
+        most = max(1, AT_ONCE // len(x))
+        for start in range(0, samples, most):
+            copies = min(most, samples - start)
+            many = Paths(net, x.repeat(copies, 1, 1, 1), labels.repeat(copies))  # a path for each copy
+            for length in range(self.blocks + 1):
+                order = torch.rand(copies, self.blocks, generator=generator).argsort(dim=1)
+                through_F = (order < length).repeat_interleave(len(x), dim=0).T[..., None, None, None]
+                parts = copies * many._gradient(list(through_F))  # the loss is a mean over all copies
+                each = parts.reshape(copies, -1).norm(dim=1)
+                norms.append(pandas.DataFrame({"length": length, "norm": each}))
+        by_length = pandas.concat(norms).groupby("length").norm
+        table = by_length.agg(gradient="mean", error="sem").reset_index()
+        table.insert(1, "paths", [comb(self.blocks, length) for length in table.length])
         carried = table.paths * table.gradient
         return table.assign(share=carried / carried.sum())

@@ -18,7 +18,7 @@ SCALE = {
     "half true": ("◔", "#bc4c00"),
     "false": ("○", "#cf222e"),
 }
-GROUNDS = ("arithmetic", "published only", "one seed", "several seeds")
+GROUNDS = ("arithmetic", "published numbers only", "one seed", "several seeds")
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class Verdict:
         for name in ("claim", "section") if not self.claim else ():
             object.__setattr__(self, name, claims.loc[self.claim_id, name])
 
-    @property
-    def answer(self) -> str:
+    def answer(self, coloured: bool = True) -> str:
         """The verdict and its sentence, in Markdown."""
         mark, colour = SCALE[self.verdict]
+        mark = f'<span style="color: {colour}">{mark}</span>' if coloured else mark
         if not self.borne_out:
             return f"**not borne out by these numbers**: {self.verdict} {self.sentence}"
         end = " " if self.verdict.endswith("when") else ": "
-        return f'<span style="color: {colour}">{mark}</span> **{self.verdict}**{end}{self.sentence}'
+        return f"{mark} **{self.verdict}**{end}{self.sentence}"
 
     @property
     def link(self) -> str:
@@ -79,10 +79,11 @@ class Verdict:
     @property
     def folded(self) -> str:
         """What was measured, behind a fold."""
-        return f"<details><summary>{self.rests_on}</summary>{html.escape(self.measured, quote=False)}</details>"
+        measured = html.escape(self.measured, quote=False)
+        return f"<details><summary>rests on {self.rests_on}</summary>{measured}</details>"
 
     def _repr_markdown_(self) -> str:
-        return f"**{self.claim_id}**: {self.claim}.\n\n{self.answer}\n\n*{self.rests_on}*: {self.measured}."
+        return f"**{self.claim_id}**: {self.claim}.\n\n{self.answer()}\n\n*Rests on {self.rests_on}*: {self.measured}."
 
 
 class Verdicts(tuple):
@@ -116,15 +117,15 @@ class Verdicts(tuple):
 
     def short(self, folder: str = "") -> str:
         """The table in Markdown without what was measured; `folder` is put before every link."""
-        rows = [(v.claim_id, v.claim, v.answer, v.rests_on, f"[{v.notebook[:2]}]({folder}{v.notebook})") for v in self]
+        links = [f"[{v.notebook[:2]}]({folder}{v.notebook})" for v in self]
+        rows = [(v.claim_id, v.claim, v.answer(False), v.rests_on, link) for v, link in zip(self, links, strict=True)]
         return _table(("", "the claim", "the verdict", "rests on", "where"), rows)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         where = lambda v: f"<br><small>in the review: {v.section}</small>" if v.section else ""  # noqa: E731
-        rows = [(v.claim_id, v.claim + where(v), v.answer, v.folded, f"[{v.notebook[:2]}]({v.link})") for v in self]
-        columns = 5 if any(v.notebook for v in self) else 4
-        head = ("", "the claim", "the verdict", "rests on", "where")
-        table = _table(head[:columns], [row[:columns] for row in rows])
+        rows = [(v.claim_id, v.claim + where(v), v.answer() + v.folded, f"[{v.notebook[:2]}]({v.link})") for v in self]
+        columns = 4 if any(v.notebook for v in self) else 3
+        table = _table(("", "the claim", "the verdict", "where")[:columns], [row[:columns] for row in rows])
         missing = [f"\n{name} shows no verdicts now; run it to its end and save it." for name in self.unfinished]
         data = [{name: value for name, value in asdict(verdict).items() if value != ""} for verdict in self]
         shown = {"text/markdown": "\n".join([table, *missing]), "text/plain": repr(self)}
