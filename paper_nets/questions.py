@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
-from math import comb, exp, isclose, prod
+from math import comb, exp, isclose, pi, prod
 from typing import Any
 
 import numpy
@@ -48,7 +48,7 @@ class Guess(HBox):
         shown = _Words()
 
         def tell(_=None) -> None:
-            shown.value = f"{self.what}: {f'you said {self.box.value}, ' * bool(self.box.value)}it is <b>{found}</b>"
+            shown.value = f"{self.what}: {f'you said {self.box.value}, ' * bool(self.box.value)}measured <b>{found}</b>"
 
         self.box.observe(tell, "value")
         tell()
@@ -123,6 +123,36 @@ def same_module(answer: nn.Module, want: nn.Module, x: Tensor, where: str) -> No
 
 
 @question
+def layers_of_a_stack(answer: int) -> str:
+    """Weighted layers of the CIFAR net with n = 18."""
+    near = {108: "those are the blocks' convolutions; the net has two weighted layers more."}
+    near[54] = "that is the number of blocks; each has two convolutions."
+    number(answer, plan("plain110").depth, near, "Three stages of n blocks, two convolutions in each; what is left?")
+    return "The deepest net of the paper's Figure 6, but for the one of 1202 layers."
+
+
+@question
+def layer_that_does_nothing(answer: Callable[[nn.Conv2d], None]) -> str:
+    """Set a 3×3 convolution so that with the ReLU behind it any x ≥ 0 passes unchanged."""
+    torch.manual_seed(0)
+    convolution, x = nn.Conv2d(4, 4, 3, padding=1, bias=False), torch.rand(2, 4, 5, 5)
+    answer(convolution)
+    off = (convolution(x).relu() - x).abs().max().item()
+    must(
+        off <= 1e-6,
+        f"what comes out still differs from x by up to {off:.2g}: one weight in each channel is 1, all others 0.",
+    )
+    return "So a net of 56 layers can do what one of 20 does. That it can does not mean that training finds it."
+
+
+@question
+def blind_guess(answer: float) -> str:
+    """Error in per cent of a net that guesses among ten classes."""
+    number(answer, 90, {10: "that is how often it is right.", 0.9: "per cent, please."}, "How often is it right?")
+    return "A net that has learned nothing stands there."
+
+
+@question
 def option_a(answer: Callable[[Tensor], Tensor]) -> str:
     """W_s of option A from (N, 16, H, W) to (N, 32, H / 2, W / 2)."""
     x = torch.randn(2, 16, 8, 8)
@@ -160,6 +190,23 @@ def make_identity(answer: Callable[[Block], None]) -> str:
     must(off <= 1e-6, f"y still differs from x by up to {off:.2g} (changed: {names}).")
     must(len(changed) <= 1, f"y = x, but {len(changed)} tensors were changed ({names}); one is enough.")
     return "One tensor, eight numbers. No such change would do it for a plain block."
+
+
+@question
+def share_of_F(answer: float) -> str:
+    """F's part of the mean square that the tenth block puts out, where each block adds 1 to the stem's 1."""
+    near = {1 / 10: "that is the tenth block's F over what it reads; the question is about what it puts out."}
+    number(answer, 1 / 11, near, "What the block reads has grown by 1 in each of nine blocks.", tolerance=0.01)
+    return "Without batch norm, where F is as large as x, it would be half, at every depth."
+
+
+@question
+def relu_variance(answer: float) -> str:
+    """Variance of a standard normal number behind a ReLU."""
+    near = {0.5: "that is the mean square; the variance is less, since the mean is not 0.", 1.0: "that is before it."}
+    hint = "The mean square less the square of the mean, which is 1/√(2π)."
+    number(answer, 0.5 - 1 / (2 * pi), near, hint, tolerance=0.01)
+    return f"½ over it is {0.5 / (0.5 - 1 / (2 * pi)):.2f}: what a layer does to the mean square of the gradient."
 
 
 @question
@@ -306,6 +353,16 @@ def dense_layer_mended(answer: Callable[[int, int], nn.Module]) -> str:
 
 
 @question
+def maps_read(answer: int) -> str:
+    """Maps that the last layer of DenseNet-121's first block reads."""
+    net = plan("densenet121")
+    last = net.channels_in + (net.blocks[0] - 1) * net.growth_rate
+    near = {last + net.growth_rate: "that is what stands behind the last layer; it does not read its own maps."}
+    number(answer, last, near, "64 from the stem, and 32 of each layer before it.")
+    return f"{last} of the {last + net.growth_rate} maps that the block ends with."
+
+
+@question
 def weight_left(answer: float) -> str:
     """What the DenseNet paper's training leaves of a weight that no gradient ever touches: 300 epochs of CIFAR-10."""
     steps = DENSENET.steps(50_000)
@@ -373,6 +430,15 @@ def best_net(answer: Callable[[pandas.DataFrame, str, float], str]) -> str:
 
 
 @question
+def dearer_than_resnet50(answer: str) -> str:
+    """The currency in which DenseNet-121 costs more than ResNet-50."""
+    one, other = (vars(cost(name).total) for name in ("densenet121", "resnet50"))
+    must(answer in one, f"the currencies are {', '.join(one)}.")
+    must(one[answer] > other[answer], f"in it DenseNet-121 costs {one[answer] / other[answer]:.2f} times as much.")
+    return f"{one[answer] / other[answer]:.2f} times as much; in the other two it costs less."
+
+
+@question
 def points_per_cost(answer: float) -> str:
     """Points of top-1 error (single crop) that DenseNet-264 saves over 201, for each 10⁹ multiply–adds more."""
     errors = published("densenet_imagenet").set_index("net").top1_single_crop_pct
@@ -391,6 +457,13 @@ def epochs_of_the_paper(answer: float) -> str:
     hint = "The paper takes 64,000 steps of 128 images each, and 50,000 images in a pass."
     number(answer, RESNET.iterations * RESNET.batch / 50_000, near, hint, tolerance=0.01)
     return "The recorded runs have 15: everything that a curve here shows, it shows early."
+
+
+@question
+def images_in_a_point(answer: int) -> str:
+    """Test images of CIFAR-10 in a tenth of a percentage point."""
+    number(answer, 10, {100: "those are a whole point."}, "CIFAR-10 has 10,000 test images.")
+    return "Two runs of one net easily differ by more; so does the paper's best from its mean of five runs."
 
 
 @question

@@ -121,6 +121,13 @@ def test_a_key_on_the_slider_gives_a_new_picture(first):
     shoot(first, "slider")
 
 
+def test_a_prediction_stands_beside_the_result_and_follows_its_box(first):
+    box = first.get_by_placeholder("your guess").first
+    for guess in ("60", "20"):
+        box.fill(guess)
+        first.get_by_text(f"training error of plain-56 after 15 epochs (%): you said {guess}, measured").wait_for()
+
+
 def test_a_choice_gives_a_new_picture(first):
     epochs = panel(first, "epoch")
     epochs.locator("select").select_option("test")

@@ -189,6 +189,8 @@ def test_path_lengths_count_all_paths_and_share_out_the_whole(images):
     assert many.gradient.tolist() == pytest.approx([sum(found) / len(found) for found in norms], rel=0.1)
     whole = sum(map(sum, norms))
     assert many.share.tolist() == pytest.approx([sum(found) / whole for found in norms], rel=0.1)
+    spreads = [torch.tensor(found).std(correction=0).item() / 300**0.5 for found in norms]
+    assert many.error.tolist() == pytest.approx(spreads, rel=0.15, abs=1e-6)
     assert measured.equals(Paths(net, images, labels).lengths(samples=2))
     assert len(net.stages[0][0].F._forward_hooks) == 0
 

@@ -1,0 +1,48 @@
+"""A reader's prediction is kept and stands beside what was measured; a check answers any answer with a sentence."""
+
+import numpy
+import pytest
+import torch
+from torch import nn
+
+from paper_nets import questions
+
+
+def test_a_guess_stands_beside_what_was_measured_and_follows_the_box():
+    guess = questions.Guess("training error of plain-56 (%)")
+    assert repr(guess) == "Your guess: training error of plain-56 (%)"
+    shown = guess.beside(58.3159)
+    assert repr(shown) == "training error of plain-56 (%): measured 58.3"
+    guess.box.value = "60"
+    assert repr(shown) == "training error of plain-56 (%): you said 60, measured 58.3"
+
+
+MEASURED = [(True, "yes"), (numpy.bool_(False), "no"), ("resnet152", "resnet152"), (7, "7"), (1.2e26, "1.2e+26")]
+
+
+@pytest.mark.parametrize(("measured", "words"), MEASURED)
+def test_what_was_measured_is_told_in_words(measured, words):
+    guess = questions.Guess("deeper is better", "yes", "no")
+    assert guess.box.options == ("", "yes", "no")
+    guess.box.value = "no"
+    assert repr(guess.beside(measured)) == f"deeper is better: you said no, measured {words}"
+
+
+CHECKS = [check for check in vars(questions).values() if hasattr(check, "__wrapped__")]
+ANSWERS = ["a word", None, [], {}, 3, -1.5, float("nan"), (1, 2, 3), object(), lambda *given: None, nn.Conv2d]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_any_answer_gets_a_sentence(check):
+    assert len(CHECKS) >= 32
+    for answer in ANSWERS:
+        reply = check(answer)
+        assert reply.right is not None and reply.message.startswith(("Right. ", "Not yet: ")), reply
+    assert check(...).right is None
+
+
+def test_a_layer_that_does_nothing_may_be_made_in_any_way():
+    assert questions.layer_that_does_nothing(lambda c: nn.init.dirac_(c.weight)).right
+    assert not questions.layer_that_does_nothing(lambda c: nn.init.constant_(c.weight, 1 / 9)).right
+    torch.manual_seed(1)
+    assert not questions.layer_that_does_nothing(lambda c: None).right
