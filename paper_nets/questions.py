@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
+from html import escape, unescape
 from math import comb, exp, isclose, pi, prod
 from typing import Any
 
@@ -48,7 +49,8 @@ class Guess(HBox):
         shown = _Words()
 
         def tell(_=None) -> None:
-            shown.value = f"{self.what}: {f'you said {self.box.value}, ' * bool(self.box.value)}measured <b>{found}</b>"
+            said = f"you said {escape(self.box.value)}, " if self.box.value else ""
+            shown.value = f"{self.what}: {said}measured <b>{escape(found)}</b>"
 
         self.box.observe(tell, "value")
         tell()
@@ -57,7 +59,7 @@ class Guess(HBox):
 
 class _Words(HTML):
     def __repr__(self) -> str:
-        return re.sub("<.*?>", "", self.value)
+        return unescape(re.sub("<.*?>", "", self.value))
 
 
 class NotYet(Exception):

@@ -13,7 +13,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]-*.
 
 NUMBER = re.compile(r"(?<![\w.,/])\d[\d,]*(?:\.\d+)?(?![\w])")
 # The papers' own: images, iterations, learning rates; they stand in the text as what they are.
-FACTS = {"50,000", "64,000", "32,000", "48,000", "0.1", "0.01", "0.001"}
+FACTS = {"10,000", "50,000", "64,000", "32,000", "48,000", "0.1", "0.01", "0.001"}
 
 
 def printed(book) -> list[float]:

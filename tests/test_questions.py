@@ -13,6 +13,8 @@ def test_a_guess_stands_beside_what_was_measured_and_follows_the_box():
     assert repr(guess) == "Your guess: training error of plain-56 (%)"
     shown = guess.beside(58.3159)
     assert repr(shown) == "training error of plain-56 (%): measured 58.3"
+    guess.box.value = "<i>60"
+    assert "&lt;i&gt;60" in shown.value
     guess.box.value = "60"
     assert repr(shown) == "training error of plain-56 (%): you said 60, measured 58.3"
 

@@ -246,7 +246,7 @@ def test_verdicts_are_read_from_data_whatever_is_in_their_words(tmp_path):
     verdict = show.Verdict("C2", "true only when", "x | y", "arithmetic", "40 | 50 < 60 %", claim="a | b")
     data, metadata = show.Verdicts([verdict])._repr_mimebundle_()
     row = data["text/markdown"].splitlines()[-1]
-    assert row.startswith(r"| C2 | a \| b | ") and r"when** x \| y | " in row and r"40 \| 50 &lt; 60 %" in row
+    assert row.startswith(r"| C2 | a \| b | ") and r"when** x \| y<details>" in row and r"40 \| 50 &lt; 60 %" in row
     output = nbformat.v4.new_output("execute_result", data, metadata=metadata, execution_count=1)
     cell = nbformat.v4.new_code_cell("", outputs=[output], metadata={"tags": ["verdicts"]}, execution_count=1)
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## C2: x"), cell])

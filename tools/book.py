@@ -63,10 +63,13 @@ def body_of(book: nbformat.NotebookNode) -> str:
             frames = next(output.data["application/json"] for output in cell.outputs if "data" in output)
             cells[-1].outputs[-1].data = {"text/html": sliders(frames) if frames else TRAINS}
             continue
+        if "questions.Guess(" in cell.source:  # a box that needs the kernel
+            continue
         if cell.metadata.get("jupyter", {}).get("source_hidden"):
-            folded = f"<details><summary>the code</summary>\n\n```python\n{cell.source}\n```\n\n</details>"
-            cells.append(nbformat.v4.new_markdown_cell(folded))
             cell.metadata["transient"] = {"remove_source": True}
+            if "show.Verdict(" in cell.source:
+                folded = f"<details><summary>the code</summary>\n\n```python\n{cell.source}\n```\n\n</details>"
+                cells.append(nbformat.v4.new_markdown_cell(folded))
         cells.append(cell)
         if shown := gallery.image(cell, NOTEBOOKS):
             content, suffix, attributes = shown

@@ -151,11 +151,11 @@ def _staircase(axes: Axes, plan: DenseNetPlan, strip: tuple[float, float], brief
 
 
 # Million parameters and 10⁹ multiply–adds: around the paper's nets.
-LIMITS = (0.1, 150), (0.1, 30)
-# The marker for nets with this stem, and whether their names stand on the right.
-STEMS = {"3x3": ("o", False), "7x7": ("s", True)}
-ARROWS = {(0, 0): ""}
-ARROWS |= {(x, y): "↙←↖↓ ↑↘→↗"[3 * x + y + 4] for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y}
+LIMITS = (0.1, 150), (0.04, 30)
+STEMS = {"3x3": "o", "7x7": "s"}
+# Whose names stand to the right of their markers: so no two touch.
+RIGHT = ("densenet40_k12", "densenet161", "densenet169", "densenet201", "densenet264")
+ARROWS = "↙←↖↓ ↑↘→↗"  # by the column, then the row
 
 
 def _beside(axes: Axes, at: tuple[float, float], words: str, right: bool, fontsize: float) -> None:
@@ -176,14 +176,15 @@ def _among(axes: Axes, price: NetCost, others: Mapping[str, DenseNetPlan]) -> st
     at = dict(zip(others, at, strict=True))
     nearest = min(at, key=lambda name: dist(numpy.log(at[name]), numpy.log(star)), default="")
     for name, other in others.items():
-        marker, side = STEMS[other.stem]
-        axes.plot(*at[name], marker, color=COLOURS["dense"], markerfacecolor=None if name == nearest else "white")
+        filling = None if name == nearest else "white"
+        axes.plot(*at[name], STEMS[other.stem], color=COLOURS["dense"], markerfacecolor=filling)
         words = name.removeprefix("densenet").strip("_").replace("bc", "BC-").replace("_k", ", ")
-        _beside(axes, at[name], words, right=side or name == "densenet40_k12", fontsize=7.5)  # left is BC-100's name
+        _beside(axes, at[name], words, name in RIGHT, fontsize=7.5)
     shown = numpy.clip(star, *zip(*LIMITS, strict=True))
     axes.plot(*shown, "*", color="black", markersize=13, clip_on=False)
-    beyond = tuple(int(numpy.sign(there - here)) for there, here in zip(star, shown, strict=True))
-    _beside(axes, shown, ARROWS[beyond], right=beyond[0] < 1, fontsize=14)
+    x, y = (int(numpy.sign(there - here)) for there, here in zip(star, shown, strict=True))
+    if x or y:
+        _beside(axes, shown, ARROWS[3 * x + y + 4], x < 1, fontsize=14)
     # Signs in the words: a legend would take a sixth of the time of the whole drawing.
     words = "★ this net" + ("\n□ the paper's, ImageNet (depth)\n○ the paper's, CIFAR (depth, k)" if others else "")
     axes.text(0.98, 0.03, words, transform=axes.transAxes, ha="right", fontsize=8, linespacing=1.5)
