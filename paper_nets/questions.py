@@ -3,11 +3,11 @@
 A check says what is off about an answer; the solutions are in the notebooks, folded up.
 """
 
+import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
-from html import escape, unescape
 from math import comb, exp, isclose, pi, prod
 from typing import Any
 
@@ -36,7 +36,7 @@ class Guess(HBox):
     def __init__(self, what: str, *options: str):
         self.what = what
         self.box = Dropdown(options=["", *options]) if options else Text(placeholder="your guess")
-        super().__init__([HTML(f"Your guess: {what}"), self.box])
+        super().__init__([HTML(html.escape(repr(self))), self.box])
 
     def __repr__(self) -> str:
         return f"Your guess: {self.what}"
@@ -45,12 +45,13 @@ class Guess(HBox):
         """The guess and what was measured, in words that follow the box."""
         if isinstance(measured, bool | numpy.bool_):
             measured = "yes" if measured else "no"
-        found = measured if isinstance(measured, str) else f"{measured:,.3g}"
+        if not isinstance(measured, str):
+            measured = f"{measured:,.0f}" if 1000 <= abs(measured) < 1e9 else f"{measured:.3g}"
         shown = _Words()
 
         def tell(_=None) -> None:
-            said = f"you said {escape(self.box.value)}, " if self.box.value else ""
-            shown.value = f"{self.what}: {said}measured <b>{escape(found)}</b>"
+            guess = f"you said {self.box.value}, " if self.box.value.strip() else ""
+            shown.value = f"{html.escape(f'{self.what}: {guess}')}measured <b>{html.escape(measured)}</b>"
 
         self.box.observe(tell, "value")
         tell()
@@ -59,7 +60,7 @@ class Guess(HBox):
 
 class _Words(HTML):
     def __repr__(self) -> str:
-        return unescape(re.sub("<.*?>", "", self.value))
+        return html.unescape(re.sub("</?b>", "", self.value))
 
 
 class NotYet(Exception):

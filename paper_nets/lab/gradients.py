@@ -193,10 +193,10 @@ class Paths:
             many = Paths(net, x.repeat(copies, 1, 1, 1), labels.repeat(copies))  # a path for each copy
             for length in range(self.blocks + 1):
                 order = torch.rand(copies, self.blocks, generator=generator).argsort(dim=1)
-                through_F = (order < length).repeat_interleave(len(x), dim=0).T[..., None, None, None]
+                through_F = (order < length).to(x.device).repeat_interleave(len(x), dim=0).T[..., None, None, None]
                 parts = copies * many._gradient(list(through_F))  # the loss is a mean over all copies
                 each = parts.reshape(copies, -1).norm(dim=1)
-                norms.append(pandas.DataFrame({"length": length, "norm": each}))
+                norms.append(pandas.DataFrame({"length": length, "norm": each.tolist()}))
         by_length = pandas.concat(norms).groupby("length").norm
         table = by_length.agg(gradient="mean", error="sem").reset_index()
         table.insert(1, "paths", [comb(self.blocks, length) for length in table.length])

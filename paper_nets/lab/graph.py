@@ -110,6 +110,8 @@ def _pool(of):
         size = given["self"].shape[2:]
         if shape[2:].numel() == 1 and given["self"].dim() == 4:
             return "global pool", {"of": of}
+        if any(before < after for before, after in zip(size, shape[2:], strict=False)):
+            return f"enlarging {of} pool", {"size": tuple(shape[2:])}
         if "output_size" in given:
             kernel = stride = one([before // after for before, after in zip(size, shape[2:], strict=True)])
         else:

@@ -278,8 +278,8 @@ class _Counter:
             self.bytes += FLOAT * values
         elif op.kind == "max pool":
             self.bytes += INDEX * channels * size[0] * size[1]
-        elif op.kind == "global pool":
-            size = [1, 1]
+        elif op.kind == "global pool" or "size" in settings:
+            size = [*settings.get("size", (1, 1))]
         self.kept = op.kind == "act"
         self.shape = (channels, *size)
 

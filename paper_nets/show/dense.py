@@ -184,7 +184,7 @@ def _among(axes: Axes, price: NetCost, others: Mapping[str, DenseNetPlan]) -> st
     axes.plot(*shown, "*", color="black", markersize=13, clip_on=False)
     x, y = (int(numpy.sign(there - here)) for there, here in zip(star, shown, strict=True))
     if x or y:
-        _beside(axes, shown, ARROWS[3 * x + y + 4], x < 1, fontsize=14)
+        _beside(axes, shown, ARROWS[3 * x + y + 4], shown[0] < 10, fontsize=14)
     # Signs in the words: a legend would take a sixth of the time of the whole drawing.
     words = "★ this net" + ("\n□ the paper's, ImageNet (depth)\n○ the paper's, CIFAR (depth, k)" if others else "")
     axes.text(0.98, 0.03, words, transform=axes.transAxes, ha="right", fontsize=8, linespacing=1.5)

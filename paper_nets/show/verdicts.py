@@ -109,8 +109,8 @@ class Verdicts(tuple):
                 unfinished += [] if rows else [path.name]
         if not found:
             folder = Path(folder).resolve()
-            raise InputError(f"There are no notebooks with verdicts in {folder}; give the folder of ours.")
-        number = lambda verdict: (int(verdict.claim_id.strip("Cab")), verdict.claim_id)  # noqa: E731
+            raise InputError(f"There are no notebooks with verdicts in {folder}; run them, or give the folder of ours.")
+        number = lambda verdict: (int(re.sub(r"\D", "", verdict.claim_id) or 0), verdict.claim_id)  # noqa: E731
         verdicts = cls(sorted(found, key=number))
         verdicts.unfinished = tuple(unfinished)
         return verdicts
@@ -127,12 +127,13 @@ class Verdicts(tuple):
         columns = 4 if any(v.notebook for v in self) else 3
         table = _table(("", "the claim", "the verdict", "where")[:columns], [row[:columns] for row in rows])
         missing = [f"\n{name} shows no verdicts now; run it to its end and save it." for name in self.unfinished]
-        data = [{name: value for name, value in asdict(verdict).items() if value != ""} for verdict in self]
+        data = [{name: value for name, value in asdict(v).items() if name not in ("notebook", "cell")} for v in self]
         shown = {"text/markdown": "\n".join([table, *missing]), "text/plain": repr(self)}
         return shown, {"text/markdown": {"verdicts": data}}
 
     def __repr__(self) -> str:
-        return "\n".join(f"{v.claim_id}: {v.verdict}; {v.sentence} ({v.measured})" for v in self)
+        verdict = lambda v: v.verdict if v.borne_out else f"not borne out by these numbers: {v.verdict}"  # noqa: E731
+        return "\n".join(f"{v.claim_id}: {verdict(v)}; {v.sentence} ({v.measured})" for v in self)
 
     def __str__(self) -> str:
         counts = Counter(verdict.verdict if verdict.borne_out else "not borne out" for verdict in self)
@@ -147,14 +148,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _last_verdicts(cells: list[dict]) -> list[dict]:
-    """The fields of each verdict in a notebook's last table of them."""
+    """The fields of each verdict in a notebook's last table of them, unless an older version wrote it."""
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     tables = [output.get("metadata", {}).get("text/markdown", {}).get("verdicts") for output in outputs]
-    return next((table for table in reversed(tables) if table), [])
+    return next((table for table in reversed(tables) if table and "rests_on" in table[0]), [])
 
 
 def _section(cells: list[dict], claim_id: str) -> str:
     """The id of the cell whose heading names the claim, else of the notebook's first."""
-    heading = re.compile(rf"^#+ .*\b{claim_id.rstrip('ab')}\b", re.M)
+    heading = re.compile(rf"^#+ .*\b{re.escape(claim_id.rstrip('ab'))}\b", re.M)
     headed = (c["id"] for c in cells if c["cell_type"] == "markdown" and heading.search("".join(c["source"])))
     return next(headed, cells[0]["id"])
