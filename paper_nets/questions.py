@@ -119,10 +119,8 @@ def same_module(answer: nn.Module, want: nn.Module, x: Tensor, where: str) -> No
     answer.load_state_dict(dict(zip(answer.state_dict(), want.state_dict().values(), strict=True)))
     got, y = answer.eval()(x), want.eval()(x)
     must(got.shape == y.shape, f"for {where} the output's shape is {tuple(got.shape)}; it must be {tuple(y.shape)}.")
-    must(
-        torch.allclose(got, y, atol=1e-6),
-        "the shapes are right; with the same weights it gives something else than the package's.",
-    )
+    alike = torch.allclose(got, y, atol=1e-6)
+    must(alike, "the shapes are right; with the same weights it gives something else than the package's.")
 
 
 @question
@@ -141,10 +139,8 @@ def layer_that_does_nothing(answer: Callable[[nn.Conv2d], None]) -> str:
     convolution, x = nn.Conv2d(4, 4, 3, padding=1, bias=False), torch.rand(2, 4, 5, 5)
     answer(convolution)
     off = (convolution(x).relu() - x).abs().max().item()
-    must(
-        off <= 1e-6,
-        f"what comes out still differs from x by up to {off:.2g}: one weight in each channel is 1, all others 0.",
-    )
+    hint = "one weight in each channel is 1, all others 0."
+    must(off <= 1e-6, f"what comes out still differs from x by up to {off:.2g}: {hint}")
     return "So a net of 56 layers can do what one of 20 does. That it can does not mean that training finds it."
 
 
@@ -161,10 +157,8 @@ def option_a(answer: Callable[[Tensor], Tensor]) -> str:
     x = torch.randn(2, 16, 8, 8)
     want, got = ZeroPad(16, 2)(x), answer(x)
     must(got.shape == want.shape, f"the output's shape is {tuple(got.shape)}; it must be {tuple(want.shape)}.")
-    must(
-        torch.equal(got[:, :16], want[:, :16]),
-        "the shape is right; the first 16 channels must be every second pixel of x, from the first on.",
-    )
+    right = torch.equal(got[:, :16], want[:, :16])
+    must(right, "the shape is right; the first 16 channels must be every second pixel of x, from the first on.")
     must(not got[:, 16:].any(), "the first 16 channels are right; the 16 new ones must be zero.")
     return "No parameters, and no arithmetic either."
 
@@ -273,9 +267,8 @@ def bottleneck_F(answer: Callable[[int, int], nn.Module]) -> str:
     for width in (4, 16):
         want, got = Block(ResNetPlan(block="bottleneck"), 4 * width, width).F, answer(4 * width, width)
         kinds, right = ([type(layer).__name__ for layer in layers] for layers in (got, want))
-        must(
-            kinds == right, f"the layers are {', '.join(kinds)}; each convolution has a batch norm, with ReLUs between."
-        )
+        hint = "each convolution has a batch norm, with ReLUs between."
+        must(kinds == right, f"the layers are {', '.join(kinds)}; {hint}")
         same_module(got, want, torch.randn(2, 4 * width, 5, 5), f"width {width}")
     return "With the same weights it computes what the package's does."
 
@@ -307,10 +300,8 @@ def dense_forward(answer: Callable[[nn.ModuleList, Tensor], Tensor]) -> str:
         block = DenseBlock(DenseNetPlan(growth_rate=4, bottleneck=bottleneck), 6, layers=5).eval()
         x = torch.randn(2, 6, 5, 5)
         want, got = block(x), answer(nn.ModuleList(layer.H for layer in block), x)
-        shapes = tuple(got.shape), tuple(want.shape)
-        must(
-            got.shape == want.shape, "the output's shape is {}; 6 maps and 5 layers with k = 4 make {}.".format(*shapes)
-        )
+        hint = f"6 maps and 5 layers with k = 4 make {tuple(want.shape)}."
+        must(got.shape == want.shape, f"the output's shape is {tuple(got.shape)}; {hint}")
         right = torch.equal(got, want)
         must(right, "the shape is right; the maps must be x, and then what the layers added, in their order.")
     return "Bit for bit what the package's block computes."
@@ -401,10 +392,8 @@ def cut_by_hand(answer: Callable[[DenseNet], None]) -> str:
     weights = net.blocks[0][2].H[2].weight
     dark = [str(i) for i in range(weights.shape[1]) if not weights[:, i].any()]
     blind = f"is blind to channels {', '.join(dark)}" if dark else "sees all that it reads"
-    must(
-        all(torch.equal(tensor, right[name]) for name, tensor in net.state_dict().items()),
-        f"layer 3 now {blind}. It reads x, then layer 1, then layer 2; which channels are layer 1's four?",
-    )
+    same = all(torch.equal(tensor, right[name]) for name, tensor in net.state_dict().items())
+    must(same, f"layer 3 now {blind}. It reads x, then layer 1, then layer 2; which channels are layer 1's four?")
     return "Those four channels come after the block's eight, and nothing else has changed."
 
 

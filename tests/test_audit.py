@@ -436,3 +436,11 @@ def test_other_nets_are_held_against_the_papers_too(name):
     found = audit(net, "resnet50", (3, 224, 224))
     assert not found.matches and found.differences
     assert "<table>" in found._repr_html_() and str(found).startswith("This is not ResNet-50 of the paper")
+
+
+def test_a_pool_that_enlarges_its_maps_is_no_trouble():
+    """torchvision's VGG and AlexNet have one where images are small."""
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(4), nn.AdaptiveAvgPool2d(7))
+    net.extend([nn.Flatten(), nn.Linear(8 * 49, 10)])
+    found = audit(net, "plain20", (3, 4, 4))
+    assert not found.matches and "20" in str(found)

@@ -243,7 +243,7 @@ def test_what_the_numbers_do_not_show_is_no_verdict():
 
 def test_verdicts_are_read_from_data_whatever_is_in_their_words(tmp_path):
     """Through a notebook file, as JupyterLab writes it; a | is part of a cell."""
-    verdict = show.Verdict("C2", "true only when", "x | y", "arithmetic", "40 | 50 < 60 %", claim="a | b")
+    verdict = show.Verdict("C2", "true only when", "x | y", "arithmetic", "40 | 50 < 60 %", claim="a |\nb")
     data, metadata = show.Verdicts([verdict])._repr_mimebundle_()
     row = data["text/markdown"].splitlines()[-1]
     assert row.startswith(r"| C2 | a \| b | ") and r"when** x \| y<details>" in row and r"40 \| 50 &lt; 60 %" in row
@@ -255,6 +255,17 @@ def test_verdicts_are_read_from_data_whatever_is_in_their_words(tmp_path):
     (found,) = show.Verdicts.read(tmp_path)
     assert replace(found, notebook="", cell="") == verdict
     assert found.link == f"01-a.ipynb#cell-id={book.cells[0].id}"
+
+
+def test_verdicts_of_a_former_form_are_asked_for_anew(tmp_path):
+    former = [{"claim_id": "C2", "claim": "deeper is worse", "measured": "40 %", "verdict": "holds"}]
+    output = nbformat.v4.new_output(
+        "execute_result", {"text/markdown": ""}, metadata={"text/markdown": {"verdicts": former}}
+    )
+    cell = nbformat.v4.new_code_cell("", outputs=[output], metadata={"tags": ["verdicts"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "01-a.ipynb")
+    with pytest.raises(ValueError, match="There are no notebooks with verdicts"):
+        show.Verdicts.read(tmp_path)
 
 
 def by_layer(**columns):

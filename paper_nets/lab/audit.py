@@ -12,7 +12,7 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from paper_nets.lab.differences import Difference, differences
+from paper_nets.lab.differences import Comparison, Difference
 from paper_nets.lab.graph import Recording, record, undisturbed
 from paper_nets.lab.outline import Outline, channels_in_order, outline
 from paper_nets.nets import NAMES, InputError, build, plan
@@ -75,14 +75,10 @@ class Audit:
 def title(name: str) -> str:
     """A net's name as the papers spell it: densenet_bc100_k12 is "DenseNet-BC-100 (k = 12)"."""
     kind, depth, k = re.fullmatch(r"([a-z_]+?)(\d+)(?:_k(\d+))?", name).groups()
-    kinds = {
-        "plain": "plain-",
-        "resnet": "ResNet-",
-        "preact_resnet": "pre-activation ResNet-",
-        "densenet": "DenseNet-",
-        "densenet_bc": "DenseNet-BC-",
-    }
-    return kinds[kind] + depth + (f" (k = {k})" if k else "")
+    words = {"preact_": "pre-activation ", "resnet": "ResNet", "densenet": "DenseNet", "_bc": "-BC"}
+    for ours, papers in words.items():
+        kind = kind.replace(ours, papers)
+    return f"{kind}-{depth}" + (f" (k = {k})" if k else "")
 
 
 def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] | None = None) -> Audit | list[Audit]:
@@ -151,7 +147,7 @@ def _papers(name: str, num_classes: int, image: tuple[int, int, int]) -> Outline
 def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
     image, notes, theirs = tuple(run.images.shape[1:]), list(run.notes), outline(run.ops)
     papers = _papers(name, run.logits.shape[-1], image)
-    found = differences(theirs, papers, image)
+    found = Comparison(theirs, papers, image).differences()
     for one in _of_weights(net, run):  # what is left out has unused weights, which are not told again
         if one.kind != "unused" or all(one.cost.parameters != -other.cost.parameters for other in found):
             found.append(one)
@@ -228,8 +224,7 @@ DRAWN = {
 
 def _initial_weights(net: nn.Module, theirs: Outline, papers: str) -> list[Difference]:
     """How fresh weights were drawn; nothing of weights that have been trained."""
-    buffers = dict(net.named_buffers())
-    means = [buffer for name, buffer in buffers.items() if name.endswith("running_mean")]
+    means = [buffer for name, buffer in net.named_buffers() if name.endswith("running_mean")]
     if not means or any(mean.is_meta or mean.any() for mean in means):
         return []
     parameters, apart = dict(net.named_parameters()), {name: [] for name in DRAWN}

@@ -1,11 +1,11 @@
 """What differs between two outlines: the causes, each with its place and what it alone would cost."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
-from paper_nets.lab.graph import ACTIVATIONS, Op
+from paper_nets.lab.graph import ACTIVATIONS, Op, both
 from paper_nets.lab.outline import JOINS, SHORTCUT, Key, Layer, Outline, Step
 from paper_nets.nets.cost import Cost
 
@@ -46,12 +46,9 @@ class Difference:
         return f"{self.place}: {self.found}; the paper has {self.expected}{costs}"
 
 
-def differences(theirs: Outline, papers: Outline, image: tuple[int, int, int]) -> list[Difference]:
-    """What differs, the first and deepest cause first; costs are those for images (C, H, W)."""
-    return _Comparison(theirs, papers, image).differences()
+class Comparison:
+    """Of two outlines; costs are those for images (C, H, W)."""
 
-
-class _Comparison:
     def __init__(self, theirs: Outline, papers: Outline, image: tuple[int, int, int]):
         self.theirs, self.papers, self.image = theirs, papers, image
         self.dense = "concatenation" in papers.joins
@@ -60,6 +57,7 @@ class _Comparison:
         self.alike: dict[tuple[str, str, str, str], list[tuple[Pair, dict[Key, Sequence[Layer]]]]] = {}
 
     def differences(self) -> list[Difference]:
+        """What differs, the first and deepest cause first."""
         self.same_joins = self._compare_joins()
         if not self.same_joins and self.theirs.joins and self.papers.joins:
             return self.found  # sums for concatenations: nothing else stands in the same place
@@ -168,15 +166,12 @@ class _Comparison:
     def _with_depth(self, blocks: Sequence[int]) -> Outline:
         """The paper's net with other numbers of blocks in its stages, the last of each stage repeated."""
         layers = []
-        for i, layer in enumerate(self.papers.layers):
-            key = layer.key
-            if key.part != "stage" or key.stage > len(blocks):
-                layers += [layer] if key.part != "stage" else []
-                continue
-            layers += [layer] if key.block <= blocks[key.stage - 1] else []
-            if self.papers.layers[i + 1].key[:3] != key[:3] and key.block == self.papers.blocks[key.stage - 1]:
-                last = [one for one in self.papers.layers if one.key[:3] == key[:3]]
-                layers += last * (blocks[key.stage - 1] - key.block)
+        for (part, stage, block), some in groupby(self.papers.layers, lambda layer: layer.key[:3]):
+            times = 1
+            if part == "stage":
+                wanted = blocks[stage - 1] if stage <= len(blocks) else 0
+                times = wanted - block + 1 if block == self.papers.blocks[stage - 1] else block <= wanted
+            layers += [*some] * times
         return replace(self.papers, layers=tuple(layers))
 
     # Channels
@@ -232,16 +227,15 @@ class _Comparison:
 
     # What stands between layers
 
-    def _comparable(self) -> list[Pair]:
+    def _comparable(self) -> Iterator[Pair]:
         """The pairs whose layers before stand in the same place too."""
         before = [{layer.key: one.key for one, layer in pairwise(net.layers)} for net in (self.theirs, self.papers)]
         paired = {(theirs.key, papers.key) for theirs, papers in self.pairs} | {(None, None)}
-
-        def comparable(pair: Pair) -> bool:
-            theirs, papers = keys = tuple(keys.get(layer.key) for keys, layer in zip(before, pair, strict=True))
-            return keys in paired or (theirs and papers and theirs._replace(block=0) == papers._replace(block=0))
-
-        return list(filter(comparable, self.pairs))
+        for pair in self.pairs:
+            theirs, papers = (keys.get(layer.key) for keys, layer in zip(before, pair, strict=True))
+            alike = theirs and papers and theirs._replace(block=0) == papers._replace(block=0)
+            if alike or (theirs, papers) in paired:
+                yield pair
 
     def _compare_steps(self) -> None:
         apart: list[tuple[Pair, list, Counter, Counter]] = []  # the names of steps, what is missing, what too much
@@ -252,8 +246,8 @@ class _Comparison:
         }
         for pair in self._comparable():
             steps = [layer.before if self.same_joins else _without_joins(layer.before) for layer in pair]
-            counts = [[_count(some, name) for name in (SHORTCUT, *JOINS.values())] for some in steps]
-            if counts[0] != counts[1] or pair[1].key[:3] in optioned:
+            ends = [sorted(step.name for step in some if step.name in (SHORTCUT, *JOINS.values())) for some in steps]
+            if ends[0] != ends[1] or pair[1].key[:3] in optioned:
                 # Where a shortcut begins in one net only is told where it ends, and by its option where it is another.
                 steps = [tuple(step for step in some if step.name != SHORTCUT) for some in steps]
             names = [[step.name for step in some] for some in steps]
@@ -287,11 +281,8 @@ class _Comparison:
             key = next((key for key in beside if key in self.strides), None)
             if key and len(missing + extra) == 1:
                 layers = self.strides.pop(key)
-                words = [f"stride {_stride(layer)}" for layer in layers]
-                words = [
-                    f"{stride} and {_listed(names)}" if names else stride
-                    for stride, names in zip(words, (extra, missing), strict=True)
-                ]
+                some_words = zip(layers, (extra, missing), strict=True)
+                words = [" and ".join([f"stride {_stride(layer)}", *names]) for layer, names in some_words]
                 edited = {pair[1].key: [replace(pair[1], before=pair[0].before)]}
                 self._note("stride" if extra else "pooling", layers, *words, {**edited, key: [_with(layers, "stride")]})
                 for names in some:
@@ -326,10 +317,10 @@ class _Comparison:
         found, expected = ([_stride(layer) for layer in layers] for layers in zip(*pairs, strict=True))
         if found != expected and sorted(found, key=str) == sorted(expected, key=str):
             words = []
-            for strides, layers in zip((found, expected), zip(*pairs, strict=True), strict=True):
-                place, stride = next((i, stride) for i, stride in enumerate(strides) if stride != 1)
-                kernel = layers[place].op.settings.get("kernel")
-                words.append(f"stride {stride} in convolution {place + 1} ({kernel}×{kernel})")
+            for layers in zip(*pairs, strict=True):
+                place, layer = next((i, layer) for i, layer in enumerate(layers, 1) if _stride(layer) != 1)
+                kernel = layer.op.settings.get("kernel")
+                words.append(f"stride {_stride(layer)} in convolution {place} ({kernel}×{kernel})")
             for pair in pairs:
                 self._note("stride", pair, *words, _with(pair, "stride"))
         else:
@@ -352,10 +343,7 @@ class _Comparison:
 
 
 def _keeps_size(settings: dict) -> bool:
-    kernel, padding, dilation = (settings.get(name, 0) for name in ("kernel", "padding", "dilation"))
-    sizes = zip(
-        *(size if isinstance(size, tuple) else (size, size) for size in (kernel, padding, dilation)), strict=True
-    )
+    sizes = zip(*(both(settings.get(name, 0)) for name in ("kernel", "padding", "dilation")), strict=True)
     return all(padding == dilation * (kernel // 2) for kernel, padding, dilation in sizes)
 
 
@@ -374,9 +362,6 @@ def _setting(name: str, value) -> str:
     if name == "bias":
         return "a bias" if value else "no bias"
     return f"{name.replace('_', ' ')} {'zeros' if name == 'padded by' and value is None else value}"
-
-
-IDENTITY, OPTION_A = "the identity", "the identity, zeros behind (option A)"
 
 
 def _option(step: Step, restrided: bool = False) -> str:
@@ -407,10 +392,6 @@ def _kind(names: Sequence[str]) -> str:
         if any(word in name for name in names):
             return kind
     return "activation" if set(names) <= set(ACTIVATIONS.values()) else "other"
-
-
-def _count(steps: Iterable[Step], name: str) -> int:
-    return sum(step.name == name for step in steps)
 
 
 def _without_joins(steps: Sequence[Step]) -> tuple[Step, ...]:

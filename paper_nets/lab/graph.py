@@ -7,6 +7,7 @@ or `torch.add`, ReLUs in place or not. So nets that compute the same have the sa
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -80,6 +81,11 @@ def one(values) -> int | tuple[int, ...]:
     return values[0] if len(set(values)) == 1 else values
 
 
+def both(value) -> tuple:
+    """(3, 3) for 3: for height and width."""
+    return value if isinstance(value, tuple) else (value, value)
+
+
 def _conv(given, shape):
     weight, groups = given["weight"], given["groups"]
     sizes = {name: one(given[name]) for name in ("stride", "padding", "dilation")}
@@ -88,15 +94,11 @@ def _conv(given, shape):
     return "transposed conv" if given["transposed"] else "conv", {**settings, "bias": given["bias"] is not None}
 
 
-def _batch_norm(given, shape):
+def _norm(given, shape, of="batch norm"):
     momentum = given.get("momentum", given.get("exponential_average_factor"))
-    of = "norm by each batch's own statistics" if given.get("training") else "batch norm"
+    of = "norm by each batch's own statistics" if given.get("training") else of
     eps = given.get("eps", given.get("epsilon"))
     return "norm", {"of": of, "eps": eps, "momentum": momentum, "affine": given["weight"] is not None}
-
-
-def _other_norm(of):
-    return lambda given, shape: ("norm", {"of": of, "eps": given["eps"], "affine": given["weight"] is not None})
 
 
 def _linear(given, shape):
@@ -105,33 +107,27 @@ def _linear(given, shape):
     return "linear", {"in": read.shape[-1], "out": shape[-1], "bias": bias is not None}
 
 
-def _pool(of):
-    def read(given, shape):
-        size = given["self"].shape[2:]
-        if shape[2:].numel() == 1 and given["self"].dim() == 4:
-            return "global pool", {"of": of}
-        if any(before < after for before, after in zip(size, shape[2:], strict=False)):
-            return f"enlarging {of} pool", {"size": tuple(shape[2:])}
-        if "output_size" in given:
-            kernel = stride = one([before // after for before, after in zip(size, shape[2:], strict=True)])
-        else:
-            kernel = one(given["kernel_size"])
-            stride = one(given["stride"] or kernel)
-        if kernel == 1:
-            return "subsample", {"stride": stride}
-        windows = {"kernel": kernel, "stride": stride, "padding": one(given.get("padding", 0))}
-        windows["ceil_mode"] = given.get("ceil_mode", False)
-        return f"{'max' if of == 'maximum' else of} pool", windows
-
-    return read
+def _pool(given, shape, of):
+    size = given["self"].shape[2:]
+    if shape[2:].numel() == 1 and given["self"].dim() == 4:
+        return "global pool", {"of": of}
+    if any(before < after for before, after in zip(size, shape[2:], strict=False)):
+        return f"enlarging {of} pool", {"size": tuple(shape[2:])}
+    if "output_size" in given:
+        kernel = stride = one([before // after for before, after in zip(size, shape[2:], strict=True)])
+    else:
+        kernel = one(given["kernel_size"])
+        stride = one(given["stride"] or kernel)
+    if kernel == 1:
+        return "subsample", {"stride": stride}
+    windows = {"kernel": kernel, "stride": stride, "padding": one(given.get("padding", 0))}
+    windows["ceil_mode"] = given.get("ceil_mode", False)
+    return f"{'max' if of == 'maximum' else of} pool", windows
 
 
-def _reduction(of):
-    def read(given, shape):
-        whole = given["self"].dim() > 2 and shape[:2] == given["self"].shape[:2] and shape[2:].numel() == 1
-        return ("global pool", {"of": of}) if whole else (of, {"dim": given.get("dim")})
-
-    return read
+def _reduction(given, shape, of):
+    whole = given["self"].dim() > 2 and shape[:2] == given["self"].shape[:2] and shape[2:].numel() == 1
+    return ("global pool", {"of": of}) if whole else (of, {"dim": given.get("dim")})
 
 
 def _nearest(given, shape):
@@ -159,34 +155,27 @@ def _cat(given, shape):
     return "concatenate", {"channels": tuple(tensor.shape[1] for tensor in given["tensors"])}
 
 
-def _pad(given, shape):
+def _pad(given, shape, by=None):
     sides = [*given.get("pad", given.get("padding")), 0, 0, 0, 0, 0, 0][:6]
-    return "pad", {"sides": one(sides[:4]), "before": sides[4], "after": sides[5]}
-
-
-def _mirrored(by):
-    return lambda given, shape: ("pad", {**_pad(given, shape)[1], "padded by": by})
+    padding = {"sides": one(sides[:4]), "before": sides[4], "after": sides[5]}
+    return "pad", {**padding, "padded by": by} if by else padding
 
 
 MEANINGS = {
     **dict.fromkeys(("convolution", "_convolution"), _conv),
-    **dict.fromkeys(("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"), _batch_norm),
+    **dict.fromkeys(("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"), _norm),
     **dict.fromkeys(("addmm", "mm", "bmm", "linear"), _linear),
     **{name: lambda given, shape, of=of: ("act", {"function": of}) for name, of in ACTIVATIONS.items()},
-    "native_group_norm": _other_norm("group norm"),
-    "native_layer_norm": _other_norm("layer norm"),
-    **dict.fromkeys(("max_pool2d_with_indices", "adaptive_max_pool2d"), _pool("maximum")),
-    **dict.fromkeys(("avg_pool2d", "_adaptive_avg_pool2d"), _pool("average")),
-    "mean": _reduction("average"),
-    "amax": _reduction("maximum"),
-    "sum": _reduction("sum"),
+    **{f"native_{of}_norm": partial(_norm, of=f"{of} norm") for of in ("group", "layer")},
+    **dict.fromkeys(("max_pool2d_with_indices", "adaptive_max_pool2d"), partial(_pool, of="maximum")),
+    **dict.fromkeys(("avg_pool2d", "_adaptive_avg_pool2d"), partial(_pool, of="average")),
+    **{name: partial(_reduction, of=of) for name, of in (("mean", "average"), ("amax", "maximum"), ("sum", "sum"))},
     "upsample_nearest2d": _nearest,
     "slice": _slice,
     "mul": _times,
     "cat": _cat,
     "constant_pad_nd": _pad,
-    "reflection_pad2d": _mirrored("reflection"),
-    "replication_pad2d": _mirrored("replication"),
+    **{f"{by}_pad2d": partial(_pad, by=by) for by in ("reflection", "replication")},
 }
 
 
@@ -212,11 +201,10 @@ def _changes_nothing(name: str, given: Mapping, shape: tuple) -> bool:
 
 def _tensors(values) -> Iterator[Tensor]:
     """All tensors among values, those in lists too."""
-    for value in values if isinstance(values, list | tuple) else [values]:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from _tensors(value)
+    if isinstance(values, Tensor):
+        yield values
+    for value in values if isinstance(values, list | tuple) else ():
+        yield from _tensors(value)
 
 
 def _room(tensor: Tensor) -> int:
@@ -249,8 +237,7 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        names = [(argument.name, argument.default_value) for argument in func._schema.arguments]
-        given = {name: kwargs.get(name, default) for name, default in names}
+        given = {each.name: kwargs.get(each.name, each.default_value) for each in func._schema.arguments}
         given |= dict(zip(given, args, strict=False))
         name = func._schema.name.split("::")[1].rstrip("_")
         tensors = list(_tensors(list(given.values())))
@@ -302,19 +289,18 @@ class Recorder(TorchDispatchMode):
             return IMAGE
         if _is_relu(name, given):
             name, read = "relu", read[:1]
-        by = given.get("other")
+        by, shape = given.get("other"), tuple(output.shape)
         if name == "div" and isinstance(by, int | float):
             name, given = "mul", {**given, "other": 1 / by}
         if name in ("add", "sub") and isinstance(by, Tensor):
             factor = given["alpha"] * (1 if name == "add" else -1)
             if factor != 1 and len(read) == 2:
-                read[1] = self._append(Op("multiplication", {"by": factor}, (read[1],), tuple(output.shape)))
+                read[1] = self._append(Op("multiplication", {"by": factor}, (read[1],), shape))
             name = "add" if factor == 1 or len(read) == 2 else name
         before = self.ops[read[0]] if read[0] >= 0 else None
         if name in ("sum", "mean") and before and before.kind == "stack":
-            total = self._append(Op("add", {}, before.inputs, tuple(output.shape)))
-            parts = {"by": 1 / len(before.inputs)}
-            return total if name == "sum" else self._append(Op("multiplication", parts, (total,), tuple(output.shape)))
+            total, by = self._append(Op("add", {}, before.inputs, shape)), 1 / len(before.inputs)
+            return total if name == "sum" else self._append(Op("multiplication", {"by": by}, (total,), shape))
         meaning = MEANINGS.get(name)
         kind, settings = meaning(given, output.shape) if meaning else (name.strip("_").replace("_", " "), {})
         weights = {}
@@ -331,11 +317,10 @@ class Recorder(TorchDispatchMode):
             kind, settings = "matrix product", {}
         if kind in ("add", "product", "multiplication"):
             read.sort(key=lambda number: -self._values(number))
-        return self._append(Op(kind, settings, tuple(read), tuple(output.shape), weights))
+        return self._append(Op(kind, settings, tuple(read), shape, weights))
 
     def _values(self, number: int) -> int:
-        shape = self.ops[number].shape if number >= 0 else self.images.shape if number == IMAGE else ()
-        return prod(shape) if number != CONSTANT else 0
+        return prod(self.ops[number].shape) if number >= 0 else self.images.numel() if number == IMAGE else 0
 
     def _append(self, op: Op) -> int:
         place = next(iter(op.weights.values())).rpartition(".")[0] if op.weights else self.place
@@ -354,10 +339,8 @@ class Recorder(TorchDispatchMode):
             return op
         settings, was = op.settings, before.settings
         if op.kind == before.kind == "subsample":  # rows first, then columns
-            pairs = [s if isinstance(s, tuple) else (s, s) for s in (was["stride"], settings["stride"])]
-            return replace(
-                op, settings={"stride": one([a * b for a, b in zip(*pairs, strict=True)])}, inputs=before.inputs
-            )
+            strides = zip(both(was["stride"]), both(settings["stride"]), strict=True)
+            return replace(op, settings={"stride": one([a * b for a, b in strides])}, inputs=before.inputs)
         if op.kind == "conv" and before.kind == "pad" and settings["padding"] == was["before"] == was["after"] == 0:
             padding = {"padding": was["sides"], **{key: was[key] for key in ("padded by",) if key in was}}
             return replace(op, settings={**settings, **padding}, inputs=before.inputs)

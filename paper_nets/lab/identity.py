@@ -26,6 +26,7 @@ def learn_identity(
 
     Args:
         kind: one of `KINDS`.
+        rate: Adam's learning rate.
 
     Returns:
         Every 10 steps, the table of what was seen so far. Columns: kind, seed, step, error = ‖y − target‖ / ‖target‖,

@@ -1,14 +1,16 @@
 """A net in the words of the papers: its layers in order, what stands between two of them, and what goes around them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from math import prod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from paper_nets.lab.graph import CONSTANT, IMAGE, Op
+from paper_nets.lab.graph import CONSTANT, IMAGE, Op, both
 from paper_nets.nets.cost import FLOAT, INDEX, Cost
 from paper_nets.nets.densenet import compressed
 
@@ -65,7 +67,27 @@ class Outline:
         In-going channels follow from what went before, whatever the settings say: so an outline with one thing changed
         costs what that change costs.
         """
-        return _cost(self, image)
+        main = _Walk(image, dict.fromkeys(("parameters", "multiply_adds", "activation_bytes"), 0))
+        forks = []
+        for layer in self.layers:
+            for step in layer.before:
+                if step.name == SHORTCUT:
+                    forks.append((main.shape, main.kept))
+                elif step.name in JOINS.values() and forks:
+                    shape, kept = forks.pop()
+                    if step.name == "concatenation":
+                        main.shape = (shape[0] + main.shape[0], *main.shape[1:])
+                    # F's first convolution has kept what it is added to.
+                    around = _Walk(shape, main.sums, kept or step.name != "concatenation")
+                    for op in step.around:
+                        if op.kind == "conv":  # a projection to what it is added to
+                            op = replace(op, settings={**op.settings, "out": main.shape[0]})
+                        around.pass_through(op)
+                    main.kept = False
+                elif step.op is not None:
+                    main.pass_through(step.op)
+            main.pass_through(layer.op)
+        return Cost(**main.sums)
 
     @property
     def joins(self) -> list[str]:
@@ -118,29 +140,30 @@ def channels_in_order(ops: Sequence[Op], op: Op) -> Tensor | None:
 
 
 def _addition(ops: Sequence[Op], number: int):
-    """F, the shortcut, and where both begin; None where they do not meet."""
-    inputs = [i for i in ops[number].inputs if i != CONSTANT]
-    if len(inputs) != 2:
-        return None
-    one, other = (_back(ops, i) for i in inputs)
+    """F, the addition, and where F and the shortcut begin; no F where they do not meet, and where to go on."""
+    op = ops[number]
+    inputs = [i for i in op.inputs if i != CONSTANT]
+    one, other = (_back(ops, i) for i in inputs) if len(inputs) == 2 else ((), ())
     fork = next((i for i in one if i in other), None)
     if fork is None:
-        return None
+        return ([], Step(JOINS[op.kind], op, reads=APART), None), op.inputs[0]
     paths = [[ops[i] for i in reversed(path[: path.index(fork)])] for path in (one, other)]
     around, F = sorted(paths, key=lambda path: (sum(op.kind == "conv" for op in path), len(path)))
-    return F, around, (fork,)
+    return (F, Step(JOINS[op.kind], op, tuple(around)), (fork,)), fork
 
 
 def _concatenation(ops: Sequence[Op], sources: tuple[int, ...]):
-    """F, its output the last of the sources, and the sources that it is put beside; None where F reads none of them."""
+    """F, its output the last of the sources, the concatenation, and the sources that it is put beside; no F where it
+    reads none of them, and where to go on."""
     newest = max(sources)
     others = tuple(source for source in sources if source != newest)
     path = _back(ops, newest)
-    for length, number in enumerate(path):
-        if length and set(_sources(ops, number)) <= set(others):
-            F = [ops[i] for i in reversed(path[:length])]
-            return F, others, len(_sources(ops, number))
-    return None
+    for length, number in enumerate(path[1:], 1):
+        read = _sources(ops, number)
+        if set(read) <= set(others):
+            some = "" if len(read) == len(others) else f"{'one' if len(read) == 1 else 'some'} of the earlier outputs"
+            return ([ops[i] for i in reversed(path[:length])], Step("concatenation", reads=some), others), others
+    return ([], Step("concatenation", reads=APART), None), _sources(ops, path[-1])
 
 
 def outline(ops: Sequence[Op]) -> Outline:
@@ -150,23 +173,13 @@ def outline(ops: Sequence[Op]) -> Outline:
     while state != (IMAGE,):
         op = ops[state[0]]
         if len(state) > 1:
-            if found := _concatenation(ops, state):
-                F, state, reads = found
-                some = "" if reads == len(state) else f"{'one' if reads == 1 else 'some'} of the earlier outputs"
-                parts.append((F, Step("concatenation", reads=some), state))
-            else:
-                parts.append(([], Step("concatenation", reads=APART), None))
-                state = _sources(ops, _back(ops, max(state))[-1])
+            part, state = _concatenation(ops, state)
         elif _joins(op):
-            if found := _addition(ops, state[0]):
-                F, around, fork = found
-                parts.append((F, Step(JOINS[op.kind], op, tuple(around)), fork))
-            else:
-                parts.append(([], Step(JOINS[op.kind], op, reads=APART), None))
-            state = _sources(ops, fork[0] if found else op.inputs[0])
+            part, before = _addition(ops, state[0])
+            state = _sources(ops, before)
         else:
-            parts.append(([op], None, None))
-            state = _sources(ops, op.inputs[0])
+            part, state = ([op], None, None), _sources(ops, op.inputs[0])
+        parts.append(part)
     return _numbered(list(reversed(parts)), ops)
 
 
@@ -178,10 +191,9 @@ def _shape(ops, sources) -> tuple[int, int, int]:
 
 def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
     """Every layer with its key: a new stage begins where maps change their size, or their number within a stage."""
-    is_layer = lambda op: op.kind in ("conv", "linear")  # noqa: E731
     blocks = [i for i, (F, join, _) in enumerate(parts) if join and F]
     layers, before = [], []
-    stage = block = transitions = 0
+    stage, block, outside = 0, 0, Counter()  # layers outside of blocks, by their part
     changed = True  # whether a layer or a pool outside of blocks came since the last block
     for i, (path, join, fork) in enumerate(parts):
         if join and path:
@@ -191,26 +203,19 @@ def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
             stage, block = (stage + 1, 1) if changed else (stage, block + 1)
             changed, number = False, 0
             before.append(Step(SHORTCUT))
-            for op in path:
-                if is_layer(op):
-                    number += 1
-                    layers.append(Layer(Key("stage", stage, block, number), op, tuple(before)))
-                    before = []
-                else:
-                    before.append(Step(str(op), op))
-        for op in [] if join else path:
-            if not is_layer(op):
+        for op in path:
+            if op.kind not in ("conv", "linear"):
                 before.append(Step(str(op), op))
-                changed |= "pool" in op.kind
+                changed |= not join and "pool" in op.kind
                 continue
-            changed = True
-            if not blocks or i < blocks[0]:
-                key = Key("stem", number=sum(layer.key.part == "stem" for layer in layers) + 1)
-            elif i > blocks[-1]:
-                key = Key("head", number=sum(layer.key.part == "head" for layer in layers) + 1)
+            if join:
+                number += 1
+                key = Key("stage", stage, block, number)
             else:
-                transitions += 1
-                key = Key("transition", transitions)
+                changed = True
+                part = "stem" if not blocks or i < blocks[0] else "head" if i > blocks[-1] else "transition"
+                outside[part] += 1
+                key = Key(part, outside[part]) if part == "transition" else Key(part, number=outside[part])
             layers.append(Layer(key, op, tuple(before)))
             before = []
         if join:
@@ -222,15 +227,13 @@ def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
 
 def _without_shortcuts(made: Outline) -> Outline:
     """A plain net's keys: the first convolution is the stem, then two make a block, as in the paper's Figure 3."""
-    layers, stage, number, size = [], 0, 0, None
+    layers, stage, number, heads, size = [], 0, 0, 0, None
     for i, layer in enumerate(made.layers):
-        if layer.op.kind == "output":
-            key = layer.key
-        elif layer.op.kind == "linear":
-            key = Key("head", number=sum(one.key.part == "head" for one in layers) + 1)
-        elif i == 0:
-            key = Key("stem", number=1)
-        else:
+        key = layer.key
+        if layer.op.kind == "linear":
+            heads += 1
+            key = Key("head", number=heads)
+        elif i and layer.op.kind != "output":
             if layer.op.shape[1:] != size:
                 stage, number, size = stage + 1, 0, layer.op.shape[1:]
             number += 1
@@ -239,72 +242,40 @@ def _without_shortcuts(made: Outline) -> Outline:
     return replace(made, layers=tuple(layers))
 
 
-def _after(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
-    """The side of the maps that a convolution or a pool makes of maps of this side."""
-    room = size + 2 * padding - dilation * (kernel - 1) - 1
-    return -(-room // stride) + 1 if ceil_mode else room // stride + 1
+@dataclass
+class _Walk:
+    """Counts along a path: the `shape` (C, H, W) of what is here, and the three `sums`, which all paths share."""
 
-
-class _Counter:
-    """Counts along a path: `shape` (C, H, W) so far, and the three sums."""
-
-    def __init__(self, image: tuple[int, int, int]):
-        self.shape, self.parameters, self.multiply_adds, self.bytes = image, 0, 0, 0
-        self.kept = False  # whether what is here is in memory already, for the layer that reads it
+    shape: tuple[int, int, int]
+    sums: dict[str, int]
+    kept: bool = False  # whether what is here is in memory already, for the layer that reads it
 
     def pass_through(self, op: Op) -> None:
         channels, *size = self.shape
         values, settings = channels * size[0] * size[1], {"padding": 0, **op.settings}
         if "stride" in settings:
-            windows = [settings.get(name, 1) for name in ("kernel", "stride", "padding", "dilation")]
-            pairs = [window if isinstance(window, tuple) else (window, window) for window in windows]
-            ceil_mode = settings.get("ceil_mode", False)
-            size = [_after(side, *(pair[i] for pair in pairs), ceil_mode) for i, side in enumerate(size)]
+            windows = (both(settings.get(name, 1)) for name in ("kernel", "stride", "padding", "dilation"))
+            for i, (kernel, stride, padding, dilation) in enumerate(zip(*windows, strict=True)):
+                room = size[i] + 2 * padding - dilation * (kernel - 1) - 1
+                size[i] = (-(-room // stride) if settings.get("ceil_mode") else room // stride) + 1
         if op.kind == "linear" and settings["in"] == values:  # it reads every pixel
             channels, size = values, [1, 1]
         if op.kind in ("conv", "linear"):
-            self.bytes += 0 if self.kept else FLOAT * values
-            kernel = settings.get("kernel", 1)
-            area = kernel**2 if isinstance(kernel, int) else kernel[0] * kernel[1]
+            self.sums["activation_bytes"] += 0 if self.kept else FLOAT * values
+            area = prod(both(settings.get("kernel", 1)))
             out = compressed(channels, settings["theta"]) if "theta" in settings else settings["out"]
             weights = area * channels // settings.get("groups", 1) * out
-            self.parameters += weights + settings["bias"] * out
-            self.multiply_adds += weights * size[0] * size[1]
+            self.sums["parameters"] += weights + settings["bias"] * out
+            self.sums["multiply_adds"] += weights * size[0] * size[1]
             channels = out
         elif op.kind == "norm":
-            self.parameters += 2 * channels * settings["affine"]
-            self.bytes += FLOAT * values
+            self.sums["parameters"] += 2 * channels * settings["affine"]
+            self.sums["activation_bytes"] += FLOAT * values
         elif op.kind in ("act", "average pool"):
-            self.bytes += FLOAT * values
+            self.sums["activation_bytes"] += FLOAT * values
         elif op.kind == "max pool":
-            self.bytes += INDEX * channels * size[0] * size[1]
+            self.sums["activation_bytes"] += INDEX * channels * size[0] * size[1]
         elif op.kind == "global pool" or "size" in settings:
             size = [*settings.get("size", (1, 1))]
         self.kept = op.kind == "act"
         self.shape = (channels, *size)
-
-
-def _cost(net: Outline, image: tuple[int, int, int]) -> Cost:
-    main, forks = _Counter(image), []
-    for layer in net.layers:
-        for step in layer.before:
-            if step.name == SHORTCUT:
-                forks.append((main.shape, main.kept))
-            elif step.name in JOINS.values() and forks:
-                shape, kept = forks.pop()
-                if step.name == "concatenation":
-                    main.shape = (shape[0] + main.shape[0], *main.shape[1:])
-                around = _Counter(shape)
-                around.kept = kept or step.name != "concatenation"  # F's first convolution has kept it
-                for op in step.around:
-                    if op.kind == "conv":  # a projection to what it is added to
-                        op = replace(op, settings={**op.settings, "out": main.shape[0]})
-                    around.pass_through(op)
-                main.parameters += around.parameters
-                main.multiply_adds += around.multiply_adds
-                main.bytes += around.bytes
-                main.kept = False
-            elif step.op is not None:
-                main.pass_through(step.op)
-        main.pass_through(layer.op)
-    return Cost(main.parameters, main.multiply_adds, main.bytes)

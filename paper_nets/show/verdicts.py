@@ -64,10 +64,10 @@ class Verdict:
 
     def answer(self, coloured: bool = True) -> str:
         """The verdict and its sentence, in Markdown."""
-        mark, colour = SCALE[self.verdict]
-        mark = f'<span style="color: {colour}">{mark}</span>' if coloured else mark
         if not self.borne_out:
             return f"**not borne out by these numbers**: {self.verdict} {self.sentence}"
+        mark, colour = SCALE[self.verdict]
+        mark = f'<span style="color: {colour}">{mark}</span>' if coloured else mark
         end = " " if self.verdict.endswith("when") else ": "
         return f"{mark} **{self.verdict}**{end}{self.sentence}"
 
@@ -75,12 +75,6 @@ class Verdict:
     def link(self) -> str:
         """To the section. JupyterLab finds a cell by its id also in a notebook that it has yet to open."""
         return f"{self.notebook}#cell-id={self.cell}"
-
-    @property
-    def folded(self) -> str:
-        """What was measured, behind a fold."""
-        measured = html.escape(self.measured, quote=False)
-        return f"<details><summary>rests on {self.rests_on}</summary>{measured}</details>"
 
     def _repr_markdown_(self) -> str:
         return f"**{self.claim_id}**: {self.claim}.\n\n{self.answer()}\n\n*Rests on {self.rests_on}*: {self.measured}."
@@ -117,13 +111,17 @@ class Verdicts(tuple):
 
     def short(self, folder: str = "") -> str:
         """The table in Markdown without what was measured; `folder` is put before every link."""
-        links = [f"[{v.notebook[:2]}]({folder}{v.notebook})" for v in self]
-        rows = [(v.claim_id, v.claim, v.answer(False), v.rests_on, link) for v, link in zip(self, links, strict=True)]
+        link = lambda v: f"[{v.notebook[:2]}]({folder}{v.notebook})"  # noqa: E731
+        rows = [(v.claim_id, v.claim, v.answer(False), v.rests_on, link(v)) for v in self]
         return _table(("", "the claim", "the verdict", "rests on", "where"), rows)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        where = lambda v: f"<br><small>in the review: {v.section}</small>" if v.section else ""  # noqa: E731
-        rows = [(v.claim_id, v.claim + where(v), v.answer() + v.folded, f"[{v.notebook[:2]}]({v.link})") for v in self]
+        rows = []
+        for v in self:
+            where = f"<br><small>in the review: {v.section}</small>" if v.section else ""
+            measured = html.escape(v.measured, quote=False)
+            folded = f"<details><summary>rests on {v.rests_on}</summary>{measured}</details>"
+            rows.append((v.claim_id, v.claim + where, v.answer() + folded, f"[{v.notebook[:2]}]({v.link})"))
         columns = 4 if any(v.notebook for v in self) else 3
         table = _table(("", "the claim", "the verdict", "where")[:columns], [row[:columns] for row in rows])
         missing = [f"\n{name} shows no verdicts now; run it to its end and save it." for name in self.unfinished]
@@ -143,7 +141,7 @@ class Verdicts(tuple):
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown, in which a | is no end of a cell."""
-    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    lines = [head, ["---"] * len(head), *([" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("|  |", "| |")
 
 
