@@ -280,7 +280,9 @@ def _audit(asked: argparse.Namespace) -> int:
     sys.path.insert(0, os.getcwd())
     try:
         make = attrgetter(made_by)(import_module(module))
-    except (ModuleNotFoundError, AttributeError, ValueError) as error:
+        if not callable(make):
+            raise AttributeError
+    except (ModuleNotFoundError, AttributeError, TypeError, ValueError) as error:
         if isinstance(error, ModuleNotFoundError) and not f"{module}.".startswith(f"{error.name}."):
             raise  # a module of the reader's own lacks another
         raise InputError(

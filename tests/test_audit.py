@@ -444,3 +444,23 @@ def test_a_pool_that_enlarges_its_maps_is_no_trouble():
     net.extend([nn.Flatten(), nn.Linear(8 * 49, 10)])
     found = audit(net, "plain20", (3, 4, 4))
     assert not found.matches and "20" in str(found)
+
+
+def test_what_is_no_image_or_name_is_told():
+    for image in (32, (32, 32), [3, 32, 32]):
+        with pytest.raises(ValueError, match="it must be .channels, height, width., as .3, 32, 32."):
+            audit(build("resnet20"), "resnet20", image)
+    with pytest.raises(ValueError, match="There is no net '20'"):
+        audit(build("resnet20"), 20)
+
+
+def test_a_net_that_no_paper_has_is_not_said_to_be_the_papers():
+    assert str(audit(build("resnet26"), "resnet26")).startswith("This is ResNet-26 as the paper would build it")
+
+
+def test_a_cut_gradient_is_noted():
+    """Outputs do not show it."""
+    cut, whole = build("resnet20"), build("resnet20")
+    cut.stages[0][1].W_s.forward = lambda x: x.detach()
+    assert audit(cut, "resnet20").matches and "It detaches what it passes on" in str(audit(cut, "resnet20"))
+    assert "detaches" not in str(audit(whole, "resnet20"))

@@ -97,7 +97,7 @@ def shoot(page, name):
 
 def test_the_table_of_verdicts_leads_to_the_section(start):
     """Also in a notebook that was not open; JupyterLab scrolls no further than until the heading begins to show."""
-    start.locator("tr", has_text="C9").get_by_role("link").click()
+    start.locator("tr", has_text="C9a").get_by_role("link").click()
     heading = start.locator("h2", has_text="C9: ")
     heading.wait_for()
     start.wait_for_function(

@@ -768,7 +768,7 @@ def test_a_net_is_audited(tmp_path, monkeypatch, capsys):
     assert main(["audit", "mine:wrong", "resnet20", "--image", "3", "16", "16"]) == 1
     assert "1×1 convolution – batch norm; the paper has the identity, zeros behind" in capsys.readouterr().out
     assert main(["audit", "mine:right"]) == 0 and capsys.readouterr().out.count("This is ") == 3
-    for asked in ("mine:nothing", "mine", "yours:net"):
+    for asked in ("mine:nothing", "mine", "yours:net", "mine:__name__", "./mine.py:right"):
         assert main(["audit", asked, "resnet20"]) == 2
         assert capsys.readouterr().err == (
             f"{asked!r} names no net; it must be MODULE:CALLABLE, as torchvision.models:resnet50.\n"

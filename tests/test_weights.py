@@ -131,7 +131,9 @@ def test_other_peoples_zeros_are_ours():
         ({"a": 1}, {}, "names with tensors"),
         ("no such file.pt", {}, "There is no file no such file.pt"),
         ({"a": torch.zeros(2, 2)}, {}, "A checkpoint of 1 tensors, the first of shape 2 × 2, fits none"),
-        (STATE, {"name": "resnet32"}, "fits none of resnet32"),
+        (STATE, {"name": "resnet32"}, "does not fit resnet32"),
+        ({"model": STATE, "ema": dict(STATE)}, {}, "holds weights under 'ema' and 'model'; give one of them"),
+        (STATE, {"images": torch.zeros(2, 3, 32, 32)}, "Images need their labels"),
         (STATE, {"zeros": "left"}, "zeros is 'left'; it must be one of 'behind', 'both'"),
         (STATE, {"padding": "both"}, "a convention is 'padding'"),
         (STATE, {"name": "resnet21"}, "There is no net 'resnet21'"),
@@ -142,12 +144,19 @@ def test_wrong_checkpoints_are_told(checkpoint, options, words):
         from_checkpoint(checkpoint, **options)
 
 
+@pytest.mark.parametrize("content", [b"", b"<html>", b"epoch,loss"])
+def test_a_file_that_is_no_checkpoint_is_told(content, tmp_path):
+    (tmp_path / "net.pt").write_bytes(content)
+    with pytest.raises(InputError, match="net.pt .*is no checkpoint"):
+        from_checkpoint(tmp_path / "net.pt")
+
+
 def test_a_file_that_could_run_code_is_not_read(tmp_path):
     with open(tmp_path / "net.pt", "wb") as file:
         pickle.dump({"state_dict": STATE, "by": Exception("an object")}, file)
     torch.save({"net": NET}, tmp_path / "whole.pt")
     for name in ("net.pt", "whole.pt"):
-        with pytest.raises(InputError, match="reading it could run code.*write the tensors alone"):
+        with pytest.raises(InputError, match="reading it could run code.*save the tensors alone"):
             from_checkpoint(tmp_path / name)
 
 

@@ -51,7 +51,8 @@ class Audit:
     def _verdict(self) -> str:
         name, counts = title(self.net), [f"{cost.parameters:,}" for cost in (self.theirs, self.papers)]
         if self.matches:
-            return f"This is {name} of the paper, to the parameter: {counts[0]}."
+            whose = "of the paper" if self.net in NAMES else "as the paper would build it"
+            return f"This is {name} {whose}, to the parameter: {counts[0]}."
         adds = [f"{cost.multiply_adds:,}" for cost in (self.theirs, self.papers)]
         return (
             f"This is not {name} of the paper: it has {counts[0]} parameters and {adds[0]} multiply–adds, "
@@ -104,13 +105,15 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
     if not isinstance(net, nn.Module):
         raise InputError(f"audit takes a net, an nn.Module; this is {type(net).__name__}.")
     if name is not None:
-        plan(name)
+        plan(str(name))
     net = getattr(net, "_orig_mod", net)  # of torch.compile, which hides its operations
     if image is None:
         convs = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
         large = plan(name).stem == "7x7" if name else any(conv.kernel_size == (7, 7) for conv in convs)
         side = 224 if large else 32
         image = min((conv.in_channels for conv in convs), default=3), side, side
+    if not (isinstance(image, tuple) and len(image) == 3):
+        raise InputError(f"image is {image!r}; it must be (channels, height, width), as (3, 32, 32).")
     like = next(net.parameters(), torch.zeros(()))
     images = torch.rand(1, *image, generator=torch.Generator().manual_seed(0)).to(like.device, like.dtype)
     run = record(net, images)

@@ -212,6 +212,7 @@ def _room(tensor: Tensor) -> int:
     return tensor.untyped_storage().nbytes() // tensor.element_size()
 
 
+DETACHED = "It detaches what it passes on: no gradient comes back there, which its outputs do not show."
 DROPOUT = "It has dropout, which only training shows; that was left out of account."
 
 
@@ -242,6 +243,8 @@ class Recorder(TorchDispatchMode):
         name = func._schema.name.split("::")[1].rstrip("_")
         tensors = list(_tensors(list(given.values())))
         read = [self.made[tensor] for tensor in tensors if tensor in self.made]
+        if name == "detach" and max(read, default=CONSTANT) >= 0 and DETACHED not in self.notes:
+            self.notes.append(DETACHED)
         weights = [tensor for tensor in tensors if tensor in self.names]
         output = func(*args, **kwargs)
         outputs = list(_tensors(output))

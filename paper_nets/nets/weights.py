@@ -65,12 +65,14 @@ def from_checkpoint(
     ]
     if not variants:
         shape = " × ".join(map(str, next(iter(tensors.values())).shape)) or "one number"
-        nets = name or f"the nets {', '.join(NAMES)}"
-        raise InputError(f"A checkpoint of {len(tensors)} tensors, the first of shape {shape}, fits none of {nets}.")
+        fits = f"does not fit {name}" if name else f"fits none of the nets {', '.join(NAMES)}"
+        raise InputError(f"A checkpoint of {len(tensors)} tensors, the first of shape {shape}, {fits}.")
     if len(variants) > 1 and images is None:
         options = [{"name": net, **{k: v for k, v in some.items() if k in CONVENTIONS}} for net, some, _ in variants]
         said = "; or ".join(", ".join(f"{key}={value!r}" for key, value in some.items()) for some in options)
         raise InputError(f"These weights fit more than one net: say {said}; or give some images and labels.")
+    if images is not None and labels is None:
+        raise InputError("Images need their labels, to tell which net the weights are for.")
     if len(variants) > 1 and len(labels.unique()) < 2:  # where a net that says always the same may be right
         raise InputError("All images are of one class; take some of several, to tell which net the weights are for.")
     nets = []
@@ -104,20 +106,27 @@ def _tensors(checkpoint) -> dict[str, Tensor]:
                 checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             except pickle.UnpicklingError as error:
                 raise InputError(
-                    f"{path} holds more than tensors, and reading it could run code. Where you trust it, write the "
-                    "tensors alone: torch.save(torch.load(path, weights_only=False)['state_dict'], 'weights.pt')."
+                    f"{path} holds more than tensors, and reading it could run code, or is no checkpoint. Where you "
+                    "trust it, load it with torch.load(path, weights_only=False), and save the tensors alone, a "
+                    "net's net.state_dict() or a trainer's checkpoint['state_dict']."
                 ) from error
-    found, waiting = {}, [checkpoint]
+            except (EOFError, LookupError, RuntimeError, ValueError) as error:
+                raise InputError(f"{path} is no checkpoint: PyTorch cannot read it.") from error
+    found, waiting = [("", {})], [("", checkpoint)]
     while waiting:
-        some = waiting.pop()
+        key, some = waiting.pop()
         if isinstance(some, Mapping):
-            tensors = {name: tensor for name, tensor in some.items() if isinstance(tensor, Tensor)}
-            found = max(found, tensors, key=len)
-            waiting += [value for value in some.values() if isinstance(value, Mapping)]
-    if not found:
+            found.append((key, {name: tensor for name, tensor in some.items() if isinstance(tensor, Tensor)}))
+            waiting += some.items()
+    tensors = max((own for _, own in found), key=len)
+    if not tensors:
         raise InputError(
             f"A checkpoint is a state_dict, names with tensors, or a file of one; this is {type(checkpoint).__name__}."
         )
+    names = [f"{key!r}" for key, own in found if len(own) == len(tensors)]
+    if len(names) > 1:
+        raise InputError(f"The checkpoint holds weights under {' and '.join(sorted(names))}; give one of them.")
+    found = tensors
     return {name.removeprefix("module."): tensor for name, tensor in found.items() if not name.endswith(COUNTER)}
 
 
