@@ -96,7 +96,7 @@ def test_the_smallest_image_that_is_promised_works():
 
 
 def test_other_wrong_things(tmp_path):
-    with pytest.raises(ValueError, match="tables are densenet_cifar_svhn"):
+    with pytest.raises(ValueError, match="tables are claims, densenet_cifar_svhn"):
         published("resnet")
     with pytest.raises(TypeError, match="not Linear"):
         cost(torch.nn.Linear(2, 2))

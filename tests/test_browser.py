@@ -164,7 +164,7 @@ def test_a_stack_of_the_readers_own_learns(second):
     second.keyboard.press("Home")
     stack.get_by_label("kind").select_option("residual, F = 0 at first")
     stack.get_by_role("button", name="Train").click()
-    wait_for_alt(second, stack, "2 blocks, distance 0. From step 0 to 150, ")
+    wait_for_alt(second, stack, "2 blocks, distance 0, rate 0.001. From step 0 to 150, ")
     shoot(second, "stack")
 
 
