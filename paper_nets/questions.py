@@ -422,7 +422,7 @@ def best_net(answer: Callable[[pandas.DataFrame, str, float], str]) -> str:
 
 
 @question
-def dearer_than_resnet50(answer: str) -> str:
+def costs_more_than_resnet50(answer: str) -> str:
     """The currency in which DenseNet-121 costs more than ResNet-50."""
     one, other = (vars(cost(name).total) for name in ("densenet121", "resnet50"))
     must(answer in one, f"the currencies are {', '.join(one)}.")
