@@ -207,6 +207,19 @@ def relu_variance(answer: float) -> str:
 
 
 @question
+def step_on_longer_weights(answer: float) -> str:
+    """Weights before a batch norm are ten times as long: the step that did before what a step of 1 does now."""
+    near = {
+        10: "the longer the weights, the less a step turns them.",
+        1: "batch norm divides, but by more than before.",
+    }
+    number(
+        answer, 0.1, near, "Write (10 W + d) as 10 (W + …); batch norm does not see the factor before.", tolerance=0.01
+    )
+    return "So along a raw direction the same net looks ten times as flat."
+
+
+@question
 def relu_layers(answer: float) -> str:
     """The factor on a norm over 54 layers of weights of variance 1/fan-in, each with a ReLU."""
     near = {2.0**-54: "that is the factor on the mean square; the norm is its root."}
@@ -481,4 +494,4 @@ def best_below_a_million(answer: str) -> str:
     must(parameters < 1e6, f"{answer} has {parameters:,} parameters, not fewer than a million.")
     best = errors[[net for net in errors.index if cost(net).total.parameters < 1e6]].idxmin()
     must(answer == best, f"{answer} has {errors[answer]} %; there is a better one.")
-    return f"{errors[best]} % with {parameters:,} parameters; for its multiply–adds, see notebook 07."
+    return f"{errors[best]} % with {parameters:,} parameters; for its multiply–adds, see notebook 10."

@@ -23,20 +23,20 @@ def book(tmp_path_factory):
     folder = tmp_path_factory.mktemp("book")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("PYTHONPATH", str(OFFLINE))
-        main(folder, [NOTEBOOKS / f"{name}.ipynb" for name in ("00-start-here", "05-dense-connectivity")])
+        main(folder, [NOTEBOOKS / f"{name}.ipynb" for name in ("00-start-here", "07-dense-connectivity")])
     return folder
 
 
 @pytest.fixture(scope="module", params=[1280, 390], ids="{} wide".format)
 def page(request, book):
-    """Notebook 05's page, and what went wrong or was fetched while it was open."""
+    """Notebook 07's page, and what went wrong or was fetched while it was open."""
     with browser() as opened:
         page = opened.new_page(viewport={"width": request.param, "height": 800})
         wrong = []
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda asked: wrong.append(asked.url) if asked.url.startswith("http") else None)
-        page.goto((book / "05-dense-connectivity.html").as_uri())
+        page.goto((book / "07-dense-connectivity.html").as_uri())
         yield page, wrong
 
 
@@ -77,7 +77,7 @@ def test_every_page_is_whole_and_its_sliders_answer(page, book):
         assert not waited or median(waited) < 100, (path.name, waited)
         moves += len(waited)
     assert moves >= 12 and wrong == []
-    page.goto((book / "05-dense-connectivity.html").as_uri())
+    page.goto((book / "07-dense-connectivity.html").as_uri())
 
 
 def test_sliders_answer_without_a_kernel(page):
@@ -137,7 +137,7 @@ def check_pictures(page):
 
 def test_pictures_can_be_read(page, book):
     page, _ = page
-    page.goto((book / "05-dense-connectivity.html").as_uri())
+    page.goto((book / "07-dense-connectivity.html").as_uri())
     wait_for_panels(page)
     assert page.locator(".wide img").count() == page.locator("img").count()
     check_pictures(page)
@@ -177,7 +177,7 @@ def test_the_map_and_the_verdicts_can_be_read_without_scrolling_sideways(page, b
     for table in (page.locator("table", has_text="What does adding"), page.locator("table", has_text="verdict")):
         assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
         assert table.evaluate(f"table => [...table.querySelectorAll('td')].every({IN_VIEW})")
-    page.goto((book / "05-dense-connectivity.html").as_uri())
+    page.goto((book / "07-dense-connectivity.html").as_uri())
 
 
 def test_the_page_of_the_figures_can_be_read_too(page, book, tmp_path):
@@ -186,7 +186,7 @@ def test_the_page_of_the_figures_can_be_read_too(page, book, tmp_path):
     page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
     assert page.locator("details[open] table").count() > 0
     check_pictures(page)
-    page.goto((book / "05-dense-connectivity.html").as_uri())
+    page.goto((book / "07-dense-connectivity.html").as_uri())
 
 
 def test_no_formula_needs_a_script():

@@ -70,11 +70,12 @@ start = opened("00-start-here")
 first = opened("01-depth-degradation")
 second = opened("02-residual-learning")
 third = opened("03-gradients")
-fourth = opened("04-resnets")
-fifth = opened("05-dense-connectivity")
-seventh = opened("07-what-it-costs")
-sixth = opened("06-feature-reuse")
-eighth = opened("08-reproduce")
+fourth = opened("04-derivatives")
+resnets = opened("06-resnets")
+dense = opened("07-dense-connectivity")
+costs = opened("10-what-it-costs")
+reuse = opened("08-feature-reuse")
+reproduce = opened("11-reproduce")
 
 
 def panel(page, control):
@@ -192,111 +193,111 @@ def test_gradients_while_a_net_trains(third):
     wait_for_alt(third, own, "plain8 after epoch 5, training error ")
 
 
-def test_the_singular_values_of_another_block(third):
-    blocks = third.locator(".jp-OutputArea-output .widget-vbox").filter(
-        has=third.locator("img[alt*='preact_resnet56, block 13']")
+def test_the_singular_values_of_another_block(fourth):
+    blocks = fourth.locator(".jp-OutputArea-output .widget-vbox").filter(
+        has=fourth.locator("img[alt*='preact_resnet56, block 13']")
     )
     blocks.scroll_into_view_if_needed()
     blocks.get_by_role("slider").focus()
-    third.keyboard.press("ArrowRight")
-    third.locator("img[alt*='preact_resnet56, block 14']").wait_for()
-
-
-def test_the_bottleneck_answers_to_its_sliders(fourth):
-    blocks = panel(fourth, "expansion")
-    blocks.scroll_into_view_if_needed()
-    wait_for_alt(fourth, blocks, "bottleneck 256–64–64–256 69,632,")
-    blocks.get_by_role("slider").nth(1).focus()
-    fourth.keyboard.press("ArrowLeft")
-    wait_for_alt(fourth, blocks, "bottleneck 192–64–64–192 61,440,")
-    blocks.get_by_role("slider").first.focus()
     fourth.keyboard.press("ArrowRight")
-    wait_for_alt(fourth, blocks, "bottleneck 240–80–80–240 96,000,")
-    shoot(fourth, "bottleneck")
+    fourth.locator("img[alt*='preact_resnet56, block 14']").wait_for()
 
 
-def test_depth_by_epoch_and_a_choice(fourth):
-    depths = panel(fourth, "epoch")
+def test_the_bottleneck_answers_to_its_sliders(resnets):
+    blocks = panel(resnets, "expansion")
+    blocks.scroll_into_view_if_needed()
+    wait_for_alt(resnets, blocks, "bottleneck 256–64–64–256 69,632,")
+    blocks.get_by_role("slider").nth(1).focus()
+    resnets.keyboard.press("ArrowLeft")
+    wait_for_alt(resnets, blocks, "bottleneck 192–64–64–192 61,440,")
+    blocks.get_by_role("slider").first.focus()
+    resnets.keyboard.press("ArrowRight")
+    wait_for_alt(resnets, blocks, "bottleneck 240–80–80–240 96,000,")
+    shoot(resnets, "bottleneck")
+
+
+def test_depth_by_epoch_and_a_choice(resnets):
+    depths = panel(resnets, "epoch")
     depths.locator("select").select_option("test")
-    wait_for_alt(fourth, depths, "test error (%), mean, by depth")
+    wait_for_alt(resnets, depths, "test error (%), mean, by depth")
 
 
-def test_another_block_is_taken_out(fourth):
-    lesions = fourth.locator(".jp-OutputArea-output .widget-vbox").filter(
-        has=fourth.locator("img[alt*='from the input: 5,']")
+def test_another_block_is_taken_out(resnets):
+    lesions = resnets.locator(".jp-OutputArea-output .widget-vbox").filter(
+        has=resnets.locator("img[alt*='from the input: 5,']")
     )
     lesions.scroll_into_view_if_needed()
     lesions.get_by_role("slider").focus()
-    fourth.keyboard.press("ArrowRight")
-    fourth.locator("img[alt*='from the input: 6,']").wait_for()
-    shoot(fourth, "lesions")
+    resnets.keyboard.press("ArrowRight")
+    resnets.locator("img[alt*='from the input: 6,']").wait_for()
+    shoot(resnets, "lesions")
 
 
-def test_the_growth_rate_under_the_readers_hand(fifth):
-    explorer = fifth.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="preset")
+def test_the_growth_rate_under_the_readers_hand(dense):
+    explorer = dense.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="preset")
     explorer.scroll_into_view_if_needed()
-    wait_for_alt(fifth, explorer, "densenet121: 7,978,856 parameters")
+    wait_for_alt(dense, explorer, "densenet121: 7,978,856 parameters")
     explorer.get_by_role("slider").first.focus()
-    fifth.keyboard.press("ArrowLeft")
-    wait_for_alt(fifth, explorer, "a net of your own")
-    wait_for_alt(fifth, explorer, "block 1: 64 + 6 × 31 = 250; transition to 125")
+    dense.keyboard.press("ArrowLeft")
+    wait_for_alt(dense, explorer, "a net of your own")
+    wait_for_alt(dense, explorer, "block 1: 64 + 6 × 31 = 250; transition to 125")
     price = cost("densenet121", growth_rate=31, stem_channels=64)
     assert alt(explorer).startswith(
         f"a net of your own: {price.parameters:,} parameters, {price.multiply_adds / 1e9:.3f} 10⁹ multiply–adds, "
         f"{price.activation_bytes / 1e6:,.1f} MB of activations per image in training, 121 layers deep. "
     )
     explorer.locator("select").select_option("densenet_bc190_k40")
-    wait_for_alt(fifth, explorer, "densenet_bc190_k40: 25,624,430 parameters")
-    shoot(fifth, "explorer")
+    wait_for_alt(dense, explorer, "densenet_bc190_k40: 25,624,430 parameters")
+    shoot(dense, "explorer")
     explorer.get_by_role("slider").nth(1).focus()
-    fifth.keyboard.press("Home")
+    dense.keyboard.press("Home")
     explorer.get_by_text("blocks is (0, 31, 31)").wait_for()
     assert "densenet_bc190_k40" in alt(explorer)
 
 
-def test_theta_halves_the_maps(fifth):
-    panels = fifth.locator(".jp-OutputArea-output .widget-vbox")
+def test_theta_halves_the_maps(dense):
+    panels = dense.locator(".jp-OutputArea-output .widget-vbox")
     theta = panels.filter(has_text="channels in").filter(has_text="θ").filter(has_not_text="preset")
     theta.scroll_into_view_if_needed()
-    wait_for_alt(fifth, theta, "θ = 0.5: of 100 maps 50 are left")
+    wait_for_alt(dense, theta, "θ = 0.5: of 100 maps 50 are left")
     theta.get_by_role("slider").nth(1).focus()
-    fifth.keyboard.press("ArrowRight")
-    wait_for_alt(fifth, theta, "θ = 0.55: of 100 maps 55 are left")
-    shoot(fifth, "theta")
+    dense.keyboard.press("ArrowRight")
+    wait_for_alt(dense, theta, "θ = 0.55: of 100 maps 55 are left")
+    shoot(dense, "theta")
 
 
-def test_the_winner_changes_with_the_currency(seventh):
-    shop = panel(seventh, "budget")
+def test_the_winner_changes_with_the_currency(costs):
+    shop = panel(costs, "budget")
     shop.scroll_into_view_if_needed()
-    wait_for_alt(seventh, shop, "best: densenet201")
+    wait_for_alt(costs, shop, "best: densenet201")
     shop.locator("select").nth(1).select_option("activation memory")
-    wait_for_alt(seventh, shop, "residual: none fits; dense: none fits")
+    wait_for_alt(costs, shop, "residual: none fits; dense: none fits")
     shop.get_by_role("slider").focus()
     for megabytes in (30, 35):
-        seventh.keyboard.press("ArrowRight")
-        wait_for_alt(seventh, shop, f"budget: {megabytes} MB")
+        costs.keyboard.press("ArrowRight")
+        wait_for_alt(costs, shop, f"budget: {megabytes} MB")
     resnets = published("resnet_imagenet").query("test == 'val single-crop'").set_index("net").top1_error_pct
     errors = {**resnets, **published("densenet_imagenet").set_index("net").top1_single_crop_pct}
     within = [net for net in errors if cost(net).activation_bytes <= 35e6]
-    wait_for_alt(seventh, shop, f"best: {min(within, key=errors.get)}")
+    wait_for_alt(costs, shop, f"best: {min(within, key=errors.get)}")
     shop.get_by_role("slider").focus()
     for megabytes in (40, 50):
-        seventh.keyboard.press("ArrowRight")
-        wait_for_alt(seventh, shop, f"budget: {megabytes} MB")
+        costs.keyboard.press("ArrowRight")
+        wait_for_alt(costs, shop, f"budget: {megabytes} MB")
     shop.get_by_role("button", name="memory-efficient").click()
-    wait_for_alt(seventh, shop, "best: densenet264")
-    shoot(seventh, "shop")
+    wait_for_alt(costs, shop, "best: densenet264")
+    shoot(costs, "shop")
 
 
-def test_nets_in_another_order(seventh):
-    order = panel(seventh, "by")
+def test_nets_in_another_order(costs):
+    order = panel(costs, "by")
     order.locator("select").select_option("activation memory")
-    wait_for_alt(seventh, order, "activation bytes: plain")
+    wait_for_alt(costs, order, "activation bytes: plain")
     assert re.search("densenet[^ ]*", alt(order)).group() == "densenet_bc190_k40"
 
 
-def test_a_column_puts_the_rows_in_order(seventh):
-    table = seventh.locator(".jp-OutputArea-output table").filter(has_text="activation_bytes").first
+def test_a_column_puts_the_rows_in_order(costs):
+    table = costs.locator(".jp-OutputArea-output table").filter(has_text="activation_bytes").first
     cells = {name: cost(name).total.parameters for name in catalog().index}
     for order, reverse in (("ascending", False), ("descending", True)):
         table.get_by_role("button", name="parameters", exact=True).click()
@@ -312,34 +313,34 @@ def test_a_column_puts_the_rows_in_order(seventh):
         assert printed[0] and not printed[-1] and len(printed) == len(cells)
 
 
-def test_a_connection_is_framed_and_told_of(sixth):
-    look = panel(sixth, "source")
+def test_a_connection_is_framed_and_told_of(reuse):
+    look = panel(reuse, "source")
     look.scroll_into_view_if_needed()
-    wait_for_alt(sixth, look, "Block 3, source 0 to target 7")
+    wait_for_alt(reuse, look, "Block 3, source 0 to target 7")
     look.get_by_role("slider").first.focus()
-    sixth.keyboard.press("ArrowLeft")
-    wait_for_alt(sixth, look, "Block 2, source 0 to target 7")
+    reuse.keyboard.press("ArrowLeft")
+    wait_for_alt(reuse, look, "Block 2, source 0 to target 7")
     look.get_by_role("slider").nth(2).focus()
-    sixth.keyboard.press("Home")
-    wait_for_alt(sixth, look, "Block 2, source 0 to target 1")
+    reuse.keyboard.press("Home")
+    wait_for_alt(reuse, look, "Block 2, source 0 to target 1")
     look.get_by_role("slider").nth(1).focus()
-    sixth.keyboard.press("ArrowRight")
+    reuse.keyboard.press("ArrowRight")
     look.get_by_role("status").filter(has_text="Source 1 is not before target 1").wait_for()
-    shoot(sixth, "connection")
+    shoot(reuse, "connection")
 
 
-def test_growth_rates_after_another_epoch(sixth):
-    rates = sixth.locator(".jp-OutputArea-output .widget-vbox").filter(has=sixth.locator("img[alt*='22 layers after']"))
+def test_growth_rates_after_another_epoch(reuse):
+    rates = reuse.locator(".jp-OutputArea-output .widget-vbox").filter(has=reuse.locator("img[alt*='22 layers after']"))
     rates.scroll_into_view_if_needed()
     rates.get_by_role("slider").focus()
-    sixth.keyboard.press("Home")
-    wait_for_alt(sixth, rates, "after epoch 1.")
-    shoot(sixth, "rates")
+    reuse.keyboard.press("Home")
+    wait_for_alt(reuse, rates, "after epoch 1.")
+    shoot(reuse, "rates")
 
 
-def test_the_workshop_stops_and_goes_on(eighth):
+def test_the_workshop_stops_and_goes_on(reproduce):
     """As it is first set it trains what the notebook has trained above; stopped on the way, to the same numbers."""
-    workshop = eighth.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="only say how long").first
+    workshop = reproduce.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="only say how long").first
     workshop.scroll_into_view_if_needed()
     status = workshop.get_by_role("status")
     only, start = workshop.get_by_role("checkbox"), workshop.get_by_role("button", name="Start, or go on")
@@ -348,11 +349,11 @@ def test_the_workshop_stops_and_goes_on(eighth):
     status.filter(has_text="on this machine: plain20").wait_for()
     only.uncheck()
     workshop.get_by_role("button", name="Start, or go on").click()
-    wait_for_alt(eighth, workshop, "plain20 training")
+    wait_for_alt(reproduce, workshop, "plain20 training")
     workshop.get_by_role("button", name="Stop").click()
     status.filter(has_text="Stopped.").wait_for()
     workshop.get_by_role("button", name="Start, or go on").click()
     status.filter(has_text="Done.").wait_for(timeout=120_000)
-    above = [output["data"]["text/plain"] for cell in RAN["08-reproduce.ipynb"] for output in cell if "data" in output]
+    above = [output["data"]["text/plain"] for cell in RAN["11-reproduce.ipynb"] for output in cell if "data" in output]
     assert alt(workshop) in above and "resnet20 training" in alt(workshop)
-    shoot(eighth, "workshop")
+    shoot(reproduce, "workshop")

@@ -36,7 +36,7 @@ def test_a_picture_is_the_one_that_the_notebook_shows():
     """Found in the notebook in another way: by the function that draws it."""
     for name, notebook, function in (
         ("02-degradation", "01-depth-degradation", "show.run_curves("),
-        ("densenet-figure-4", "07-what-it-costs", 'error_against_costs(cifar, CURRENCIES, "CIFAR-10'),
+        ("densenet-figure-4", "10-what-it-costs", 'error_against_costs(cifar, CURRENCIES, "CIFAR-10'),
     ):
         cells = json.loads((gallery.NOTEBOOKS / f"{notebook}.ipynb").read_text())["cells"]
         (cell,) = (cell for cell in cells if function in "".join(cell["source"]))

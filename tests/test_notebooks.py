@@ -21,7 +21,7 @@ from tools.jupyter import OFFLINE
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 OVERVIEW = FOLDER / "00-start-here.ipynb"
-NOTEBOOKS = sorted(FOLDER.glob("0[1-9]-*.ipynb"))
+NOTEBOOKS = sorted(path for path in FOLDER.glob("*.ipynb") if path != OVERVIEW)
 LONGEST = 15  # lines of code in a cell
 
 
@@ -122,7 +122,7 @@ def test_runs_and_says_what_the_committed_page_says(path, outputs):
     committed = [cell.outputs for cell in code_cells(nbformat.read(path, as_version=4))]
     verdicts = [re.findall(r"^(C\d+[ab]?): ([^;]+);", text_of(page[-1]), re.M) for page in (committed, outputs)]
     assert verdicts[0] == verdicts[1] and "not borne out" not in str(outputs)
-    assert verdicts[0] or path.stem.startswith("08")  # it settles no claim
+    assert verdicts[0] or path.name[:2] in ("05", "09", "11", "12")  # they settle no claim
 
 
 @pytest.mark.parametrize("path", [OVERVIEW, *NOTEBOOKS], ids=lambda path: path.stem)

@@ -321,7 +321,7 @@ def test_the_words_of_a_dense_block_do_not_touch(layers):
 
 
 DENSE = {name: plan(name) for name in NAMES if name.startswith("densenet")}
-# What the sliders of notebook 05 can reach.
+# What the sliders of notebook 07 can reach.
 LARGEST = DenseNetPlan(blocks=(82,) * 4, growth_rate=128, stem_channels=192, stem="7x7", num_classes=1000)
 SMALLEST = DenseNetPlan(blocks=(1, 1, 1), growth_rate=1, stem_channels=1)
 SHORT = replace(LARGEST, blocks=(82, 3, 2, 82), stem_channels=64, bottleneck=True, compression=0.5)

@@ -1,5 +1,5 @@
 """How long every panel of the notebooks takes, from the key press to the new picture, or to the words that say why
-there is none: `make bench`, some two hours; `python -m tools.bench 05 --presses 20` for one notebook, ten minutes.
+there is none: `make bench`, some two hours; `python -m tools.bench 07 --presses 20` for one notebook, ten minutes.
 
 In JupyterLab in Chromium, each notebook run as its reader would, on this machine and over a line that takes 75 ms each
 way; every control but those of panels that train. Beside them, ipywidgets.interact with a figure of pyplot's, and where

@@ -19,7 +19,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from paper_nets.show import Verdicts
 
 README = Path(__file__).parents[1] / "README.md"
-ALONE = ("07", "08", "00")  # 07 and 08 measure time, 00 shows what the others have found
+ALONE = ("10", "11", "12", "00")  # 10 to 12 measure time, 00 shows what the others have found
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

@@ -15,5 +15,6 @@ from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, rec
 from paper_nets.lab.record import Run, recorded, table
 from paper_nets.lab.reuse import connections, cut, direct_gradients
 from paper_nets.lab.series import Series, paper_schedule
+from paper_nets.lab.surface import loss_surface, random_direction
 from paper_nets.lab.trace import Trace, trace
 from paper_nets.lab.train import DIGITS, Epoch, Recipe, seeded, train, train_each

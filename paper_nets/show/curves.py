@@ -91,7 +91,9 @@ def lines(
         tidy(axes, x_label or x, "", words)
     _legend(row[-1], title="mean of the seeds\non their range" if mean else None)
     picture.alt = f"{title}. {alt or _in_words(table, x, columns, x_label or x, mark)}".removeprefix(". ")
-    picture.suptitle(title if mark is None else fill(picture.alt, 115), fontsize=11)
+    title = title if mark is None else fill(picture.alt, 115)
+    picture.subplots_adjust(top=0.84 - 0.06 * title.count("\n"))
+    picture.suptitle(title, fontsize=11)
     return picture
 
 

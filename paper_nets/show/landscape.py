@@ -1,0 +1,65 @@
+"""The loss as a landscape."""
+
+from collections.abc import Mapping
+
+import numpy
+import pandas
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+
+from paper_nets.show.picture import Picture, figure
+
+
+@figure
+def landscape(
+    tables: Mapping[str, pandas.DataFrame],
+    turn: float = -60,
+    limits: tuple[float, float] = (0.01, 100),
+    paths: Mapping[str, pandas.DataFrame] | None = None,
+) -> Picture:
+    """The loss over two directions: for each named table a surface, and below it its contours, all to one scale (Li et
+    al., arXiv 1712.09913, Figures 1 and 5).
+
+    Args:
+        tables: those of `loss_surface`. The trained net is where a and b are 0.
+        turn: from where the surfaces are seen, in degrees.
+        limits: powers of ten; a loss beyond is drawn as the nearer of the two.
+        paths: a and b of points to join by a line in the contours.
+    """
+    low, high = numpy.log10(limits)
+    powers, scale = numpy.arange(low, high + 1), {"cmap": "cividis", "norm": LogNorm(*limits)}
+    levels, words = 10 ** numpy.arange(low, high + 0.1, 0.5), []
+    picture = Picture(300 * len(tables) + 80, 600)
+    share = 300 / picture.size[0]
+    for i, (name, table) in enumerate(tables.items()):
+        loss = table.pivot(index="b", columns="a", values="loss")
+        a, b, shown = *numpy.meshgrid(loss.columns, loss.index), loss.clip(*limits).to_numpy()
+        above = picture.add_axes((share * (i + 0.03), 0.47, 0.97 * share, 0.47), projection="3d")
+        above.plot_surface(a, b, numpy.log10(shown), cmap="cividis", vmin=low, vmax=high, rasterized=True)
+        above.view_init(elev=30, azim=turn)
+        above.set_box_aspect(None, zoom=0.88)
+        above.set(zlim=(low, high), title=name)
+        above.set_zticks(powers, [f"{10**p:g}" for p in powers])
+        below = picture.add_axes((share * (i + 0.2), 0.08, 0.74 * share, 0.37))
+        below.contourf(a, b, shown, levels=levels, **scale)
+        below.contour(a, b, shown, levels=levels, colors="white", linewidths=0.5)
+        if paths:
+            below.plot(paths[name].a, paths[name].b, "o-", color="white", markeredgecolor="black", markersize=4)
+        below.plot(0, 0, "x", color="red", markersize=9, markeredgewidth=2)
+        below.set_xlabel("a")
+        below.set_ylabel("b", labelpad=-8)
+        for axes in (above, below):
+            axes.set(xticks=(a.min(), 0, a.max()), yticks=(b.min(), 0, b.max()))
+        middle = table.loss[(table.a.abs() + table.b.abs()).idxmin()]
+        low_part = 100 * (table.loss < numpy.log(10)).mean()
+        words.append(
+            f"{name} {middle:.2g} in the middle, {table.loss.max():.2g} at most, "
+            f"less than guessing (2.3) on {low_part:.0f} % of the square"
+        )
+    colours = picture.add_axes((1 - 62 / picture.size[0], 0.08, 12 / picture.size[0], 0.37))
+    bar = picture.colorbar(ScalarMappable(**scale), cax=colours)
+    bar.ax.minorticks_off()
+    bar.set_ticks(10**powers, labels=[f"{10**p:g}" for p in powers])
+    colours.set_title("loss", fontsize=10)
+    picture.alt = f"Loss over two directions: {'; '.join(words)}"
+    return picture
