@@ -4,9 +4,10 @@ import pandas
 import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
-from paper_nets import build, cost
+from paper_nets import InputError, build, cost
 from paper_nets.lab import trace
 
 # (channels, side) after stem and stages, from the papers' architecture tables.
@@ -159,3 +160,20 @@ def test_a_trace_of_torchvisions_net_is_that_of_ours(name):
     theirs, ours = (trace(net, (3, 224, 224)) for net in (theirs, ours))
     layers = [[layer for layer in found.layers if layer.kind != "pool"] for found in (theirs, ours)]
     assert layers[0] == layers[1] and theirs.multiply_adds == ours.multiply_adds
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg16", "mobilenet_v2"])
+def test_another_architecture_is_counted_as_by_pytorch(name):
+    with torch.device("meta"):
+        net, image = models.get_model(name).eval(), torch.zeros(1, 3, 224, 224)
+    with FlopCounterMode(display=False) as counter:
+        net(image)
+    assert 2 * trace(net, (3, 224, 224)).multiply_adds == counter.get_total_flops()
+
+
+def test_layers_side_by_side_are_refused():
+    """Counted along one path, GoogLeNet would have next to no multiply–adds."""
+    with torch.device("meta"):
+        net = models.googlenet(aux_logits=False, init_weights=False).eval()
+    with pytest.raises(InputError, match="layers of this net stand side by side"):
+        trace(net, (3, 224, 224))

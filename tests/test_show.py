@@ -479,6 +479,21 @@ def test_errors_are_drawn_against_each_currency(priced):
     assert "densenet169 23 at 14 million parameters, 3.4 10⁹ multiply–adds" in picture.alt
 
 
+def test_nets_of_no_family_are_named_and_not_joined():
+    table = pandas.DataFrame(
+        {
+            "net": ["AlexNet", "GoogLeNet", "resnet18", "resnet34"],
+            "family": ["other", "other", None, None],
+            "error": [18.0, 9.0, 11.0, 8.0],
+            "parameters": [61e6, 7e6, 12e6, 22e6],
+        }
+    )
+    axes = show.error_against_costs(table, ["parameters"], "error").axes[0]
+    joined = {line.get_label(): line.get_linestyle() for line in axes.lines}
+    assert joined == {"other": "None", "residual": "-"}
+    assert {text.get_text() for text in axes.texts} == {"AlexNet", "GoogLeNet", "18", "34"}
+
+
 def test_the_best_nets_within_a_budget(priced):
     told = show.error_against_costs(priced, ["parameters"], "error", budget=21e6).alt
     assert "residual: resnet34, 26 %" in told and "dense: densenet169, 23 %" in told and "best: densenet169" in told

@@ -9,6 +9,7 @@ from torch import nn
 
 from paper_nets.lab.graph import Op, record
 from paper_nets.lab.outline import SHORTCUT, outline
+from paper_nets.nets import InputError
 
 
 class Layer(NamedTuple):
@@ -78,7 +79,12 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     Works for any net of convolutions, pools and linear layers, torchvision's as well as ours, and on the meta device,
     where neither weights nor images take memory. A pool that leaves the size as it was is left out.
     """
-    made = outline(record(net, torch.zeros(1, *image, device=next(net.parameters()).device)).ops)
+    ops = record(net, torch.zeros(1, *image, device=next(net.parameters()).device)).ops
+    made = outline(ops)
+    around = [op for layer in made.layers for step in layer.before for op in step.around]
+    followed = {id(op) for op in (*around, *(layer.op for layer in made.layers))}
+    if any(op.kind in ("conv", "linear") and id(op) not in followed for op in ops):
+        raise InputError("trace follows one path and its shortcuts; layers of this net stand side by side.")
     layers, shortcuts, units, forks = [], [], {}, []
     shape = image  # of what stands here
 

@@ -21,11 +21,11 @@ CURRENCIES = {
 
 def _families(axes: Axes, table: pandas.DataFrame, currency: str, **look) -> None:
     """A line for each family against one currency; DenseNet-BC, with bottlenecks and compression, has its own."""
-    for label, own in table.sort_values(currency).groupby(table.net.map(_line), sort=False):
-        kind = family(own.net.iloc[0])
+    for label, own in table.sort_values(currency).groupby("line", sort=False):
+        kind = label.removesuffix(", BC")
         style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, **look}
-        line = "-" if label == kind else "--"
-        axes.plot(own[currency] / CURRENCIES[currency][1], own.error, line, label=label, **style)
+        line = "none" if kind == "other" else "-" if label == kind else "--"
+        axes.plot(own[currency] / CURRENCIES[currency][1], own.error, linestyle=line, label=label, **style)
 
 
 def _line(net: str) -> str:
@@ -37,7 +37,7 @@ def _line(net: str) -> str:
 def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
     """Each net's depth, and where its name has one its growth rate, beside its point: those of DenseNet-BC on the left,
     or on the right where most of them are beaten by a cheaper net of another line."""
-    bc = table.net.map(_line) == "dense, BC"
+    bc = table.line == "dense, BC"
     others = table[~bc]
     beaten = [
         ((others[currency] < row[currency]) & (others.error < row.error)).any() for _, row in table[bc].iterrows()
@@ -45,7 +45,9 @@ def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
     left = bc if 2 * sum(beaten) <= len(beaten) else ~bc
     for row, on_the_left in zip(table.itertuples(), left, strict=True):
         k = f"/{row.net.rpartition('_k')[2]}" if "_k" in row.net else ""
-        words = ("BC-" if "_bc" in row.net else "") + re.search(r"\d+", row.net)[0] + k
+        words = row.net
+        if row.line != "other":
+            words = ("BC-" if "_bc" in row.net else "") + re.search(r"\d+", row.net)[0] + k
         place = {"xytext": (-6, -9), "ha": "right"} if on_the_left else {"xytext": (7, 3)}
         at = (getattr(row, currency) / CURRENCIES[currency][1], row.error)
         axes.annotate(words, at, textcoords="offset points", fontsize=8, **place)
@@ -76,10 +78,14 @@ def error_against_costs(
     """Figure 12 of the review (DenseNet paper, Figure 3): error against what nets cost, a line for each family.
 
     Args:
-        table: net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes".
+        table: net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes"; family,
+            where `net` is no net's name.
         error: what kind of error it is, for the axis.
         budget: of the one currency. What costs more is pale, and the best net of each family that does not is told.
     """
+    given = table.get("family", [None] * len(table))
+    line = [_line(net) if pandas.isna(kind) else kind for net, kind in zip(table.net, given, strict=True)]
+    table = table.assign(line=line)
     picture = Picture(900, 380)
     axes = picture.subplots(1, len(currencies), sharey=True, squeeze=False)[0]
     right = 0.98 if budget is None else 0.7
