@@ -297,6 +297,15 @@ def strides_mended(answer: Callable[[nn.Module], None]) -> str:
 
 
 @question
+def pooled_shortcut(answer: Callable[[int, int], nn.Module]) -> str:
+    """ResNet-D's shortcut from c_in maps to c_out of half the size: 2×2 average pool, projection, batch norm."""
+    for c_in, c_out in ((4, 8), (16, 32)):
+        want = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out))
+        same_module(answer(c_in, c_out), want, torch.randn(2, c_in, 8, 8), f"{c_in} and {c_out} maps")
+    return "With the same weights it computes what ResNet-D's does: the pool has none, and every pixel is read."
+
+
+@question
 def paths_left(answer: float) -> str:
     """The share of a residual net's paths that is left when three blocks are passed by."""
     near = {24 / 27: "24 of 27 blocks are left, but each block that is gone takes half of all paths with it."}

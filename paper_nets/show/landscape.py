@@ -6,6 +6,7 @@ import numpy
 import pandas
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import MaxNLocator
 
 from paper_nets.show.picture import Picture, figure
 
@@ -48,8 +49,8 @@ def landscape(
         below.plot(0, 0, "x", color="red", markersize=9, markeredgewidth=2)
         below.set_xlabel("a")
         below.set_ylabel("b", labelpad=-8)
-        for axes in (above, below):
-            axes.set(xticks=(a.min(), 0, a.max()), yticks=(b.min(), 0, b.max()))
+        for axis in (above.xaxis, above.yaxis, below.xaxis, below.yaxis):
+            axis.set_major_locator(MaxNLocator(3))
         middle = table.loss[(table.a.abs() + table.b.abs()).idxmin()]
         low_part = 100 * (table.loss < numpy.log(10)).mean()
         words.append(
