@@ -40,7 +40,8 @@ def maps(
 
     Args:
         rows: maps (n, h, w) by the words over their row.
-        picture: what they were made of, (C, H, W) as bytes, at the left; with `over`, also shining through each map.
+        picture: what they were made of, (C, H, W) as bytes, at the left; with `over`, also shining through each map,
+            which then is red and blue.
         names: of the maps of each row.
 
     Raises: InputError for no maps, for those of another shape, and where a number is not finite.
@@ -51,37 +52,32 @@ def maps(
     columns = min(16, max(map(len, rows.values())))
     side, room = min(150, 704 // columns), 38 if names else 22  # pixels, as all that follows
     lines = [ceil(len(row) / columns) for row in rows.values()]
-    made, top = Picture(900, max(175, 40 + sum(room + side * n for n in lines))), 34
+    made, top, told = Picture(900, max(175, 40 + sum(room + side * n for n in lines))), 34, []
     values = torch.cat([row.detach().flatten() for row in rows.values()])
-    height, most, signed = made.size[1], values.abs().quantile(0.995).item() or 1, bool((values < 0).any())
+    height, most, signed = made.size[1], values.abs().quantile(0.995).item() or 1, over or bool((values < 0).any())
     norm, colours = Normalize(-most if signed else 0, most), colormaps["RdBu_r" if signed else "gray"]
     made.text(0.01, 1 - 18 / height, title, fontsize=11)
     if picture is not None:
         through = picture.permute(1, 2, 0).expand(-1, -1, 3).numpy()
         _pixels(made, (9, 54, 100, 100), through)
     for (label, row), n in zip(rows.items(), lines, strict=True):
-        made.text(125 / 900, 1 - (top + 14) / height, label, fontsize=9)
+        words = f"{label}: {len(row)} map{'s' * (len(row) > 1)}, {row.shape[1]} × {row.shape[2]}"
+        made.text(125 / 900, 1 - (top + 14) / height, words, fontsize=9)
+        told.append(f"{words}, {row.min():.2g} to {row.max():.2g}, {100 * (row == 0).float().mean():.0f} % of it 0")
         for i, name in enumerate(names):
             made.text((125 + side * i) / 900, 1 - (top + 31) / height, name, fontsize=8)
         tiles = _enlarged(colours(norm(row.detach().numpy()), bytes=True))
-        if over:
+        if over and picture is not None:
             grey = _enlarged(through.mean(2, keepdims=True)[None])
             tiles[..., :3] = 0.6 * tiles[..., :3] + 0.4 * grey
         whole = numpy.zeros((n, 70, columns, 70, 4), "uint8")
         for i, tile in enumerate(tiles):
             whole[i // columns, :64, i % columns, :64] = tile
-        box = (125, top + room - 2, side * columns, side * n)
-        _pixels(made, box, whole.reshape(70 * n, 70 * columns, 4))
+        _pixels(made, (125, top + room - 2, side * columns, side * n), whole.reshape(70 * n, 70 * columns, 4))
         top += room + side * n
     _pixels(made, (839, 54, 12, 110), colours(numpy.linspace(1, 0, 64)[:, None], bytes=True))
     for share, sign in (0, "≤ " if signed else ""), (0.5, ""), (1, "≥ "):
-        value = f"{sign}{norm.inverse(share):.2g}"
-        made.text(854 / 900, 1 - (167 - 110 * share) / height, value, fontsize=8)
-    told = [
-        f"{label}: {len(row)} of {row.shape[1]} × {row.shape[2]}, {row.min():.2g} to {row.max():.2g}, "
-        f"{100 * (row == 0).float().mean():.0f} % of it 0"
-        for label, row in rows.items()
-    ]
+        made.text(854 / 900, 1 - (167 - 110 * share) / height, f"{sign}{norm.inverse(share):.2g}", fontsize=8)
     made.alt = f"{title or 'Maps'}. {'; '.join([*told, *map(str, names)])}"
     return made
 
