@@ -187,7 +187,7 @@ def test_a_trace_leaves_the_net_as_it_was():
 
 
 def test_maps_stand_pixel_by_pixel_on_one_scale():
-    """1 in the middle of a map of 3×3, in two rows of other sizes: white there, black around, and half white is grey."""
+    """1 in the middle of a map is white, 0 around it black, and half of it grey, in a row of another size too."""
     one, four = torch.zeros(18, 3, 3), torch.full((1, 4, 4), 0.5)
     one[:, 1, 1] = 1
     face = torch.zeros(3, 3, 3, dtype=torch.uint8)
