@@ -420,6 +420,18 @@ def cut_by_hand(answer: Callable[[DenseNet], None]) -> str:
 
 
 @question
+def class_maps(answer: Callable[[Tensor, nn.Linear], Tensor]) -> str:
+    """The map of each class, (N, classes, h, w), of the maps that are averaged, (N, c, h, w), and the classifier."""
+    torch.manual_seed(0)
+    maps, classifier = torch.randn(2, 6, 3, 3), nn.Linear(6, 4)
+    want, got = torch.einsum("kc,nchw->nkhw", classifier.weight, maps), answer(maps, classifier)
+    must(got.shape == want.shape, f"the shape is {tuple(got.shape)}; 6 maps and 4 classes make {tuple(want.shape)}.")
+    right = torch.allclose(got, want, atol=1e-5)
+    must(right, "the shape is right; each pixel's six numbers meet the classifier's weights, without the bias.")
+    return "Averaged over the pixels, and with the bias added, it is the score, since a mean of sums is a sum of means."
+
+
+@question
 def flops_of_resnet50(answer: float) -> str:
     """ResNet-50 in FLOPs as the DenseNet paper counts them."""
     # The second is "v1.5", that its figure compares with.

@@ -1,11 +1,14 @@
 """A reader's prediction is kept and stands beside what was measured; a check answers any answer with a sentence."""
 
+from pathlib import Path
+
+import nbformat
 import numpy
 import pytest
 import torch
 from torch import nn
 
-from paper_nets import questions
+from paper_nets import build, questions
 
 
 def test_a_guess_stands_beside_what_was_measured_and_follows_the_box():
@@ -48,3 +51,28 @@ def test_a_layer_that_does_nothing_may_be_made_in_any_way():
     assert not questions.layer_that_does_nothing(lambda c: nn.init.constant_(c.weight, 1 / 9)).right
     torch.manual_seed(1)
     assert not questions.layer_that_does_nothing(lambda c: None).right
+
+
+@pytest.mark.parametrize("name", ["plain20", "resnet20", "densenet22_k12", "densenet121"])
+def test_the_mean_of_a_class_activation_map_and_the_bias_are_the_nets_own_score(name):
+    """With the function of notebook 09, which is also the answer to its question."""
+    book = nbformat.read(Path(__file__).parents[1] / "notebooks" / "09-inside.ipynb", as_version=4)
+    (cell,) = (cell for cell in book.cells if "def class_maps" in cell.source and cell.cell_type == "code")
+    exec(cell.source.split("\n\n\n")[0], there := {"torch": torch})
+    torch.manual_seed(0)
+    net = build(name)
+    net.double().head.fc1.bias.data.normal_()
+    x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    with torch.no_grad():
+        net(x)  # so that batch norm has seen something
+        maps, scores = there["class_maps"](net.eval(), x), net(x)
+    assert maps.shape[:2] == scores.shape and maps.shape[2] > 1
+    torch.testing.assert_close(maps.mean((2, 3)) + net.head.fc1.bias, scores)
+
+
+def test_class_maps_may_be_made_in_any_way_but_without_the_bias():
+    weigh = nn.functional.conv2d
+    assert questions.class_maps(lambda maps, classifier: weigh(maps, classifier.weight[:, :, None, None])).right
+    bias = questions.class_maps(lambda maps, c: weigh(maps, c.weight[:, :, None, None], c.bias))
+    assert "without the bias" in bias.message
+    assert "(2, 4)" in questions.class_maps(lambda maps, classifier: classifier(maps.mean((2, 3)))).message

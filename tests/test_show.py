@@ -1,6 +1,7 @@
 """The figures show the data that they are given, carry their words, and a panel redraws them."""
 
 import io
+import re
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from torchvision import models
 from paper_nets import build, cost, plan, published, show
 from paper_nets.lab import load
 from paper_nets.lab.trace import Layer, Trace, trace
-from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, ResNetPlan
+from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, InputError, ResNetPlan
 from paper_nets.show.picture import family
 
 
@@ -183,6 +184,48 @@ def test_a_trace_leaves_the_net_as_it_was():
     trace(net, (3, 32, 32))
     assert net.training and not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+
+
+def test_maps_stand_pixel_by_pixel_on_one_scale():
+    """1 in the middle of a map is white, 0 around it black, and half of it grey, in a row of another size too."""
+    one, four = torch.zeros(18, 3, 3), torch.full((1, 4, 4), 0.5)
+    one[:, 1, 1] = 1
+    face = torch.zeros(3, 3, 3, dtype=torch.uint8)
+    made = show.maps({"many": one, "half": four}, "two rows", face)
+    shown, first, second, bar = (axes.images[0] for axes in made.axes)
+    pixels = first.get_array()
+    assert pixels.shape == (140, 16 * 70, 4) and first.get_interpolation() == "nearest"  # 18 maps take two lines
+    assert pixels[32, 32].tolist() == [255] * 4 and pixels[5, 5].tolist() == [0, 0, 0, 255]
+    assert pixels[32, 66, 3] == pixels[100, 5 * 70, 3] == 0  # between two maps, and behind the last
+    assert abs(int(second.get_array()[9, 9, 0]) - 127) <= 1 and shown.get_array().shape == (3, 3, 3)
+    assert made.alt == (
+        "two rows. many: 18 maps, 3 × 3, 0 to 1, 89 % of it 0; half: 1 map, 4 × 4, 0.5 to 0.5, 0 % of it 0"
+    )
+    assert [text.get_text() for text in made.texts][-3:] == ["0", "0.5", "≥ 1"]
+
+
+def test_maps_with_negative_numbers_are_red_and_blue_and_may_lie_over_their_picture():
+    maps = torch.tensor([[[1.0, -1.0], [0.0, 0.0]]])
+    red, blue, white = show.maps({"": maps}).axes[0].images[0].get_array()[[5, 5, 50], [5, 50, 5], :3].astype(int)
+    assert red[0] > red[2] + 50 and blue[2] > blue[0] + 50 and min(white) > 240
+    black = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    over = show.maps({"": maps.abs()}, picture=black, over=True, names=["nine"])
+    assert over.axes[1].images[0].get_array()[50, 5, 0] == int(0.6 * white[0])
+    assert over.alt.endswith("; nine") and "≤ -1" in [text.get_text() for text in over.texts]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ({}, "none"),
+        ({"a": torch.zeros(3, 3)}, "'a' (3, 3)"),
+        ({"a": torch.zeros(0, 3, 3)}, "'a' (0, 3, 3)"),
+        ({"a": torch.full((1, 2, 2), float("nan"))}, "'a' (1, 2, 2)"),
+    ],
+)
+def test_what_is_no_map_is_told(rows, told):
+    with pytest.raises(InputError, match=re.escape(f"The rows are {told}; each must be maps of shape (n, h, w)")):
+        show.maps(rows)
 
 
 def test_a_picture_shows_itself_with_its_words():

@@ -1,13 +1,20 @@
 """Pictures of architectures, data and tables. None of them trains, reads a file, or holds data of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
+from math import ceil
 
+import numpy
+import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
+from torch import Tensor
 
 from paper_nets.lab.data import Data
 from paper_nets.lab.trace import Layer, Trace
+from paper_nets.nets import InputError
 from paper_nets.show.picture import COLOURS, Picture, figure
 
 
@@ -22,6 +29,71 @@ def samples(data: Data) -> Picture:
         axes.axis("off")
     picture.alt = f"One test image of each class of {data.name}: {', '.join(data.classes)}"
     return picture
+
+
+@figure
+def maps(
+    rows: Mapping[str, Tensor], title: str = "", picture: Tensor | None = None, over: bool = False, names: Sequence = ()
+) -> Picture:
+    """Feature maps pixel by pixel, a row for each label, all on one scale: grey from 0 (black), or where some are
+    negative red and blue around 0 (white). The scale ends where only one value in 200 is farther from 0.
+
+    Args:
+        rows: maps (n, h, w) by the words over their row.
+        picture: what they were made of, (C, H, W) as bytes, at the left; with `over`, also shining through each map,
+            which then is red and blue.
+        names: of the maps of each row.
+
+    Raises: InputError for no maps, for those of another shape, and where a number is not finite.
+    """
+    if not rows or not all(row.dim() == 3 and row.numel() and row.isfinite().all() for row in rows.values()):
+        found = ", ".join(f"{label!r} {tuple(row.shape)}" for label, row in rows.items()) or "none"
+        raise InputError(f"The rows are {found}; each must be maps of shape (n, h, w), at least one, and finite.")
+    columns = min(16, max(map(len, rows.values())))
+    side, room = min(150, 704 // columns), 38 if names else 22  # pixels, as all that follows
+    lines = [ceil(len(row) / columns) for row in rows.values()]
+    made, top, told = Picture(900, max(175, 40 + sum(room + side * n for n in lines))), 34, []
+    values = torch.cat([row.detach().flatten() for row in rows.values()])
+    height, most, signed = made.size[1], values.abs().quantile(0.995).item() or 1, over or bool((values < 0).any())
+    norm, colours = Normalize(-most if signed else 0, most), colormaps["RdBu_r" if signed else "gray"]
+    made.text(0.01, 1 - 18 / height, title, fontsize=11)
+    if picture is not None:
+        through = picture.permute(1, 2, 0).expand(-1, -1, 3).numpy()
+        _pixels(made, (9, 54, 100, 100), through)
+    for (label, row), n in zip(rows.items(), lines, strict=True):
+        words = f"{label}: {len(row)} map{'s' * (len(row) > 1)}, {row.shape[1]} × {row.shape[2]}"
+        made.text(125 / 900, 1 - (top + 14) / height, words, fontsize=9)
+        told.append(f"{words}, {row.min():.2g} to {row.max():.2g}, {100 * (row == 0).float().mean():.0f} % of it 0")
+        for i, name in enumerate(names):
+            made.text((125 + side * i) / 900, 1 - (top + 31) / height, name, fontsize=8)
+        tiles = _enlarged(colours(norm(row.detach().numpy()), bytes=True))
+        if over and picture is not None:
+            grey = _enlarged(through.mean(2, keepdims=True)[None])
+            tiles[..., :3] = 0.6 * tiles[..., :3] + 0.4 * grey
+        whole = numpy.zeros((n, 70, columns, 70, 4), "uint8")
+        for i, tile in enumerate(tiles):
+            whole[i // columns, :64, i % columns, :64] = tile
+        _pixels(made, (125, top + room - 2, side * columns, side * n), whole.reshape(70 * n, 70 * columns, 4))
+        top += room + side * n
+    _pixels(made, (839, 54, 12, 110), colours(numpy.linspace(1, 0, 64)[:, None], bytes=True))
+    for share, sign in (0, "≤ " if signed else ""), (0.5, ""), (1, "≥ "):
+        made.text(854 / 900, 1 - (167 - 110 * share) / height, f"{sign}{norm.inverse(share):.2g}", fontsize=8)
+    made.alt = f"{title or 'Maps'}. {'; '.join([*told, *map(str, names)])}"
+    return made
+
+
+def _enlarged(tiles: numpy.ndarray) -> numpy.ndarray:
+    """Images (n, h, w, …) with 64 pixels each way."""
+    rows, columns = (numpy.arange(64) * n // 64 for n in tiles.shape[1:3])
+    return tiles[:, rows][:, :, columns]
+
+
+def _pixels(made: Picture, box: tuple[float, ...], values: numpy.ndarray) -> None:
+    """An image with crisp pixels at (left, top, width, height)."""
+    left, top, width, height = box
+    axes = made.add_axes((left / 900, 1 - (top + height) / made.size[1], width / 900, height / made.size[1]))
+    axes.imshow(values, aspect="auto", interpolation="nearest")
+    axes.axis("off")
 
 
 @figure
