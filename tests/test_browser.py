@@ -71,10 +71,12 @@ first = opened("01-depth-degradation")
 second = opened("02-residual-learning")
 third = opened("03-gradients")
 fourth = opened("04-derivatives")
+surface = opened("05-loss-surface")
 resnets = opened("06-resnets")
 dense = opened("07-dense-connectivity")
 costs = opened("10-what-it-costs")
 reuse = opened("08-feature-reuse")
+inside = opened("09-inside")
 reproduce = opened("11-reproduce")
 
 
@@ -201,6 +203,18 @@ def test_the_singular_values_of_another_block(fourth):
     blocks.get_by_role("slider").focus()
     fourth.keyboard.press("ArrowRight")
     fourth.locator("img[alt*='preact_resnet56, block 14']").wait_for()
+
+
+def test_the_loss_at_another_depth_and_from_another_side(surface):
+    landscapes = panel(surface, "depth")
+    landscapes.scroll_into_view_if_needed()
+    wait_for_alt(surface, landscapes, "plain-44 ")
+    landscapes.get_by_role("slider").first.focus()
+    surface.keyboard.press("ArrowRight")
+    wait_for_alt(surface, landscapes, "plain-56 1.5 in the middle, 6.9e+06 at most")
+    landscapes.get_by_text("of the batch", exact=True).click()
+    wait_for_alt(surface, landscapes, "plain-56 1.5 in the middle, 3.1 at most")
+    shoot(surface, "landscapes")
 
 
 def test_the_bottleneck_answers_to_its_sliders(resnets):
@@ -336,6 +350,19 @@ def test_growth_rates_after_another_epoch(reuse):
     reuse.keyboard.press("Home")
     wait_for_alt(reuse, rates, "after epoch 1.")
     shoot(reuse, "rates")
+
+
+def test_a_picture_after_another_block(inside):
+    maps = panel(inside, "block")
+    maps.scroll_into_view_if_needed()
+    wait_for_alt(inside, maps, "after block 2: 16 maps, 8 × 8")
+    maps.get_by_role("slider").first.focus()
+    for _ in range(2):
+        inside.keyboard.press("ArrowRight")
+    wait_for_alt(inside, maps, "after block 4: 32 maps, 4 × 4")
+    maps.get_by_role("combobox").select_option("flower")
+    wait_for_alt(inside, maps, "flower, residual 20. after the stem: 16 maps, 32 × 32")
+    shoot(inside, "inside")
 
 
 def test_the_workshop_stops_and_goes_on(reproduce):

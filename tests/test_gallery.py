@@ -52,7 +52,7 @@ def test_a_picture_is_the_one_that_the_notebook_shows():
 @pytest.mark.parametrize(
     ("name", "cells"),
     [
-        ("06-resnet-architectures", ["[1×1, 64 · 3×3, 64 · 1×1, 256] × 3", "3.858 × 10⁹"]),
+        ("06-resnet-architectures", ["[1×1, 64<br>3×3, 64<br>1×1, 256] × 3", "3.858 × 10⁹"]),
         ("07-resnet-results", ["19.38", "4.49", "resnet152"]),
         ("12-densenet-results", ["20.80", "22.15", "densenet264"]),
         ("11-densenet-architectures", ["[1×1, 128 · 3×3, 32] × 64", "[1×1, 128 · 3×3, 32] × 48"]),

@@ -1,6 +1,7 @@
 """The nets of both papers by name, and what the papers published of them."""
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 
 import pandas
@@ -80,7 +81,9 @@ def _arguments(name: str) -> tuple[type, dict]:
             return DenseNetPlan, _dense_cifar(name, bool(bc), int(depth), int(k))
         if not bc:
             return DenseNetPlan, _dense_imagenet(name, int(depth))
-    raise InputError(f"There is no net {name!r}; the nets are {', '.join(NAMES)}.")
+    near = get_close_matches(re.sub(r"\W", "", name.lower()).replace("residual", "resnet"), NAMES, cutoff=0.7)
+    meant = f" (did you mean {' or '.join(near)}?)" if near else ""
+    raise InputError(f"There is no net {name!r}{meant}; the nets are {', '.join(NAMES)}.")
 
 
 def _residual(name: str, kind: str, depth: int) -> dict:

@@ -77,7 +77,7 @@ def lines(
         if x in log:
             plain_log(axes.xaxis, ticks)
         else:
-            axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(min(7, 16 // len(columns)), integer=True))
         if column in log:
             plain_log(axes.yaxis)
             low, high = axes.get_ylim()

@@ -20,7 +20,8 @@ class Table:
 
     def _cell(self, value: object) -> str:
         if isinstance(value, str):
-            return f'<td style="text-align: left">{html.escape(value)}</td>'
+            lines = html.escape(value).replace("\n", "<br>")
+            return f'<td style="text-align: left">{lines}</td>'
         return f"<td>{'' if pandas.isna(value) else f'{value:,}'}</td>"
 
     def _repr_html_(self) -> str:
