@@ -68,7 +68,8 @@ def figures() -> list[Figure]:
                 about, numbers = dict(about), tables.get(about.get("numbers"), "")
                 about.pop("numbers", None)
                 seen = re.sub(r"^\*What to see: (\w)", lambda m: "*" + m[1].upper(), "".join(below["source"]))
-                text = "" if below["cell_type"] == "code" else seen.split("\n\n")[0]
+                asks = below["cell_type"] == "code" or seen.startswith("**Question")
+                text = "" if asks else seen.split("\n\n")[0]
                 caption = f"{markdown2html(text)}<p>From notebook {path.stem}.</p>"
                 shown = image(cell, path.parent) or _table(cell)
                 if not shown:
