@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from paper_nets import audit, build, catalog, cost, plan, published
-from paper_nets.lab import cut, jacobian
+from paper_nets.lab import cut, jacobian, trace
 from paper_nets.lab.train import DENSENET, RESNET
 from paper_nets.nets import Block, DenseBlock, DenseNet, DenseNetPlan, ResNetPlan, Transition
 from paper_nets.nets.parts import ZeroPad
@@ -301,7 +301,10 @@ def pooled_shortcut(answer: Callable[[int, int], nn.Module]) -> str:
     """ResNet-D's shortcut from c_in maps to c_out of half the size: 2×2 average pool, projection, batch norm."""
     for c_in, c_out in ((4, 8), (16, 32)):
         want = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out))
-        same_module(answer(c_in, c_out), want, torch.randn(2, c_in, 8, 8), f"{c_in} and {c_out} maps")
+        made = answer(c_in, c_out)
+        same_module(made, want, torch.randn(2, c_in, 8, 8), f"{c_in} and {c_out} maps")
+        more = trace(made, (c_in, 8, 8)).multiply_adds // (4 * 4 * c_in * c_out)
+        must(more == 1, f"it gives the same, with {more} times the multiply–adds; what could come first?")
     return "With the same weights it computes what ResNet-D's does: the pool has none, and every pixel is read."
 
 

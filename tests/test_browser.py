@@ -67,10 +67,10 @@ def opened(name):
 
 
 start = opened("00-start-here")
-first = opened("01-depth-degradation")
-second = opened("02-residual-learning")
-third = opened("03-gradients")
-fourth = opened("04-derivatives")
+degradation = opened("01-depth-degradation")
+learning = opened("02-residual-learning")
+gradients = opened("03-gradients")
+derivatives = opened("04-derivatives")
 surface = opened("05-loss-surface")
 resnets = opened("06-resnets")
 dense = opened("07-dense-connectivity")
@@ -109,100 +109,104 @@ def test_the_table_of_verdicts_leads_to_the_section(start):
     assert heading.bounding_box()["y"] > 0
 
 
-def test_a_key_on_the_slider_gives_a_new_picture(first):
-    epochs = panel(first, "epoch")
+def test_a_key_on_the_slider_gives_a_new_picture(degradation):
+    epochs = panel(degradation, "epoch")
     epochs.scroll_into_view_if_needed()
-    wait_for_alt(first, epochs, "after epoch 15")
+    wait_for_alt(degradation, epochs, "after epoch 15")
     picture = epochs.locator("img").get_attribute("src")
     handle = epochs.get_by_role("slider")
     handle.focus()
-    first.keyboard.press("ArrowLeft")
-    wait_for_alt(first, epochs, "after epoch 14")
+    degradation.keyboard.press("ArrowLeft")
+    wait_for_alt(degradation, epochs, "after epoch 14")
     assert epochs.locator("img").get_attribute("src") != picture
-    first.keyboard.press("Home")
-    wait_for_alt(first, epochs, "after epoch 1 of 15")
-    shoot(first, "slider")
+    degradation.keyboard.press("Home")
+    wait_for_alt(degradation, epochs, "after epoch 1 of 15")
+    shoot(degradation, "slider")
 
 
-def test_a_prediction_stands_beside_the_result_and_follows_its_box(first):
-    box = first.get_by_placeholder("your guess").first
+def test_a_prediction_stands_beside_the_result_and_follows_its_box(degradation):
+    box = degradation.get_by_placeholder("your guess").first
     for guess in ("60", "20"):
         box.fill(guess)
-        first.get_by_text(f"training error of plain-56 after 15 epochs (%): you said {guess}, measured").wait_for()
+        degradation.get_by_text(
+            f"training error of plain-56 after 15 epochs (%): you said {guess}, measured"
+        ).wait_for()
 
 
-def test_a_choice_gives_a_new_picture(first):
-    epochs = panel(first, "epoch")
+def test_a_choice_gives_a_new_picture(degradation):
+    epochs = panel(degradation, "epoch")
     epochs.locator("select").select_option("test")
-    wait_for_alt(first, epochs, "test error (%), mean, by depth")
+    wait_for_alt(degradation, epochs, "test error (%), mean, by depth")
 
 
-def test_a_net_of_the_readers_own_trains(first):
-    own = panel(first, "shortcuts")
+def test_a_net_of_the_readers_own_trains(degradation):
+    own = panel(degradation, "shortcuts")
     own.scroll_into_view_if_needed()
     assert own.locator("img").count() == 0
     own.get_by_role("slider").first.focus()
-    first.keyboard.press("Home")
+    degradation.keyboard.press("Home")
     own.get_by_role("button", name="shortcuts").click()
     own.get_by_role("button", name="Train").click()
-    wait_for_alt(first, own, "From epoch 1 to 15, training error (%), test error (%): resnet8")
+    wait_for_alt(degradation, own, "From epoch 1 to 15, training error (%), test error (%): resnet8")
     own.get_by_role("button", name="Train", disabled=False).wait_for(timeout=120_000)
-    shoot(first, "own")
+    shoot(degradation, "own")
 
 
-def test_the_line_moves_along_the_blocks(second):
-    panels = second.locator(".jp-OutputArea-output .widget-vbox")
+def test_the_line_moves_along_the_blocks(learning):
+    panels = learning.locator(".jp-OutputArea-output .widget-vbox")
     blocks = panels.filter(has_text="block").filter(has_not_text="Train").first
     blocks.scroll_into_view_if_needed()
-    wait_for_alt(second, blocks, "blocks passed: 9,")
+    wait_for_alt(learning, blocks, "blocks passed: 9,")
     blocks.get_by_role("slider").focus()
-    second.keyboard.press("ArrowRight")
-    wait_for_alt(second, blocks, "blocks passed: 10,")
+    learning.keyboard.press("ArrowRight")
+    wait_for_alt(learning, blocks, "blocks passed: 10,")
 
 
-def test_a_stack_of_the_readers_own_learns(second):
-    stack = panel(second, "distance")
+def test_a_stack_of_the_readers_own_learns(learning):
+    stack = panel(learning, "distance")
     stack.scroll_into_view_if_needed()
     stack.get_by_role("slider").nth(1).focus()
-    second.keyboard.press("Home")
+    learning.keyboard.press("Home")
     stack.get_by_label("kind").select_option("residual, F = 0 at first")
     stack.get_by_role("button", name="Train").click()
-    wait_for_alt(second, stack, "2 blocks, distance 0, rate 0.001. From step 0 to 150, ")
-    shoot(second, "stack")
+    wait_for_alt(learning, stack, "2 blocks, distance 0, rate 0.001. From step 0 to 150, ")
+    shoot(learning, "stack")
 
 
-def test_the_gradient_answers_to_a_slider_and_a_switch(third):
-    explorer = panel(third, "batch norm")
+def test_the_gradient_answers_to_a_slider_and_a_switch(gradients):
+    explorer = panel(gradients, "batch norm")
     explorer.scroll_into_view_if_needed()
-    wait_for_alt(third, explorer, "plain20, gain 1.00")
+    wait_for_alt(gradients, explorer, "plain20, gain 1.00")
     level = explorer.locator("img").get_attribute("alt")
     explorer.get_by_role("button", name="batch norm").click()
     explorer.locator(f'img:not([alt="{level}"])').wait_for()
     explorer.get_by_role("slider").first.focus()
-    third.keyboard.press("ArrowLeft")
-    wait_for_alt(third, explorer, "plain14, gain 1.00")
+    gradients.keyboard.press("ArrowLeft")
+    wait_for_alt(gradients, explorer, "plain14, gain 1.00")
     explorer.locator("select").select_option("resnet")
-    wait_for_alt(third, explorer, "resnet14, gain 1.00")
-    shoot(third, "gradient")
+    wait_for_alt(gradients, explorer, "resnet14, gain 1.00")
+    shoot(gradients, "gradient")
 
 
-def test_gradients_while_a_net_trains(third):
-    own = third.locator(".jp-OutputArea-output .widget-vbox").filter(has=third.get_by_role("button", name="Train"))
+def test_gradients_while_a_net_trains(gradients):
+    own = gradients.locator(".jp-OutputArea-output .widget-vbox").filter(
+        has=gradients.get_by_role("button", name="Train")
+    )
     own.scroll_into_view_if_needed()
     own.get_by_role("slider").focus()
-    third.keyboard.press("Home")
+    gradients.keyboard.press("Home")
     own.get_by_role("button", name="Train").click()
-    wait_for_alt(third, own, "plain8 after epoch 5, training error ")
+    wait_for_alt(gradients, own, "plain8 after epoch 5, training error ")
 
 
-def test_the_singular_values_of_another_block(fourth):
-    blocks = fourth.locator(".jp-OutputArea-output .widget-vbox").filter(
-        has=fourth.locator("img[alt*='preact_resnet56, block 13']")
+def test_the_singular_values_of_another_block(derivatives):
+    blocks = derivatives.locator(".jp-OutputArea-output .widget-vbox").filter(
+        has=derivatives.locator("img[alt*='preact_resnet56, block 13']")
     )
     blocks.scroll_into_view_if_needed()
     blocks.get_by_role("slider").focus()
-    fourth.keyboard.press("ArrowRight")
-    fourth.locator("img[alt*='preact_resnet56, block 14']").wait_for()
+    derivatives.keyboard.press("ArrowRight")
+    derivatives.locator("img[alt*='preact_resnet56, block 14']").wait_for()
 
 
 def test_the_loss_at_another_depth_and_from_another_side(surface):
@@ -211,9 +215,9 @@ def test_the_loss_at_another_depth_and_from_another_side(surface):
     wait_for_alt(surface, landscapes, "plain-44 ")
     landscapes.get_by_role("slider").first.focus()
     surface.keyboard.press("ArrowRight")
-    wait_for_alt(surface, landscapes, "plain-56 1.5 in the middle, 6.9e+06 at most")
+    wait_for_alt(surface, landscapes, "plain-56 1.5 at the trained net, 6.9e+06 at most")
     landscapes.get_by_text("of the batch", exact=True).click()
-    wait_for_alt(surface, landscapes, "plain-56 1.5 in the middle, 3.1 at most")
+    wait_for_alt(surface, landscapes, "plain-56 1.5 at the trained net, 3.1 at most")
     shoot(surface, "landscapes")
 
 

@@ -171,9 +171,11 @@ def test_another_architecture_is_counted_as_by_pytorch(name):
     assert 2 * trace(net, (3, 224, 224)).multiply_adds == counter.get_total_flops()
 
 
-def test_layers_side_by_side_are_refused():
+@pytest.mark.parametrize("name", ["googlenet", "squeezenet1_0", "efficientnet_b0", "swin_t"])
+def test_layers_beside_the_path_are_refused(name):
     """Counted along one path, GoogLeNet would have next to no multiply–adds."""
+    options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
     with torch.device("meta"):
-        net = models.googlenet(aux_logits=False, init_weights=False).eval()
-    with pytest.raises(InputError, match="layers of this net stand side by side"):
+        net = models.get_model(name, **options).eval()
+    with pytest.raises(InputError, match="this net has layers beside them"):
         trace(net, (3, 224, 224))

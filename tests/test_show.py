@@ -483,6 +483,30 @@ def test_a_transition_draws_a_square_for_each_map(maps, theta, left):
     assert list(picture.axes[1].lines[0].get_ydata()) == [60, 100]
 
 
+@pytest.mark.parametrize(
+    ("rows", "options", "told"),
+    [
+        ({"a": torch.zeros(1, 112, 112)}, {}, "maps draws 64 × 64 pixels at most; pool larger maps first."),
+        (
+            {"a": torch.zeros(4, 2, 2)},
+            {"names": range(5)},
+            "There are 5 names; each row needs one for each of its maps",
+        ),
+        ({"a": torch.zeros(4, 2, 2)}, {"picture": torch.zeros(8, 8)}, "The picture is (8, 8); it must be (C, H, W)"),
+    ],
+)
+def test_what_maps_cannot_draw_is_told(rows, options, told):
+    with pytest.raises(InputError, match=re.escape(told)):
+        show.maps(rows, **options)
+
+
+def test_sparse_maps_and_maps_of_yes_and_no_have_a_scale():
+    sparse = torch.zeros(1, 20, 20)
+    sparse[0, 3, 3] = 0.001
+    for rows, most in (({"sparse": sparse}, "≥ 0.001"), ({"dead": torch.ones(1, 4, 4) > 0}, "≥ 1")):
+        assert show.maps(rows).texts[-1].get_text() == most
+
+
 def test_a_transition_without_maps_is_refused():
     table = pandas.DataFrame({"compression": [0.5, 1.0], "thousand parameters": [60.0, 100.0]})
     with pytest.raises(ValueError, match="θ is 0.05; of 3 maps so small a θ leaves none"):
@@ -535,6 +559,7 @@ def test_nets_of_no_family_are_named_and_not_joined():
     joined = {line.get_label(): line.get_linestyle() for line in axes.lines}
     assert joined == {"other": "None", "residual": "-"}
     assert {text.get_text() for text in axes.texts} == {"AlexNet", "GoogLeNet", "18", "34"}
+    assert "residual: resnet34, 8 %" in show.error_against_costs(table, ["parameters"], "error", budget=30e6).alt
 
 
 def test_the_best_nets_within_a_budget(priced):

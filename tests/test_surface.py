@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from paper_nets import InputError, build, show
+from paper_nets import InputError, show
 from paper_nets.lab import load, loss_surface, random_direction, seeded
 
 DIGITS = load("digits")
@@ -20,12 +20,12 @@ X, Y = DIGITS.normalise(DIGITS.train_images)[:32], DIGITS.train_labels[:32]
 def test_a_direction_is_as_long_as_the_net_filter_by_filter(name):
     net = seeded(name, DIGITS, seed=0)
     direction = random_direction(net, seed=3)
-    assert list(direction) == [name for name, _ in net.named_parameters()]
-    for name, p in net.named_parameters():
+    assert list(direction) == [key for key, _ in net.named_parameters()]
+    for key, p in net.named_parameters():
         if p.dim() == 1:
-            assert not direction[name].any()
+            assert not direction[key].any()
         else:
-            ours, theirs = ([f.norm().item() for f in t.detach()] for t in (p, direction[name]))
+            ours, theirs = ([f.norm().item() for f in t.detach()] for t in (p, direction[key]))
             assert theirs == pytest.approx(ours, rel=1e-5)
     classifier = [random_direction(net, seed)["head.fc1.weight"] for seed in (3, 4)]
     assert torch.equal(classifier[0], direction["head.fc1.weight"]) and not torch.equal(*classifier)
@@ -57,6 +57,10 @@ def test_in_training_mode_the_statistics_are_those_of_the_batch():
         loss_surface(n, X, Y, random_direction(n, 0), random_direction(n, 1), [-0.5, 0.5]) for n in (net, longer)
     )
     assert theirs.loss.to_numpy() == pytest.approx(ours.loss.to_numpy(), rel=1e-3)
+    # Question 1 of notebook 05: a raw step of 1 is there what a step of a tenth is here.
+    raw = {name: 0.2 * torch.randn(p.shape) for name, p in net.named_parameters() if p.dim() == 4}
+    there, here = (loss_surface(n, X, Y, raw, {}, [step], [0]).loss[0] for n, step in ((longer, 1), (net, 0.1)))
+    assert there == pytest.approx(here, rel=1e-3) and here != pytest.approx(ours.loss[0], rel=1e-2)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
@@ -74,12 +78,21 @@ def test_a_landscape_says_in_words_how_high_it_is():
     a, b = numpy.meshgrid([-1, 0, 1], [-1, 0, 1])
     table = pandas.DataFrame({"a": a.ravel(), "b": b.ravel(), "loss": [5, 1, 5, 1, 0.5, 1, 5, 1, 5000]})
     picture = show.landscape({"plain-56": table, "residual-56": table.assign(loss=1)}, turn=30)
-    assert "plain-56 0.5 in the middle, 5e+03 at most, less than guessing (2.3) on 56 % of the square" in picture.alt
-    assert "residual-56 1 in the middle, 1 at most, less than guessing (2.3) on 100 %" in picture.alt
-    above, below, *_ = picture.axes
+    assert "plain-56 0.5 at the trained net, 5e+03 at most, less than guessing among ten (2.3) on 56 %" in picture.alt
+    assert "residual-56 1 at the trained net, 1 at most, less than guessing among ten (2.3) on 100 %" in picture.alt
+    above = picture.axes[0]
     assert above.azim == 30 and above.get_zlim() == (-2, 2)
     assert [label.get_text() for label in above.get_zticklabels()] == ["0.01", "0.1", "1", "10", "100"]
-    assert (below.get_xlabel(), below.get_ylabel()) == ("a", "b")
+
+
+def test_a_landscape_is_the_right_way_round():
+    rows = [(a, b, 10.0 ** (a + b - 2)) for a in (0, 1, 2) for b in (0, 1)]
+    table = pandas.DataFrame(rows, columns=["a", "b", "loss"])
+    above, below, _ = show.landscape({"net": table}).axes
+    assert below.get_xlim() == (0, 2) and below.get_ylim() == (0, 1)  # a to the right, b upwards
+    assert above.collections[0].get_array().tolist() == [-1, 0]  # the mean of log10 on each face
+    filled = below.collections[0]
+    assert (filled.zmin, filled.zmax, filled.norm.vmin, filled.norm.vmax) == (0.01, 10, 0.01, 100)
 
 
 def test_the_path_of_training_lies_in_the_contours():
@@ -88,7 +101,9 @@ def test_the_path_of_training_lies_in_the_contours():
     picture = show.landscape({"net": table}, limits=(0.1, 10), paths={"net": path})
     drawn = [line.get_xydata().tolist() for line in picture.axes[1].lines]
     assert path.to_numpy().tolist() in drawn
-
-
-def test_the_net_of_the_question():
-    assert build("resnet20").stem.conv1.bias is None  # a bias would spoil what question 1 of notebook 05 says
+    with pytest.raises(InputError, match="every table needs a path, or none"):
+        show.landscape({"net": table, "other": table}, paths={"net": path})
+    with pytest.raises(InputError, match="limits must be two powers of ten, the smaller one first"):
+        show.landscape({"net": table}, limits=(10, 0.1))
+    with pytest.raises(InputError, match="net must have one row for each a and b"):
+        show.landscape({"net": table[table.b == 0]})

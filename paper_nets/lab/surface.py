@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from math import nan
 
 import pandas
 import torch
@@ -15,17 +16,15 @@ def random_direction(net: nn.Module, seed: int = 0) -> dict[str, Tensor]:
     """A random direction in the space of a net's weights, by the names of its parameters.
 
     Each of its filters (of the classifier: each row) is as long as that filter of the net. Biases and batch norm do not
-    move (Section 4 of the paper).
+    move, as in the paper's code.
     """
     generator = torch.Generator().manual_seed(seed)
     direction = {}
     for name, p in net.named_parameters():
-        d = torch.randn(p.shape, generator=generator)
-        if p.dim() > 1:
-            ratio = p.detach().flatten(1).norm(dim=1) / d.flatten(1).norm(dim=1)
-            direction[name] = d * ratio.view(-1, *[1] * (p.dim() - 1))
-        else:
-            direction[name] = torch.zeros(p.shape)
+        d = torch.randn(p.shape, generator=generator).to(p)
+        rest = tuple(range(1, p.dim()))
+        ours, theirs = (torch.linalg.vector_norm(t, dim=rest, keepdim=True) for t in (p.detach(), d))
+        direction[name] = d * ours / theirs if rest else torch.zeros_like(d)
     return direction
 
 
@@ -50,7 +49,8 @@ def loss_surface(
         steps: the values of a, and of b but for `other_steps`.
 
     Returns:
-        A row for each a and b: a, b, loss (mean cross-entropy), error (per cent).
+        A row for each a and b: a, b, loss (mean cross-entropy), error (per cent); NaN where a logit is not
+        finite.
 
     Raises:
         InputError: for a direction that does not fit the net.
@@ -66,5 +66,6 @@ def loss_surface(
                 p.copy_(start[name] + a * first.get(name, 0) + b * second.get(name, 0))
             logits = moved(images)
             loss, error = functional.cross_entropy(logits, labels), (logits.argmax(1) != labels).float().mean()
-            rows.append({"a": a, "b": b, "loss": loss.item(), "error": 100 * error.item()})
+            known = 1 if logits.isfinite().all() else nan
+            rows.append({"a": a, "b": b, "loss": loss.item(), "error": known * 100 * error.item()})
     return pandas.DataFrame(rows)

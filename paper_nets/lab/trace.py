@@ -1,13 +1,14 @@
 """The layers that an image passes on its way through any net, read off the net itself."""
 
 from itertools import groupby
+from math import prod
 from typing import NamedTuple
 
 import pandas
 import torch
 from torch import nn
 
-from paper_nets.lab.graph import Op, record
+from paper_nets.lab.graph import Op, both, record
 from paper_nets.lab.outline import SHORTCUT, outline
 from paper_nets.nets import InputError
 
@@ -81,10 +82,10 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     """
     ops = record(net, torch.zeros(1, *image, device=next(net.parameters()).device)).ops
     made = outline(ops)
-    around = [op for layer in made.layers for step in layer.before for op in step.around]
-    followed = {id(op) for op in (*around, *(layer.op for layer in made.layers))}
-    if any(op.kind in ("conv", "linear") and id(op) not in followed for op in ops):
-        raise InputError("trace follows one path and its shortcuts; layers of this net stand side by side.")
+    multiply_adds = made.cost(image).multiply_adds
+    weighted = [op for op in ops if op.kind in ("conv", "linear")]
+    if multiply_adds != sum(_weights(op) * prod(op.shape[2:]) for op in weighted):
+        raise InputError("trace follows one path and its shortcuts; this net has layers beside them.")
     layers, shortcuts, units, forks = [], [], {}, []
     shape = image  # of what stands here
 
@@ -112,12 +113,12 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
         if layer.key.part == "stage":
             first, _ = units.get(layer.key[:3], (len(layers) - 1, 0))
             units[layer.key[:3]] = first, len(layers) - 1
-    return Trace(tuple(layers), tuple(shortcuts), tuple(units.values()), made.cost(image).multiply_adds)
+    return Trace(tuple(layers), tuple(shortcuts), tuple(units.values()), multiply_adds)
 
 
 def _weights(op: Op) -> int:
-    kernel = op.settings.get("kernel", 1)
-    return kernel**2 * op.settings["in"] // op.settings.get("groups", 1) * op.settings["out"]
+    area = prod(both(op.settings.get("kernel", 1)))
+    return area * op.settings["in"] // op.settings.get("groups", 1) * op.settings["out"]
 
 
 def _label(layer: Layer) -> str:

@@ -81,8 +81,10 @@ def _arguments(name: str) -> tuple[type, dict]:
             return DenseNetPlan, _dense_cifar(name, bool(bc), int(depth), int(k))
         if not bc:
             return DenseNetPlan, _dense_imagenet(name, int(depth))
-    near = get_close_matches(re.sub(r"\W", "", name.lower()).replace("residual", "resnet"), NAMES, cutoff=0.7)
-    meant = f" (did you mean {' or '.join(near)}?)" if near else ""
+    spelt = re.sub(r"\W", "", name.lower()).replace("residual", "resnet")
+    known = re.fullmatch(rf"(plain|resnet|preact_resnet){NUMBER}", spelt)
+    near = [spelt] if known else get_close_matches(spelt, NAMES, n=1, cutoff=0.7)
+    meant = f" (did you mean {near[0]}?)" if near else ""
     raise InputError(f"There is no net {name!r}{meant}; the nets are {', '.join(NAMES)}.")
 
 

@@ -22,7 +22,7 @@ CURRENCIES = {
 def _families(axes: Axes, table: pandas.DataFrame, currency: str, **look) -> None:
     """A line for each family against one currency; DenseNet-BC, with bottlenecks and compression, has its own."""
     for label, own in table.sort_values(currency).groupby("line", sort=False):
-        kind = label.removesuffix(", BC")
+        kind = own.family.iloc[0]
         style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, **look}
         line = "none" if kind == "other" else "-" if label == kind else "--"
         axes.plot(own[currency] / CURRENCIES[currency][1], own.error, linestyle=line, label=label, **style)
@@ -31,7 +31,9 @@ def _families(axes: Axes, table: pandas.DataFrame, currency: str, **look) -> Non
 def _line(net: str) -> str:
     """The line that a net is on: its family's, or that of DenseNet-BC."""
     kind = family(net)
-    return "dense, BC" if kind == "dense" and plan(net).bottleneck and plan(net).compression < 1 else kind
+    if kind == "dense" and net != kind and plan(net).bottleneck and plan(net).compression < 1:
+        return "dense, BC"
+    return kind
 
 
 def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
@@ -46,7 +48,7 @@ def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
     for row, on_the_left in zip(table.itertuples(), left, strict=True):
         k = f"/{row.net.rpartition('_k')[2]}" if "_k" in row.net else ""
         words = row.net
-        if row.line != "other":
+        if row.family != "other":
             words = ("BC-" if "_bc" in row.net else "") + re.search(r"\d+", row.net)[0] + k
         place = {"xytext": (-6, -9), "ha": "right"} if on_the_left else {"xytext": (7, 3)}
         at = (getattr(row, currency) / CURRENCIES[currency][1], row.error)
@@ -79,13 +81,12 @@ def error_against_costs(
 
     Args:
         table: net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes"; family,
-            where `net` is no net's name.
+            where `net` is no net's name: those of "other" are named, and not joined.
         error: what kind of error it is, for the axis.
         budget: of the one currency. What costs more is pale, and the best net of each family that does not is told.
     """
-    given = table.get("family", [None] * len(table))
-    line = [_line(net) if pandas.isna(kind) else kind for net, kind in zip(table.net, given, strict=True)]
-    table = table.assign(line=line)
+    known = table.get("family", table.net).fillna(table.net)
+    table = table.assign(family=known.map(family), line=known.map(_line))
     picture = Picture(900, 380)
     axes = picture.subplots(1, len(currencies), sharey=True, squeeze=False)[0]
     right = 0.98 if budget is None else 0.7
@@ -119,17 +120,17 @@ def _bought(picture: Picture, axes: Axes, table: pandas.DataFrame, currency: str
     words, scale = CURRENCIES[currency]
     # Rounding must not cost us a net.
     within = table[table[currency] <= budget * 1.000001].sort_values(["error", currency])
-    best = within[~within.net.map(family).duplicated()]
+    best = within[~within.family.duplicated()]
     axes.axvline(budget / scale, color="black", linewidth=1)
     for row in within.itertuples():
-        look = {"color": COLOURS[family(row.net)], "markersize": 11 if row.net in best.net.values else 7}
-        axes.plot(getattr(row, currency) / scale, row.error, MARKERS[family(row.net)], **look)
+        look = {"color": COLOURS[row.family], "markersize": 11 if row.net in best.net.values else 7}
+        axes.plot(getattr(row, currency) / scale, row.error, MARKERS[row.family], **look)
     told = {f"budget: {budget / scale:.3g} {words}": "black"}
     for kind in ("residual", "preact", "dense"):
-        for row in best[best.net.map(family) == kind].itertuples():
+        for row in best[best.family == kind].itertuples():
             price = f"{getattr(row, currency) / scale:.3g} {words.split(' per ')[0]}"
             told[f"{kind}: {row.net}\n{row.error:g} %, {price}"] = COLOURS[kind]
-        if kind in set(table.net.map(family)) - set(best.net.map(family)):
+        if kind in set(table.family) - set(best.family):
             told[f"{kind}: none fits"] = COLOURS[kind]
     told |= {f"best: {net}": "black" for net in best.net[:1]}
     for i, (line, colour) in enumerate(told.items()):

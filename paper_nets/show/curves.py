@@ -59,7 +59,7 @@ def lines(
     styles = styles_of(dict(zip(rows.label, rows.net, strict=True)))
     picture = Picture(900, 360)
     row = picture.subplots(1, len(columns), squeeze=False)[0]
-    picture.subplots_adjust(left=0.075, right=0.775, bottom=0.15, top=0.84, wspace=0.12 * len(columns))
+    picture.subplots_adjust(left=0.075, right=0.775, bottom=0.15, wspace=0.12 * len(columns))
     for axes, (column, words) in zip(row, columns.items(), strict=True):
         named = set()
         for (label, *_), run in rows.groupby(["label", "pale"] if mean else ["label", "seed", "pale"], sort=False):

@@ -17,6 +17,8 @@ from paper_nets.lab.trace import Layer, Trace
 from paper_nets.nets import InputError
 from paper_nets.show.picture import COLOURS, Picture, figure
 
+TILE, STEP = 64, 70  # pixels of a map, and of a map with the gap behind it
+
 
 @figure
 def samples(data: Data) -> Picture:
@@ -42,19 +44,30 @@ def maps(
         rows: maps (n, h, w) by the words over their row.
         picture: what they were made of, (C, H, W) as bytes, at the left; with `over`, also shining through each map,
             which then is red and blue.
-        names: of the maps of each row.
+        names: of the maps of each row, 16 at most.
 
-    Raises: InputError for no maps, for those of another shape, and where a number is not finite.
+    Raises:
+        InputError: for no maps, for those of another shape or of more than 64 pixels a side, and where a number is not
+            finite; for another number of names; for a picture of another shape.
     """
     if not rows or not all(row.dim() == 3 and row.numel() and row.isfinite().all() for row in rows.values()):
         found = ", ".join(f"{label!r} {tuple(row.shape)}" for label, row in rows.items()) or "none"
         raise InputError(f"The rows are {found}; each must be maps of shape (n, h, w), at least one, and finite.")
+    if max(max(row.shape[1:]) for row in rows.values()) > TILE:
+        raise InputError(f"maps draws {TILE} × {TILE} pixels at most; pool larger maps first.")
+    if names and any(len(row) != len(names) or len(names) > 16 for row in rows.values()):
+        raise InputError(f"There are {len(names)} names; each row needs one for each of its maps, 16 at most.")
+    if picture is not None and (picture.dim() != 3 or len(picture) not in (1, 3)):
+        raise InputError(f"The picture is {tuple(picture.shape)}; it must be (C, H, W), with 1 or 3 channels.")
+    rows = {label: row.detach().float() for label, row in rows.items()}
     columns = min(16, max(map(len, rows.values())))
-    side, room = min(150, 704 // columns), 38 if names else 22  # pixels, as all that follows
+    side, room = min(150, 672 // columns), 38 if names else 22  # pixels, as all that follows
     lines = [ceil(len(row) / columns) for row in rows.values()]
-    made, top, told = Picture(900, max(175, 40 + sum(room + side * n for n in lines))), 34, []
-    values = torch.cat([row.detach().flatten() for row in rows.values()])
-    height, most, signed = made.size[1], values.abs().quantile(0.995).item() or 1, over or bool((values < 0).any())
+    made = Picture(900, max(175, 40 + sum(room + side * n for n in lines)))
+    height, top, told = made.size[1], 34, []
+    values = torch.cat([row.flatten() for row in rows.values()])
+    most = values.abs().quantile(0.995).item() or values.abs().max().item() or 1
+    signed = over or bool((values < 0).any())
     norm, colours = Normalize(-most if signed else 0, most), colormaps["RdBu_r" if signed else "gray"]
     made.text(0.01, 1 - 18 / height, title, fontsize=11)
     if picture is not None:
@@ -66,25 +79,26 @@ def maps(
         told.append(f"{words}, {row.min():.2g} to {row.max():.2g}, {100 * (row == 0).float().mean():.0f} % of it 0")
         for i, name in enumerate(names):
             made.text((125 + side * i) / 900, 1 - (top + 31) / height, name, fontsize=8)
-        tiles = _enlarged(colours(norm(row.detach().numpy()), bytes=True))
+        tiles = _enlarged(colours(norm(row.numpy()), bytes=True))
         if over and picture is not None:
             grey = _enlarged(through.mean(2, keepdims=True)[None])
             tiles[..., :3] = 0.6 * tiles[..., :3] + 0.4 * grey
-        whole = numpy.zeros((n, 70, columns, 70, 4), "uint8")
+        whole = numpy.zeros((n, STEP, columns, STEP, 4), "uint8")
         for i, tile in enumerate(tiles):
-            whole[i // columns, :64, i % columns, :64] = tile
-        _pixels(made, (125, top + room - 2, side * columns, side * n), whole.reshape(70 * n, 70 * columns, 4))
+            whole[i // columns, :TILE, i % columns, :TILE] = tile
+        whole = whole.reshape(STEP * n, STEP * columns, 4)
+        _pixels(made, (125, top + room - 2, side * columns, side * n), whole)
         top += room + side * n
-    _pixels(made, (839, 54, 12, 110), colours(numpy.linspace(1, 0, 64)[:, None], bytes=True))
+    _pixels(made, (807, 54, 12, 110), colours(numpy.linspace(1, 0, 64)[:, None], bytes=True))
     for share, sign in (0, "≤ " if signed else ""), (0.5, ""), (1, "≥ "):
-        made.text(854 / 900, 1 - (167 - 110 * share) / height, f"{sign}{norm.inverse(share):.2g}", fontsize=8)
+        made.text(822 / 900, 1 - (167 - 110 * share) / height, f"{sign}{norm.inverse(share):.2g}", fontsize=8)
     made.alt = f"{title or 'Maps'}. {'; '.join([*told, *map(str, names)])}"
     return made
 
 
 def _enlarged(tiles: numpy.ndarray) -> numpy.ndarray:
-    """Images (n, h, w, …) with 64 pixels each way."""
-    rows, columns = (numpy.arange(64) * n // 64 for n in tiles.shape[1:3])
+    """Images (n, h, w, …) with TILE pixels each way."""
+    rows, columns = (numpy.arange(TILE) * n // TILE for n in tiles.shape[1:3])
     return tiles[:, rows][:, :, columns]
 
 

@@ -8,6 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator
 
+from paper_nets.nets import InputError
 from paper_nets.show.picture import Picture, figure
 
 
@@ -25,16 +26,28 @@ def landscape(
         tables: those of `loss_surface`. The trained net is where a and b are 0.
         turn: from where the surfaces are seen, in degrees.
         limits: powers of ten; a loss beyond is drawn as the nearer of the two.
-        paths: a and b of points to join by a line in the contours.
+        paths: a and b of points to join by a line in the contours, for each table.
+
+    Raises:
+        InputError: for tables without a row for each of several a and b, for other limits, and where a path is missing.
     """
+    for name, table in tables.items():
+        if min(table.a.nunique(), table.b.nunique()) < 2 or len(table) != table.a.nunique() * table.b.nunique():
+            raise InputError(f"{name} must have one row for each a and b, and two values of both at least.")
+    if not 0 < limits[0] < limits[1] or set(tables) - set(tables if paths is None else paths):
+        raise InputError(
+            "limits must be two powers of ten, the smaller one first, and every table needs a path, or none."
+        )
     low, high = numpy.log10(limits)
     powers, scale = numpy.arange(low, high + 1), {"cmap": "cividis", "norm": LogNorm(*limits)}
-    levels, words = 10 ** numpy.arange(low, high + 0.1, 0.5), []
+    levels = 10 ** numpy.arange(low, high + 0.1, 0.5)
+    words = []
     picture = Picture(300 * len(tables) + 80, 600)
     share = 300 / picture.size[0]
     for i, (name, table) in enumerate(tables.items()):
         loss = table.pivot(index="b", columns="a", values="loss")
-        a, b, shown = *numpy.meshgrid(loss.columns, loss.index), loss.clip(*limits).to_numpy()
+        a, b = numpy.meshgrid(loss.columns, loss.index)
+        shown = loss.clip(*limits).to_numpy()
         above = picture.add_axes((share * (i + 0.03), 0.47, 0.97 * share, 0.47), projection="3d")
         above.plot_surface(a, b, numpy.log10(shown), cmap="cividis", vmin=low, vmax=high, rasterized=True)
         above.view_init(elev=30, azim=turn)
@@ -51,11 +64,11 @@ def landscape(
         below.set_ylabel("b", labelpad=-8)
         for axis in (above.xaxis, above.yaxis, below.xaxis, below.yaxis):
             axis.set_major_locator(MaxNLocator(3))
-        middle = table.loss[(table.a.abs() + table.b.abs()).idxmin()]
-        low_part = 100 * (table.loss < numpy.log(10)).mean()
+        trained = table.loss[(table.a.abs() + table.b.abs()).idxmin()]
+        better = 100 * (table.loss < numpy.log(10)).mean()
         words.append(
-            f"{name} {middle:.2g} in the middle, {table.loss.max():.2g} at most, "
-            f"less than guessing (2.3) on {low_part:.0f} % of the square"
+            f"{name} {trained:.2g} at the trained net, {table.loss.max():.2g} at most, "
+            f"less than guessing among ten (2.3) on {better:.0f} % of what is drawn"
         )
     colours = picture.add_axes((1 - 62 / picture.size[0], 0.08, 12 / picture.size[0], 0.37))
     bar = picture.colorbar(ScalarMappable(**scale), cax=colours)
