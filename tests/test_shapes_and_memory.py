@@ -162,7 +162,7 @@ def test_a_trace_of_torchvisions_net_is_that_of_ours(name):
     assert layers[0] == layers[1] and theirs.multiply_adds == ours.multiply_adds
 
 
-@pytest.mark.parametrize("name", ["alexnet", "vgg16", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["alexnet", "vgg16", "mobilenet_v2", "convnext_tiny"])
 def test_another_architecture_is_counted_as_by_pytorch(name):
     with torch.device("meta"):
         net, image = models.get_model(name).eval(), torch.zeros(1, 3, 224, 224)

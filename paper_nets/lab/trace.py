@@ -84,7 +84,7 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     made = outline(ops)
     multiply_adds = made.cost(image).multiply_adds
     weighted = [op for op in ops if op.kind in ("conv", "linear")]
-    if multiply_adds != sum(_weights(op) * prod(op.shape[2:]) for op in weighted):
+    if multiply_adds != sum(_weights(op) * prod(op.shape) // op.settings["out"] for op in weighted):
         raise InputError("trace follows one path and its shortcuts; this net has layers beside them.")
     layers, shortcuts, units, forks = [], [], {}, []
     shape = image  # of what stands here
