@@ -96,8 +96,8 @@ def test_how_long_it_takes_is_told_before(digits, tmp_path):
         next(making)
     taken = time.perf_counter() - start
     assert expected / 4 < taken * 4 / 3 < expected * 4
-    # A quarter is left of it.
-    assert series.seconds_left()["resnet8"] < 0.7 * expected
+    # A quarter is left of it, of the time that it takes by now where the machine has become slower.
+    assert series.seconds_left()["resnet8"] < 0.7 * max(expected, taken)
 
 
 def test_the_pace_is_told_where_one_image_is_left_over():
