@@ -22,6 +22,7 @@ from paper_nets import audit, build, catalog, cost, plan, published
 from paper_nets.lab import cut, jacobian, trace
 from paper_nets.lab.train import DENSENET, RESNET
 from paper_nets.nets import Block, DenseBlock, DenseNet, DenseNetPlan, ResNetPlan, Transition
+from paper_nets.nets.densenet import compressed
 from paper_nets.nets.parts import ZeroPad
 
 
@@ -373,11 +374,16 @@ def dense_layer_mended(answer: Callable[[int, int], nn.Module]) -> str:
 
 @question
 def maps_read(answer: int) -> str:
-    """Maps that the last layer of DenseNet-121's first block reads."""
+    """Maps that the last layer of DenseNet-121's second block reads."""
     net = plan("densenet121")
-    last = net.channels_in + (net.blocks[0] - 1) * net.growth_rate
-    near = {last + net.growth_rate: "that is what stands behind the last layer; it does not read its own maps."}
-    number(answer, last, near, "64 from the stem, and 32 of each layer before it.")
+    first = net.channels_in + net.blocks[0] * net.growth_rate
+    added = (net.blocks[1] - 1) * net.growth_rate
+    last = compressed(first, net.compression) + added
+    near = {
+        last + net.growth_rate: "that is what stands behind the last layer; it does not read its own maps.",
+        first + added: "the transition has halved the maps before the block.",
+    }
+    number(answer, last, near, "128 from the transition, and 32 of each layer before it.")
     return f"{last} of the {last + net.growth_rate} maps that the block ends with."
 
 

@@ -365,7 +365,7 @@ def test_a_picture_after_another_block(inside):
         inside.keyboard.press("ArrowRight")
     wait_for_alt(inside, maps, "after block 4: 32 maps, 4 × 4")
     maps.get_by_role("combobox").select_option("flower")
-    wait_for_alt(inside, maps, "flower, residual 20. after the stem: 16 maps, 32 × 32")
+    wait_for_alt(inside, maps, "flower, residual-20. after the stem: 16 maps, 32 × 32")
     shoot(inside, "inside")
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from dataclasses import replace
+from itertools import combinations
 
 import nbformat
 import numpy
@@ -21,7 +22,7 @@ from paper_nets import build, cost, plan, published, show
 from paper_nets.lab import load
 from paper_nets.lab.trace import Layer, Trace, trace
 from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, InputError, ResNetPlan
-from paper_nets.show.picture import family
+from paper_nets.show.picture import family, spelled
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_learning_curves_draw_every_run(runs):
     assert len(training.lines) == len(test.lines) == 8
     assert ([1, 2, 3], [50, 25, 16.666667]) in lines_of(training)
     assert ([1, 2, 3], [60, 30, 20]) in lines_of(test)
-    assert [text.get_text() for text in test.get_legend().get_texts()] == list(dict.fromkeys(runs.net))
+    assert {text.get_text() for text in picture.texts} >= {"plain-20", "plain-56", "residual-20", "residual-56"}
     assert training.get_xlim() == (0.5, 3.5) and training.get_ylim() == test.get_ylim() == (-2, 100)
     beside = show.learning_curves(runs[runs.net == "plain20"], 3, beside=runs[runs.net != "plain20"])
     assert [line.get_alpha() for line in beside.axes[0].lines] == [0.85] * 2 + [0.3] * 6
@@ -81,9 +82,9 @@ def test_lines_draw_every_run_and_say_how_it_goes(runs):
     assert ([0, 1], [7, 7]) in lines_of(training) and ([0, 1], [7, 7]) not in lines_of(test)
     assert (training.get_yscale(), test.get_yscale()) == ("linear", "log")
     assert test.get_ylim()[1] / test.get_ylim()[0] > 9999  # level data look level
-    assert "epoch: 2, training error (%), test error (%): plain20 25.5, 30; plain56 25.5, 30" in picture.alt
+    assert "epoch: 2, training error (%), test error (%): plain-20 25.5, 30; plain-56 25.5, 30" in picture.alt
     assert picture.get_suptitle().replace("\n", " ") == picture.alt
-    assert "plain20 50.5 to 17.2, at most 50.5 and 60 to 20" in show.lines(runs, "epoch", columns).alt
+    assert "plain-20 50.5 to 17.2, at most 50.5 and 60 to 20" in show.lines(runs, "epoch", columns).alt
 
 
 def test_lines_tell_labels_apart_and_end_where_a_net_ends():
@@ -108,6 +109,37 @@ def test_level_lines_fill_the_picture_and_can_be_read(values):
     assert len(ticks) >= 3 and all(float(tick) for tick in ticks)
 
 
+def test_lines_are_named_at_their_ends_without_overlapping():
+    ends = {"a": 10, "b": 0.2, "c": 0.1, "d": 0, "in two\nrows": 0.3}
+    rows = [
+        {"net": "plain", "label": label, "seed": 0, "x": x, "y": 5 + x * (end - 5)}
+        for label, end in ends.items()
+        for x in (0, 1)
+    ]
+    picture = show.lines(pandas.DataFrame(rows), "x", {"y": "y"}, limits={"y": (0, 10)})
+    picture.png()
+    boxes = {text.get_text(): text.get_window_extent() for text in picture.texts if text.get_text() in ends}
+    axes = picture.axes[0].get_window_extent()
+    assert sorted(boxes, key=lambda label: boxes[label].y0) == ["d", "c", "b", "in two\nrows", "a"]
+    assert all(not one.overlaps(other) for one, other in combinations(boxes.values(), 2))
+    assert boxes["a"].y0 < axes.y1 < boxes["a"].y1 and boxes["d"].y0 < axes.y0 < boxes["d"].y1
+    assert all(box.x0 > axes.x1 and box.x1 <= picture.size[0] for box in boxes.values())
+
+
+def test_nets_are_spelled_as_in_the_text():
+    names = ("plain56", "resnet56", "resnet50", "densenet40_k12", "densenet_bc100_k12", "AlexNet", "plain")
+    words = [
+        "plain-56",
+        "residual-56",
+        "ResNet-50",
+        "DenseNet-40 (k = 12)",
+        "DenseNet-BC-100 (k = 12)",
+        "AlexNet",
+        "plain",
+    ]
+    assert [*map(spelled, names)] == words
+
+
 def test_the_band_of_mean_lines_holds_all_seeds():
     picture = show.learning_curves(runs_of("plain8", seeds=(0, 1, 5)), 3, mean=True)
     (line,) = picture.axes[0].lines
@@ -123,7 +155,7 @@ def test_spread_draws_every_run_and_the_means():
     picture = show.spread(table, "images", {"test_error": "test error (%)"}, "few", log=True)
     dots, means = picture.axes[0].lines
     assert list(dots.get_ydata()) == [40, 20, 10] and list(means.get_ydata()) == [30, 10]
-    assert picture.alt.endswith("resnet20 30.0 at 50, 10.0 at 100") and picture.axes[0].get_xscale() == "log"
+    assert picture.alt.endswith("residual-20 30.0 at 50, 10.0 at 100") and picture.axes[0].get_xscale() == "log"
 
 
 def test_error_against_depth_draws_dots_and_means(runs):
@@ -543,7 +575,7 @@ def test_errors_are_drawn_against_each_currency(priced):
     lines = {line.get_label(): list(line.get_xdata()) for line in picture.axes[0].lines}
     assert lines == {"dense, BC": [8, 14], "residual": [21, 25]}
     assert "twice as many" in picture.axes[1].get_xlabel()
-    assert "densenet169 23 at 14 million parameters, 3.4 10⁹ multiply–adds" in picture.alt
+    assert "DenseNet-169 23 at 14 million parameters, 3.4 10⁹ multiply–adds" in picture.alt
 
 
 def test_nets_of_no_family_are_named_and_not_joined():
@@ -559,14 +591,14 @@ def test_nets_of_no_family_are_named_and_not_joined():
     joined = {line.get_label(): line.get_linestyle() for line in axes.lines}
     assert joined == {"other": "None", "residual": "-"}
     assert {text.get_text() for text in axes.texts} == {"AlexNet", "GoogLeNet", "18", "34"}
-    assert "residual: resnet34, 8 %" in show.error_against_costs(table, ["parameters"], "error", budget=30e6).alt
+    assert "residual: ResNet-34, 8 %" in show.error_against_costs(table, ["parameters"], "error", budget=30e6).alt
 
 
 def test_the_best_nets_within_a_budget(priced):
     told = show.error_against_costs(priced, ["parameters"], "error", budget=21e6).alt
-    assert "residual: resnet34, 26 %" in told and "dense: densenet169, 23 %" in told and "best: densenet169" in told
+    assert "residual: ResNet-34, 26 %" in told and "dense: DenseNet-169, 23 %" in told and "best: DenseNet-169" in told
     told = show.error_against_costs(priced, ["activation_bytes"], "error", budget=100e6).alt
-    assert "residual: resnet50, 24 %" in told and "dense: none fits" in told and "best: resnet50" in told
+    assert "residual: ResNet-50, 24 %" in told and "dense: none fits" in told and "best: ResNet-50" in told
     assert "best" not in show.error_against_costs(priced, ["parameters"], "error", budget=1e6).alt
 
 
@@ -605,7 +637,7 @@ NOTHING = pandas.DataFrame({"net": [], "training_error_pct": [], "test_error_pct
 def test_runs_of_every_family_have_a_row():
     nets = ["plain8", "resnet8", "preact_resnet8", "densenet10_k4"]
     picture = show.run_curves(runs_of(*nets), NOTHING)
-    assert len(picture.axes) == 8 and all(f"{net} training 16.7 %" in picture.alt for net in nets)
+    assert len(picture.axes) == 8 and all(f"{spelled(net)} training 16.7 %" in picture.alt for net in nets)
     assert len(show.run_curves(runs_of("preact_resnet8"), NOTHING).axes) == 2
 
 
@@ -613,7 +645,7 @@ def test_two_runs_of_one_net_are_two_lines():
     both = pandas.concat([runs_of("plain8"), runs_of("plain8", run="b", epochs=6)])
     picture = show.run_curves(both, NOTHING)
     assert [list(line.get_xdata()) for line in picture.axes[0].lines] == [[10, 20, 30], [10, 20, 30, 40, 50, 60]]
-    assert "plain8 training 16.7 %" in picture.alt and "plain8 training 8.3 %" in picture.alt
+    assert "plain-8 training 16.7 %" in picture.alt and "plain-8 training 8.3 %" in picture.alt
 
 
 @pytest.mark.parametrize(

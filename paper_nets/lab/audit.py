@@ -1,7 +1,6 @@
 """Is this the paper's net? Any PyTorch net held against one of the catalog: what differs, where, and what it costs."""
 
 import html
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from paper_nets.lab.differences import Comparison, Difference
 from paper_nets.lab.graph import Recording, record, undisturbed
 from paper_nets.lab.outline import Outline, channels_in_order, outline
 from paper_nets.nets import NAMES, InputError, build, plan
+from paper_nets.nets.catalog import title
 from paper_nets.nets.cost import Cost
 from paper_nets.nets.cost import cost as cost_of
 
@@ -71,15 +71,6 @@ class Audit:
         head = "".join(f'<th scope="col">{name}</th>' for name in names)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
         return f"<p>{html.escape(self._verdict())}</p>{table}" + "".join(f"<p>{html.escape(n)}</p>" for n in self.notes)
-
-
-def title(name: str) -> str:
-    """A net's name as the papers spell it: densenet_bc100_k12 is "DenseNet-BC-100 (k = 12)"."""
-    kind, depth, k = re.fullmatch(r"([a-z_]+?)(\d+)(?:_k(\d+))?", name).groups()
-    words = {"preact_": "pre-activation ", "resnet": "ResNet", "densenet": "DenseNet", "_bc": "-BC"}
-    for ours, papers in words.items():
-        kind = kind.replace(ours, papers)
-    return f"{kind}-{depth}" + (f" (k = {k})" if k else "")
 
 
 def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] | None = None) -> Audit | list[Audit]:

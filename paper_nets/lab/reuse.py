@@ -80,8 +80,8 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
         x: images (N, C, H, W).
 
     Returns:
-        Columns: block, layer, total (norm of the gradient by the layer's maps), direct (norm of the part that no other
-        layer of the block has touched).
+        Columns: block, layer, total (norm of the gradient with respect to the layer's maps), direct (norm of the part
+        that no other layer of the block has touched).
 
     Raises:
         InputError: for a net that is not dense, and for a memory-efficient one in training mode, whose layers do not

@@ -72,6 +72,18 @@ def build(name: str, **changes) -> nn.Module:
     return net(**vars(made))
 
 
+def title(name: str) -> str:
+    """A net's name as the papers spell it: densenet_bc100_k12 is "DenseNet-BC-100 (k = 12)". Other words stay."""
+    match = re.fullmatch(r"([a-z_]+?)(\d+)(?:_k(\d+))?", name)
+    if not match:
+        return name
+    kind, depth, k = match.groups()
+    words = {"preact_": "pre-activation ", "resnet": "ResNet", "densenet": "DenseNet", "_bc": "-BC"}
+    for ours, papers in words.items():
+        kind = kind.replace(ours, papers)
+    return f"{kind}-{depth}" + (f" (k = {k})" if k else "")
+
+
 def _arguments(name: str) -> tuple[type, dict]:
     if match := re.fullmatch(rf"(plain|resnet|preact_resnet){NUMBER}", name):
         return ResNetPlan, _residual(name, match[1], int(match[2]))

@@ -8,7 +8,7 @@ import pandas
 from matplotlib.axes import Axes
 
 from paper_nets.nets import plan
-from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
+from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure, spelled
 from paper_nets.show.style import plain_log, tidy
 
 # A currency's column, its axis, and its unit.
@@ -108,7 +108,7 @@ def error_against_costs(
         picture.alt = f"{error}. {_bought(picture, axes[0], table, currency, budget)}"
         return picture
     picture.alt = f"{error}, with " + "; ".join(
-        f"{row.net} {row.error:g} at "
+        f"{spelled(row.net)} {row.error:g} at "
         + ", ".join(f"{getattr(row, c) / CURRENCIES[c][1]:.3g} {CURRENCIES[c][0]}" for c in currencies)
         for row in table.itertuples()
     )
@@ -129,10 +129,10 @@ def _bought(picture: Picture, axes: Axes, table: pandas.DataFrame, currency: str
     for kind in ("residual", "preact", "dense"):
         for row in best[best.family == kind].itertuples():
             price = f"{getattr(row, currency) / scale:.3g} {words.split(' per ')[0]}"
-            told[f"{kind}: {row.net}\n{row.error:g} %, {price}"] = COLOURS[kind]
+            told[f"{kind}: {spelled(row.net)}\n{row.error:g} %, {price}"] = COLOURS[kind]
         if kind in set(table.family) - set(best.family):
             told[f"{kind}: none fits"] = COLOURS[kind]
-    told |= {f"best: {net}": "black" for net in best.net[:1]}
+    told |= {f"best: {spelled(net)}": "black" for net in best.net[:1]}
     for i, (line, colour) in enumerate(told.items()):
         picture.text(0.715, 0.87 - 0.15 * i, line, color=colour, fontsize=10, va="top")
     return "; ".join(told).replace("\n", ", ")
@@ -149,6 +149,7 @@ def bars(table: pandas.DataFrame, columns: Sequence[str], title: str = "", log: 
             the column "printed: …", where there is one.
     """
     kinds = table.family if "family" in table else table.net.map(family)
+    table = table.assign(net=table.net.map(spelled))
     picture = Picture(900, 110 + 19 * len(table))
     row = picture.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     below, above = 50 / picture.size[1], 1 - 45 / picture.size[1]

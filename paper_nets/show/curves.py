@@ -1,6 +1,7 @@
 """Plots over a long table: a row for each net, seed and step of what is measured.
 
-A family has its colour and marker everywhere, a depth its line, and all seeds of a net look alike.
+A family has its colour and marker everywhere, a depth its line, and all seeds of a net look alike. Each line is named
+at its end.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -8,10 +9,11 @@ from textwrap import fill
 
 import pandas
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from paper_nets.nets import plan
-from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure
+from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure, spelled
 from paper_nets.show.style import plain_log, styles_of, tidy
 
 
@@ -53,20 +55,18 @@ def lines(
     if mean:
         import seaborn  # here, since it takes most of a second to import
 
-    limits, table = limits or {}, table if "label" in table else table.assign(label=table.net)
-    pale = [] if beside is None else [beside.assign(label=beside.net, pale=True)]
+    limits, table = limits or {}, _labelled(table)
+    pale = [] if beside is None else [_labelled(beside).assign(pale=True)]
     rows = pandas.concat([table.assign(pale=False), *pale])
     styles = styles_of(dict(zip(rows.label, rows.net, strict=True)))
     picture = Picture(900, 360)
     row = picture.subplots(1, len(columns), squeeze=False)[0]
     picture.subplots_adjust(left=0.075, right=0.775, bottom=0.15, wspace=0.12 * len(columns))
     for axes, (column, words) in zip(row, columns.items(), strict=True):
-        named = set()
         for (label, *_), run in rows.groupby(["label", "pale"] if mean else ["label", "seed", "pale"], sort=False):
             run = run.dropna(subset=column)
             look = {**styles[label], "markersize": 4, "markevery": max(1, run[x].nunique() // 12)}
-            look |= {"label": None if label in named else label, "alpha": 0.3 if run.pale.any() else 0.85}
-            named.add(label)
+            look["alpha"] = 0.3 if run.pale.any() else 0.85
             if mean:
                 seaborn.lineplot(run, x=x, y=column, errorbar=("pi", 100), ax=axes, legend=False, **look)
             else:
@@ -89,7 +89,9 @@ def lines(
                 axes.yaxis.set_major_formatter("{x:g}")
         axes.set(xlim=limits.get(x), ylim=limits.get(column))
         tidy(axes, x_label or x, "", words)
-    _legend(row[-1], title="mean of the seeds\non their range" if mean else None)
+    last = rows.dropna(subset=column).groupby(["label", x])[column].mean().groupby(level="label").last()
+    ends = {label: (value, styles[label]) for label, value in last.items()}
+    _name_lines(row[-1], ends, "mean and range\nof the seeds" if mean else "")
     picture.alt = f"{title}. {alt or _in_words(table, x, columns, x_label or x, mark)}".removeprefix(". ")
     title = title if mark is None else fill(picture.alt, 115)
     picture.subplots_adjust(top=0.84 - 0.06 * title.count("\n"))
@@ -112,9 +114,34 @@ def _in_words(table: pandas.DataFrame, x: str, columns: Mapping[str, str], x_lab
     return f"{where}, {', '.join(columns.values())}: {'; '.join(words)}"
 
 
-def _legend(axes: Axes, **look) -> None:
-    """Outside, on the right, where it covers nothing."""
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9, **look)
+def _labelled(table: pandas.DataFrame) -> pandas.DataFrame:
+    """With labels in which nets are spelled as in the text."""
+    labels = table.label if "label" in table else table.net
+    return table.assign(label=[label.replace(net, spelled(net)) for label, net in zip(labels, table.net, strict=True)])
+
+
+def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, dict]], above: str = "") -> None:
+    """The names of lines on the right, each at the height of its end or as near as the others leave room.
+
+    ends: by its name, a line's last value and its look. above: words above the names.
+    """
+    width, height = axes.get_window_extent().size
+    to_axes, half, places = axes.transData + axes.transAxes.inverted(), 7.5 / height, {}
+    sizes = {label: half * (1 + label.count("\n")) for label in ends}  # half of what a name needs, in heights of axes
+    bottom = -1.0
+    for label in sorted(ends, key=lambda label: ends[label][0]):
+        end = min(max(to_axes.transform((1, ends[label][0]))[1], 0), 1)
+        places[label] = max(end, bottom + sizes[label])
+        bottom = places[label] + sizes[label]
+    top = 1 + half
+    for label in reversed(places):
+        y = places[label] = min(places[label], top - sizes[label])
+        top = y - sizes[label]
+        x = [1 + pixels / width for pixels in (8, 24, 40, 47)]
+        sample = Line2D(x[:3], [y] * 3, transform=axes.transAxes, markevery=[1], **ends[label][1])
+        axes.figure.add_artist(sample)
+        axes.figure.text(x[3], y, label, transform=axes.transAxes, va="center", fontsize=9)
+    axes.figure.text(1 + 8 / width, 1 + 3 * half, above, transform=axes.transAxes, fontsize=9, color="0.35")
 
 
 def learning_curves(table: pandas.DataFrame, epochs: int, title: str = "", **options) -> Picture:
@@ -152,17 +179,20 @@ def spread(
     picture.subplots_adjust(left=0.08, right=0.79 if len(columns) > 1 else 0.73, bottom=0.15, top=0.82, wspace=0.18)
     values, words = sorted(table[x].unique()), []
     for axes, (column, label) in zip(row, columns.items(), strict=True):
+        ends = {}
         for net, own in table.groupby("net", sort=False):
             means, look = own.groupby(x)[column].mean(), {"color": COLOURS[family(net)], "marker": MARKERS[family(net)]}
             axes.plot(own[x], own[column], alpha=0.4, markersize=5, linestyle="none", **look)
-            axes.plot(means, linewidth=2, linestyle="--" if family(net) == "residual" else "-", label=net, **look)
-            words.append(f"{net} " + ", ".join(f"{value:.1f} at {at:g}" for at, value in means.items()))
+            look |= {"linewidth": 2, "linestyle": "--" if family(net) == "residual" else "-"}
+            axes.plot(means, **look)
+            ends[spelled(net)] = means.iloc[-1], look
+            words.append(f"{spelled(net)} " + ", ".join(f"{value:.1f} at {at:g}" for at, value in means.items()))
         axes.set_xticks(values)
         if log:
             plain_log(axes.xaxis, values)
         axes.set_ylim(-0.02 * (top or 0), top or max(5, 1.1 * table[column].max()))
         tidy(axes, x, "", label)
-    _legend(row[-1], title="mean, and\na dot for each run")
+    _name_lines(row[-1], ends, "mean, and a\ndot for each run")
     picture.suptitle(title, fontsize=11)
     picture.alt = f"{title}. {', '.join(columns.values())}, mean, by {x}: {'; '.join(words)}".removeprefix(". ")
     return picture
@@ -198,24 +228,27 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
     for kind, pair in zip(kinds, rows, strict=True):
         own = table[table.net.map(family) == kind]
         for axes, error in zip(pair, ("training", "test"), strict=True):
-            named = set()
             for (net, *_), run in own.groupby(one_run, sort=False):
-                look = {"label": None if net in named else net, "markersize": 5, "markevery": max(1, len(run) // 12)}
-                axes.plot(run.iteration, run[f"{error}_error"], **look, **styles[net])
-                for end in ends.loc[ends.net == net, f"{error}_error_pct"].dropna() if net not in named else ():
-                    line = {"color": "0.35", "linewidth": 1, "linestyle": styles[net]["linestyle"]}
-                    axes.axhline(end, label=f"{net}\nin the paper", **line)
-                named.add(net)
-            if len(there := ends[ends.net.isin(own.net)][f"{error}_error_pct"].dropna()):
-                words = f"in the paper: {', '.join(f'{end:g}' for end in sorted(there, reverse=True))} %"
-                at = {"xy": (0, there.max()), "xytext": (4, 2), "textcoords": "offset points"}
+                every = max(1, len(run) // 12)
+                axes.plot(run.iteration, run[f"{error}_error"], markersize=5, markevery=every, **styles[net])
+            papers = ends[ends.net.isin(own.net)].set_index("net")[f"{error}_error_pct"].dropna()
+            looks = {
+                net: {"color": "0.35", "linewidth": 1, "linestyle": styles[net]["linestyle"]} for net in papers.index
+            }
+            for net, end in papers.items():
+                axes.axhline(end, **looks[net])
+            if len(papers):
+                words = f"in the paper: {', '.join(f'{end:g}' for end in sorted(papers, reverse=True))} %"
+                at = {"xy": (0, papers.max()), "xytext": (4, 2), "textcoords": "offset points"}
                 axes.annotate(words, **at, color="0.35", fontsize=8)
             axes.set(xlim=(0, None), ylim=(0, 92))
             below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
             tidy(axes, below, left, f"{kind} nets, {error} error")
-        _legend(pair[1])
+        named = {spelled(net): (end, styles[net]) for net, end in own.groupby("net").test_error.last().items()}
+        named |= {f"{spelled(net)}, paper": (end, looks[net]) for net, end in papers.items()}
+        _name_lines(pair[1], named)
     last = table.groupby(one_run, sort=False).tail(1).itertuples()
-    words = (f"{r.net} training {r.training_error:.1f} %, test {r.test_error:.1f} %" for r in last)
+    words = (f"{spelled(r.net)} training {r.training_error:.1f} %, test {r.test_error:.1f} %" for r in last)
     picture.alt = f"Errors over iterations. Last: {'; '.join(words)}"
     return picture
 

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from paper_nets.nets import DenseNetPlan, plan
+from paper_nets.nets.catalog import title
 
 # Okabe and Ito's colour-blind-safe palette; a family has the same colour in every figure.
 COLOURS = {
@@ -115,6 +116,13 @@ def figure(function: Callable[..., Picture]) -> Callable[..., Picture]:
             return function(*data, **options)
 
     return alone
+
+
+@cache
+def spelled(net: str) -> str:
+    """A net's name as the notebooks spell it: plain56 is "plain-56", resnet56 "residual-56", resnet50 "ResNet-50"."""
+    papers = title(net)
+    return papers.replace("ResNet", "residual") if papers != net and plan(net).stem == "3x3" else papers
 
 
 @cache
