@@ -2,6 +2,7 @@
 # make env    only the virtual environment that both of them use, .venv
 # make bench  how fast the sliders answer        make notebooks   run them all and keep their outputs
 # make figures   all figures of the papers on one page, as the notebooks drew them
+# make korean    the Korean edition, from the English notebooks and translations/ko
 # make measure   time and memory of every notebook with one thread
 # make speed    training speed and memory of four nets, with nothing else at work
 # make badge  the repository's name on GitHub into the README's Binder badge
@@ -22,7 +23,7 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: env lab test bench notebooks figures badge book measure speed format clean
+.PHONY: env lab test bench notebooks korean figures badge book measure speed format clean
 
 env: $(READY)
 
@@ -38,7 +39,11 @@ bench: $(READY)
 	$(BIN)/python -m tools.bench
 
 notebooks: $(READY)
-	$(BIN)/python -m tools.execute notebooks/*.ipynb
+	$(BIN)/python -m tools.execute notebooks/[0-9]*.ipynb
+	$(BIN)/python -m tools.korean
+
+korean: $(READY)
+	$(BIN)/python -m tools.korean
 
 figures: $(READY)
 	$(BIN)/python -m paper_nets figures

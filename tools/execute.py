@@ -1,4 +1,4 @@
-"""Run notebooks from a clean kernel and keep their outputs: `python -m tools.execute notebooks/*.ipynb`.
+"""Run notebooks from a clean kernel and keep their outputs: `python -m tools.execute notebooks/[0-9]*.ipynb`.
 
 Two at a time, since their training takes one thread; those that tell how long something takes run alone. The README
 gets the verdicts that stand in them then.

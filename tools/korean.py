@@ -2,7 +2,7 @@
 notebooks/ko-*.ipynb, with the code and the outputs of the English notebooks.
 
 A catalogue (gettext's format) has a message for each Markdown cell, its context the cell's id; of the README one for
-each section. `python -m tools.korean --update` adds those of new cells, and marks those fuzzy whose English has changed.
+each section. `python -m tools.korean --update` adds new cells, and marks those fuzzy whose English has changed.
 """
 
 import re
@@ -48,18 +48,24 @@ def translated(source: Path) -> Iterator[tuple[str, str]]:
             yield message.context, message.id if message.fuzzy or not message.string else message.string
 
 
-def write(source: Path) -> Path:
-    """The Korean file that stands beside the English one."""
+def to_korean_files(text: str) -> str:
+    """Links to other files of the edition lead to the Korean ones."""
+    text = re.sub(r"\]\((notebooks/)?(\d\d-[\w-]+\.ipynb)", r"](\1ko-\2", text)
+    return text.replace("README.md", "README.ko.md")
+
+
+def write(source: Path, folder: Path | None = None) -> Path:
+    """Write the Korean file beside the English one, or into `folder`."""
     texts = dict(translated(source))
     if source.suffix == ".md":
-        path = source.with_suffix(".ko.md")
-        path.write_text("\n".join(f"{text}\n" for text in texts.values()), encoding="utf-8")
+        path = (folder or source.parent) / "README.ko.md"
+        path.write_text(to_korean_files("\n".join(f"{text}\n" for text in texts.values())), encoding="utf-8")
         return path
     book = nbformat.read(source, as_version=4)
     for cell in book.cells:
         if cell.id in texts:
-            cell.source = re.sub(r"\]\((\d\d-[\w-]+\.ipynb)", r"](ko-\1", texts[cell.id])
-    path = source.with_name(f"ko-{source.name}")
+            cell.source = to_korean_files(texts[cell.id])
+    path = (folder or source.parent) / f"ko-{source.name}"
     nbformat.write(book, path)
     return path
 

@@ -71,5 +71,5 @@ def main(paths: list[Path], target: Path) -> int:
 
 
 if __name__ == "__main__":
-    asked = map(Path, sys.argv[1:]) if sys.argv[1:] else sorted(NOTEBOOKS.glob("*.ipynb"))
+    asked = map(Path, sys.argv[1:]) if sys.argv[1:] else sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
     sys.exit(main(asked, NOTEBOOKS / "measured.csv"))
