@@ -94,6 +94,8 @@ def controls(panel: Locator, presses: int) -> Iterator[tuple]:
 def in_words(times: numpy.ndarray, limit: float) -> tuple[str, bool]:
     """What a control's times come to, and whether that is quick enough."""
     answered = times[~numpy.isnan(times)]
+    if not len(times):
+        return "does not move", True  # the button of several that is down
     if not len(answered):
         return "no answer", False
     middle, high = numpy.percentile(answered, (50, 95), method="higher")
