@@ -73,8 +73,9 @@ def write(source: Path, folder: Path | None = None) -> Path:
 def main(update: bool) -> None:
     for source in SOURCES:
         if update:
+            made = catalogue(source)  # read before it is written
             with (CATALOGUES / f"{source.stem}.po").open("wb") as file:
-                pofile.write_po(file, catalogue(source), width=0, omit_header=True)
+                pofile.write_po(file, made, width=0, omit_header=True)
         else:
             print(write(source).relative_to(ROOT))
 
