@@ -36,7 +36,8 @@ def test_every_cell_is_translated_as_it_now_stands(source):
 def test_numbers_links_and_code_are_the_same(source, what):
     for message in korean.catalogue(source):
         if message.id and message.string:
-            english, ours = (parts(text, PARTS[what]) for text in (message.id, message.string))
+            texts = message.id, re.sub(r"\d+월", "", message.string)  # January has no digits in English
+            english, ours = (parts(text, PARTS[what]) for text in texts)
             assert english == ours, f"{message.context}: {what}: {english - ours} against {ours - english}"
 
 

@@ -49,9 +49,10 @@ def translated(source: Path) -> Iterator[tuple[str, str]]:
 
 
 def to_korean_files(text: str) -> str:
-    """Links to other files of the edition lead to the Korean ones."""
-    text = re.sub(r"\]\((notebooks/)?(\d\d-[\w-]+\.ipynb)", r"](\1ko-\2", text)
-    return text.replace("README.md", "README.ko.md")
+    """Links between files of the English edition lead to the Korean ones, and those to the Korean edition back."""
+    text = re.sub(r"README(\.ko)?\.md", lambda name: "README.md" if name[1] else "README.ko.md", text)
+    to_other = lambda link: f"{link[1]}{'' if link[2] else 'ko-'}{link[3]}"  # noqa: E731
+    return re.sub(r"(\]\((?:notebooks/)?)(ko-)?(\d\d-[\w-]+\.ipynb)", to_other, text)
 
 
 def write(source: Path, folder: Path | None = None) -> Path:
