@@ -165,7 +165,10 @@ def _train(asked: argparse.Namespace) -> None:
         else:
             net = build_for_training(asked.net, data, recipe, device, compiled)
             check_image(net.plan, data.shape)
-            _watch(Training(net, data, recipe, device, compiled), folder, settings)
+            training = Training(net, data, recipe, device, compiled)
+            for note in data.notes:
+                _say(note)
+            _watch(training, folder, settings)
 
 
 def _data(asked: argparse.Namespace) -> Data:

@@ -1,6 +1,8 @@
 """Data, the training loop, and the recorded runs."""
 
 import json
+import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
@@ -30,7 +32,7 @@ from paper_nets.lab import (
     train,
     train_each,
 )
-from paper_nets.lab.data import CIFAR10_FINGERPRINT, _in_colour, crop_and_flip
+from paper_nets.lab.data import CIFAR10_FINGERPRINT, crop_and_flip
 from paper_nets.lab.speed import kind_of
 from paper_nets.lab.train import (
     DENSENET,
@@ -92,13 +94,58 @@ def test_pictures_of_deep_grey_and_turned_ones_are_read_as_they_are_meant(tmp_pa
         Image.fromarray(turned).save(tmp_path / split / "turned" / "0.jpg", exif=exif)
     data = load(str(tmp_path), side=16)
     deep, upright = data.train_images.float()
-    bright = Image.fromarray(numpy.full((8, 8), 200, dtype=numpy.int32))  # mode I, but of 8 bits
-    assert numpy.asarray(_in_colour(bright)).tolist() == [[[200] * 3] * 8] * 8
-    Image.fromarray(ramp.astype(numpy.float32)).save(tmp_path / "train" / "deep" / "0.tiff")
-    with pytest.raises(ValueError, match="0.tiff cannot be read as an image"):
-        load(str(tmp_path), side=16)
     assert deep.mean().item() == pytest.approx(127, abs=2)
     assert upright[:, :6].mean() > 240 and upright[:, 10:].mean() < 15
+
+
+def save_in_two_classes(root, names, picture):
+    """The pictures that `picture(split, name)` makes, one for each class and split."""
+    for split in ("train", "test"):
+        for name in names:
+            (root / split / name).mkdir(parents=True, exist_ok=True)
+            picture(split, name).save(root / split / name / "0.tiff")
+
+
+@pytest.mark.parametrize(
+    ("most", "kind", "scale"),
+    [(65535, "uint16", 65535), (4095, "uint16", 4095), (2600, "uint16", 4095), (200, "int32", 255)]
+    + [(0.8, "float32", 1), (1000, "float32", 1023)],
+)
+def test_deep_grey_is_scaled_by_what_the_set_uses(most, kind, scale, tmp_path):
+    """As X-rays come, 12 bits in files of 16; the brightest picture is among those to test on."""
+    ramp = numpy.linspace(0, 1, 32 * 32).reshape(32, 32)
+    share = {"train": 0.5, "test": 1}
+    save_in_two_classes(tmp_path, "ab", lambda split, _: Image.fromarray((ramp * most * share[split]).astype(kind)))
+    data = load(tmp_path, side=32)
+    for images, split in ((data.train_images, "train"), (data.test_images, "test")):
+        assert (images[0, 0].numpy() - 255 * ramp * most * share[split] / scale).round() == pytest.approx(0, abs=1)
+        assert len(images.unique()) > 80
+    (note,) = data.notes
+    assert note.endswith(f"have values up to {most:,}; all are divided by {scale:,}.")
+
+
+def test_deep_pictures_that_would_lose_their_content_are_refused(tmp_path):
+    grey = numpy.ones((8, 8), dtype=numpy.float32)
+    for wrong, words in ((-1, "has values below 0"), (numpy.nan, "no numbers"), (numpy.inf, "no numbers")):
+        save_in_two_classes(tmp_path, "ab", lambda *_, wrong=wrong: Image.fromarray(grey * wrong))
+        with pytest.raises(InputError, match=words):
+            load(tmp_path)
+    save_in_two_classes(tmp_path, "ab", lambda *_: Image.new("RGB", (8, 8)))
+    for most, refused in ((4095, True), (65535, False)):
+        pixels = torch.full((3, 8, 8), most, dtype=torch.uint16).numpy().astype(">u2")
+        rows = b"".join(b"\0" + row.tobytes() for row in pixels.transpose(1, 2, 0))
+        parts = [
+            (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)),
+            (b"IDAT", zlib.compress(rows)),
+            (b"IEND", b""),
+        ]
+        packed = [struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts]
+        (tmp_path / "train" / "a" / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+        if refused:
+            with pytest.raises(InputError, match="deep.png has 16 bits of colour and uses only the lower ones"):
+                load(tmp_path)
+        else:
+            assert load(tmp_path).train_images.max() == 255
 
 
 def test_a_single_pixel_of_a_single_image_has_no_spread(digits):

@@ -1,10 +1,13 @@
 """Images to train on: the embedded digits, CIFAR, or a folder of the reader's own pictures."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.client import HTTPException
+from math import ceil, inf
 from pathlib import Path
 
 import numpy
@@ -21,6 +24,8 @@ CIFAR = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 DATA_SETS = ("digits", *CIFAR)
 # A folder of these very images may have their name.
 CIFAR10_FINGERPRINT = "3f74c57e52780dae"
+# Pillow's modes beyond 8 bits, by their first letter: the least that they are divided by, and their name.
+DEEP = {"I": (255, "more than 8 bits of grey"), "F": (1, "fractions of grey")}
 # Pictures as telephones and cameras make them, which Pillow may not read.
 FOREIGN = {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 
@@ -30,6 +35,7 @@ class Data:
     """Images (N, C, H, W) as bytes, labels (N,), and the names of the classes.
 
     part: how many training images were taken of the data set that this is a `subset` of; None where it is none.
+    notes: what was done to a folder's pictures as they were read, in sentences.
     """
 
     name: str
@@ -39,6 +45,7 @@ class Data:
     test_images: Tensor
     test_labels: Tensor
     part: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -172,8 +179,13 @@ def _folder(path: Path, side: int) -> Data:
     if classes != tested:
         differ = ", ".join(sorted(set(classes) ^ set(tested)))
         raise InputError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
-    train, test = (_read(path / split, classes, side) for split in ("train", "test"))
-    data = Data(path.resolve().name, classes, *train, *test)
+    files = [
+        [(file, label) for label, name in enumerate(classes) for file in _pictures(path / split / name)]
+        for split in ("train", "test")
+    ]
+    scales, notes = _scales([file for split in files for file, _ in split])
+    train, test = (_read(split, scales, side) for split in files)
+    data = Data(path.resolve().name, classes, *train, *test, notes=tuple(notes))
     if data.name in DATA_SETS and not (data.name == "cifar10" and data.fingerprint == CIFAR10_FINGERPRINT):
         raise InputError(
             f"{path} is named as another data set is; rename it, so that its runs are not taken for those."
@@ -204,38 +216,69 @@ def _seen(path: Path) -> Iterator[Path]:
     return (child for child in path.iterdir() if not child.name.startswith("."))
 
 
-def _read(path: Path, classes: tuple[str, ...], side: int) -> tuple[Tensor, Tensor]:
+def _pictures(folder: Path) -> list[Path]:
     known = set(Image.registered_extensions())
-    images, labels = [], []
-    for label, name in enumerate(classes):
-        files = sorted(file for file in _seen(path / name) if file.suffix.lower() in known | FOREIGN)
-        if foreign := [file for file in files if file.suffix.lower() not in known]:
-            raise InputError(f"{foreign[0]} is a picture of a kind that cannot be read; convert it to PNG or JPEG.")
-        if not files:
-            raise InputError(f"{path / name} holds no images; each class needs at least one, as PNG, JPEG or the like.")
-        for file in files:
-            try:
-                with Image.open(file) as image:
-                    images.append(numpy.asarray(_in_colour(image).resize((side, side))))
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-                raise InputError(f"{file} cannot be read as an image; remove or replace it.") from error
-        labels += [label] * len(files)
-    return _in_order(images, labels)
+    files = sorted(file for file in _seen(folder) if file.suffix.lower() in known | FOREIGN)
+    if foreign := [file for file in files if file.suffix.lower() not in known]:
+        raise InputError(f"{foreign[0]} is a picture of a kind that cannot be read; convert it to PNG or JPEG.")
+    if not files:
+        raise InputError(f"{folder} holds no images; each class needs at least one, as PNG, JPEG or the like.")
+    return files
 
 
-def _in_colour(image: Image.Image) -> Image.Image:
-    """As it is meant to be seen: upright, 16 bits of grey as 8, which Pillow would cut off instead, and what shows
-    through on white."""
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(file) as image:
+            yield image
+    except InputError:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{file} cannot be read as an image; remove or replace it.") from error
+
+
+def _scales(files: Sequence[Path]) -> tuple[dict[str, int], list[str]]:
+    """What deep grey ("I") and fractions ("F") are divided by, the least 2ⁿ − 1 that no picture exceeds; and the notes.
+
+    Raises: InputError for values that are no grey, and for deep colour of which Pillow would read next to nothing.
+    """
+    largest, colour = {}, {}
+    for file in files:
+        with _opened(file) as image:
+            if (kind := image.mode[0]) in DEEP:
+                pixels = numpy.asarray(image)
+                if not 0 <= pixels.min() <= pixels.max() < inf:
+                    raise InputError(f"{file} has values below 0 or that are no numbers; its grey must begin at 0.")
+                largest[kind] = max(largest.get(kind, 0), pixels.max().item())
+            elif re.search(";16[BLN]", str(image.tile)):  # 16 bits of colour, of which Pillow reads the upper 8
+                colour[file] = numpy.asarray(image.convert("RGB")).max()
+    if colour and max(colour.values()) < 64:
+        raise InputError(f"{min(colour)} has 16 bits of colour and uses only the lower ones; convert it to 8 bits.")
+    scales = {kind: max(DEEP[kind][0], 2 ** ceil(most).bit_length() - 1) for kind, most in largest.items()}
+    notes = [
+        f"The pictures in {DEEP[kind][1]} have values up to {most:,.5g}; all are divided by {scales[kind]:,}."
+        for kind, most in largest.items()
+    ]
+    return scales, notes
+
+
+def _read(pictures: Sequence[tuple[Path, int]], scales: dict[str, int], side: int) -> tuple[Tensor, Tensor]:
+    images = []
+    for file, _ in pictures:
+        with _opened(file) as image:
+            images.append(numpy.asarray(_in_colour(image, scales).resize((side, side))))
+    return _in_order(images, [label for _, label in pictures])
+
+
+def _in_colour(image: Image.Image, scales: dict[str, int]) -> Image.Image:
+    """As it is meant to be seen: upright, deep grey in 8 bits, and what shows through on white."""
     image = ImageOps.exif_transpose(image)
+    if most := scales.get(image.mode[0]):
+        pixels = numpy.asarray(image, dtype=float)
+        image = Image.fromarray((255 * (pixels / most).clip(0, 1)).astype(numpy.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    if image.mode.startswith("I"):
-        pixels = numpy.asarray(image, dtype=float)
-        most = 65535 if image.mode.startswith("I;16") or pixels.max() > 255 else 255
-        image = Image.fromarray((255 * (pixels / most).clip(0, 1)).astype(numpy.uint8))
-    elif image.mode == "F":
-        raise ValueError("its pixels are fractions, of unknown range")
     return image.convert("RGB")
 
 

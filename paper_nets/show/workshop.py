@@ -33,7 +33,8 @@ def workshop(root: str | Path = "runs") -> Panel:
         yield "Trying a few steps of each net …"
         seconds = series.seconds_left()
         each = ", ".join(f"{net} {in_words(left)}" if left else f"{net} is there" for net, left in seconds.items())
-        yield f"About {in_words(sum(seconds.values()))} on this machine: {each}.", series.done()
+        about = f"About {in_words(sum(seconds.values()))} on this machine: {each}."
+        yield " ".join([about, *data.notes]), series.done()
         if only_time:
             return
         ends = paper_ends(data.name)
