@@ -28,10 +28,12 @@ from paper_nets.lab.train import (
     Recipe,
     Training,
     build_for_training,
+    class_errors,
     default_recipe,
     fast_precision,
     in_a_sentence,
     is_expected,
+    remarks,
     threads_for,
     with_dropout,
 )
@@ -166,9 +168,11 @@ def _train(asked: argparse.Namespace) -> None:
             net = build_for_training(asked.net, data, recipe, device, compiled)
             check_image(net.plan, data.shape)
             training = Training(net, data, recipe, device, compiled)
-            for note in data.notes:
-                _say(note)
+            for remark in remarks(data, recipe):
+                _say(remark)
             _watch(training, folder, settings)
+            if data.is_folder and parallel.is_first():
+                print(class_errors(training.net, data, recipe.precision))
 
 
 def _data(asked: argparse.Namespace) -> Data:

@@ -697,7 +697,7 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("train densenet22_k4 --dropout 1", r"dropout is 1.0; it must lie in \[0, 1\)"),
         ("train plain8 --images 1", "must be 2 to 1437"),
         ("train plain8 --validation -1", "validation is -1"),
-        ("train plain8 --validation 1437", "at most 1435"),
+        ("train plain8 --validation 1437", "at most 1427"),
         ("train plain8 --precision float64", "invalid choice: 'float64'"),
         ("train plain8 --threads 0", "threads is 0"),
         ("train plain8 --seed -1", "seed is -1"),

@@ -1,6 +1,7 @@
 """Data, the training loop, and the recorded runs."""
 
 import json
+import re
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ from paper_nets.lab.train import (
     Training,
     batches_of,
     build_for_training,
+    class_errors,
     default_recipe,
     iterations_per_epoch,
     threads_for,
@@ -121,7 +123,7 @@ def test_deep_grey_is_scaled_by_what_the_set_uses(most, kind, scale, tmp_path):
         assert (images[0, 0].numpy() - 255 * ramp * most * share[split] / scale).round() == pytest.approx(0, abs=1)
         assert len(images.unique()) > 80
     (note,) = data.notes
-    assert note.endswith(f"have values up to {most:,}; all are divided by {scale:,}.")
+    assert note.endswith(f"has values up to {most:,}; all pictures with it are divided by {scale:,}.")
 
 
 def test_deep_pictures_that_would_lose_their_content_are_refused(tmp_path):
@@ -142,7 +144,7 @@ def test_deep_pictures_that_would_lose_their_content_are_refused(tmp_path):
         packed = [struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts]
         (tmp_path / "train" / "a" / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
         if refused:
-            with pytest.raises(InputError, match="deep.png has 16 bits of colour and uses only the lower ones"):
+            with pytest.raises(InputError, match="16 bits of colour use only the lower ones; convert them"):
                 load(tmp_path)
         else:
             assert load(tmp_path).train_images.max() == 255
@@ -221,8 +223,34 @@ def test_validation_images_are_held_out_and_always_the_same(digits):
     assert rows == sorted(image.tolist() for image in digits.train_images.flatten(1))
     row = next(train(seeded("plain8", digits, 0), digits, replace(SHORT, validation=437)))
     assert 0 <= row.validation_error <= 100 and row.iteration == 16  # 1,000 images in batches of 64
-    with pytest.raises(ValueError, match="1437 training images, so it must be at most 1435"):
+    with pytest.raises(ValueError, match="1437 training images, one of each class to keep, so it must be at most 1427"):
         Training(seeded("plain8", digits, 0), digits, replace(SHORT, validation=1436))
+
+
+def test_a_rare_class_is_held_out_by_its_share_and_told_of(tmp_path, capsys):
+    """40 pictures of one class and 1 of another: that one was held out, and what was left had an error of 0."""
+    chance = numpy.random.default_rng(0)
+    for split, name, count in (("train", "cat", 40), ("train", "dog", 4), ("test", "cat", 12), ("test", "dog", 1)):
+        (tmp_path / "pets" / split / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = chance.integers(0, 256, (8, 8, 3), dtype=numpy.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / split / name / f"{i}.png")
+    data = load(tmp_path / "pets", side=8)
+    (_, labels), (_, held) = data.hold_out(11, torch.device("cpu"))
+    assert labels.bincount().tolist() == [30, 3] and held.bincount().tolist() == [10, 1]
+    (_, labels), _ = data.hold_out(42, torch.device("cpu"))
+    assert labels.tolist() == [0, 1]
+    asked = ["train", "plain8", "--data", str(tmp_path / "pets"), "--side", "8", "--epochs", "1", "--validation", "11"]
+    assert main([*asked, "--runs", str(tmp_path / "runs")]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "Fewer than ten training pictures are little to learn a class from: 3 of dog."
+    (run,) = record.runs_in(tmp_path / "runs")
+    assert told[-1] == class_errors(run.weights(), data, run.recipe.precision)
+    cat, dog, mean = (float(re.search(rf"{name}:? ([\d.]+) %", told[-1])[1]) for name in ("cat", "dog", "classes"))
+    assert (12 * cat + dog) / 13 == pytest.approx(run.curve.test_error.iloc[-1], abs=0.01) and mean == pytest.approx(
+        (cat + dog) / 2, abs=0.01
+    )
+    assert run.settings["held_out"] == "by class" and asked[-2] in run.command
 
 
 def test_a_subset_has_as_many_of_each_class_and_is_always_the_same(digits):

@@ -24,8 +24,8 @@ CIFAR = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 DATA_SETS = ("digits", *CIFAR)
 # A folder of these very images may have their name.
 CIFAR10_FINGERPRINT = "3f74c57e52780dae"
-# Pillow's modes beyond 8 bits, by their first letter: the least that they are divided by, and their name.
-DEEP = {"I": (255, "more than 8 bits of grey"), "F": (1, "fractions of grey")}
+# The least that Pillow's modes beyond 8 bits are divided by: "I" and "I;16…" hold whole numbers, "F" fractions.
+DEEP = {"I": 255, "F": 1}
 # Pictures as telephones and cameras make them, which Pillow may not read.
 FOREIGN = {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 
@@ -51,6 +51,11 @@ class Data:
     def source(self) -> str:
         """The name of the whole data set, where these are a `subset`."""
         return self.name.removesuffix(f"_{self.part}")
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether these are pictures of the reader's own."""
+        return self.source not in DATA_SETS
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -103,14 +108,24 @@ class Data:
     def hold_out(self, count: int, device: torch.device) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Training and validation images with their labels, `count` of them drawn for validation, always the same.
 
-        Raises: InputError unless at least two images are left to train on.
+        Of a folder's pictures about the same share of each class, at least one of two, and never a class's last.
+
+        Raises: InputError for more images than that leaves.
         """
         images = len(self.train_images)
-        if not 0 <= count <= images - 2:
+        most = images - len(self.train_labels.unique())
+        if not 0 <= count <= most:
             raise InputError(
-                f"validation is {count}; {self.name} has {images} training images, so it must be at most {images - 2}."
+                f"validation is {count}; {self.name} has {images} training images, one of each class to keep, so it "
+                f"must be at most {most}."
             )
         drawn = torch.randperm(images, generator=torch.Generator().manual_seed(0))
+        if self.is_folder:  # the others as the recorded runs drew them
+            labels = pandas.Series(self.train_labels[drawn].numpy())
+            groups = labels.groupby(labels)
+            # From 0 for the first of a class to 1 for its last, which, as one that is alone (0 / 0), comes at the end.
+            turns = groups.cumcount() / (groups.transform("size") - 1)
+            drawn = drawn[turns.to_numpy().argsort(kind="stable")]
         parts = (drawn[count:].sort().values, drawn[:count].sort().values) if count else (slice(None), slice(0))
         return tuple((self.train_images[part].to(device), self.train_labels[part].to(device)) for part in parts)
 
@@ -231,35 +246,29 @@ def _opened(file: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(file) as image:
             yield image
-    except InputError:
-        raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{file} cannot be read as an image; remove or replace it.") from error
 
 
 def _scales(files: Sequence[Path]) -> tuple[dict[str, int], list[str]]:
-    """What deep grey ("I") and fractions ("F") are divided by, the least 2ⁿ − 1 that no picture exceeds; and the notes.
-
-    Raises: InputError for values that are no grey, and for deep colour of which Pillow would read next to nothing.
-    """
-    largest, colour = {}, {}
+    """What deep grey ("I") and fractions ("F") are divided by, the least 2ⁿ − 1 that no picture exceeds; and notes."""
+    largest = {}
     for file in files:
         with _opened(file) as image:
-            if (kind := image.mode[0]) in DEEP:
-                pixels = numpy.asarray(image)
-                if not 0 <= pixels.min() <= pixels.max() < inf:
-                    raise InputError(f"{file} has values below 0 or that are no numbers; its grey must begin at 0.")
-                largest[kind] = max(largest.get(kind, 0), pixels.max().item())
-            elif re.search(";16[BLN]", str(image.tile)):  # 16 bits of colour, of which Pillow reads the upper 8
-                colour[file] = numpy.asarray(image.convert("RGB")).max()
-    if colour and max(colour.values()) < 64:
-        raise InputError(f"{min(colour)} has 16 bits of colour and uses only the lower ones; convert it to 8 bits.")
-    scales = {kind: max(DEEP[kind][0], 2 ** ceil(most).bit_length() - 1) for kind, most in largest.items()}
-    notes = [
-        f"The pictures in {DEEP[kind][1]} have values up to {most:,.5g}; all are divided by {scales[kind]:,}."
-        for kind, most in largest.items()
-    ]
-    return scales, notes
+            kind = image.mode[0]
+            if kind not in DEEP and re.search(";16[BLN]", str(image.tile)):  # of which Pillow reads the upper 8 bits
+                kind, image = "colour", image.convert("RGB")
+            elif kind not in DEEP:
+                continue
+            pixels = numpy.asarray(image)
+        if not 0 <= pixels.min() <= pixels.max() < inf:
+            raise InputError(f"{file} has values below 0 or that are no numbers; its grey must begin at 0.")
+        largest[kind] = max(largest.get(kind, 0), pixels.max().item())
+    if largest.pop("colour", 255) < 64:
+        raise InputError("The pictures with 16 bits of colour use only the lower ones; convert them to 8 bits.")
+    scales = {kind: max(DEEP[kind], 2 ** ceil(most).bit_length() - 1) for kind, most in largest.items()}
+    said = "Deep grey has values up to {:,.5g}; all pictures with it are divided by {:,}."
+    return scales, [said.format(most, scales[kind]) for kind, most in largest.items()]
 
 
 def _read(pictures: Sequence[tuple[Path, int]], scales: dict[str, int], side: int) -> tuple[Tensor, Tensor]:

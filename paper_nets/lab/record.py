@@ -146,6 +146,8 @@ def settings_of(net: str, data: Data, recipe: Recipe) -> dict:
         "recipe": asdict(recipe),
         "iterations": recipe.steps(images),
         "iterations_per_epoch": iterations_per_epoch(images, recipe.batch),
+        # Not in the runs of before, which drew from all classes together.
+        **({"held_out": "by class"} if recipe.validation and data.is_folder else {}),
     }
 
 

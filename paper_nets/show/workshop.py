@@ -10,6 +10,7 @@ from ipywidgets import BoundedIntText, Checkbox, Combobox, SelectMultiple
 from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import DATA_SETS, load
 from paper_nets.lab.series import Series
+from paper_nets.lab.train import class_errors, remarks
 from paper_nets.nets import catalog
 from paper_nets.show.curves import run_curves
 from paper_nets.show.panel import Panel
@@ -34,14 +35,17 @@ def workshop(root: str | Path = "runs") -> Panel:
         seconds = series.seconds_left()
         each = ", ".join(f"{net} {in_words(left)}" if left else f"{net} is there" for net, left in seconds.items())
         about = f"About {in_words(sum(seconds.values()))} on this machine: {each}."
-        yield " ".join([about, *data.notes]), series.done()
+        yield " ".join([about, *remarks(series.data, series.recipes[nets[0]])]), series.done()
         if only_time:
             return
         ends = paper_ends(data.name)
         for now in series.make():
             table = Table(comparison(series.runs()).set_index("net"))
             yield HTML(image(run_curves(now.table, ends)) + table._repr_html_()), now.done
-        yield f"Done. The runs are in the folder {root}."
+        done = [f"Done. The runs are in the folder {root}."]
+        for run in series.runs() if data.is_folder else []:
+            done.append(f"{run.net}: {class_errors(run.weights(), series.data, run.recipe.precision)}")
+        yield " ".join(done)
 
     names = list(catalog().query("dataset == 'CIFAR'").index)
     return Panel(
