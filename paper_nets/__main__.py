@@ -28,7 +28,6 @@ from paper_nets.lab.train import (
     Recipe,
     Training,
     build_for_training,
-    class_errors,
     default_recipe,
     fast_precision,
     in_a_sentence,
@@ -171,8 +170,8 @@ def _train(asked: argparse.Namespace) -> None:
             for remark in remarks(data, recipe):
                 _say(remark)
             _watch(training, folder, settings)
-            if data.is_folder and parallel.is_first():
-                print(class_errors(training.net, data, recipe.precision))
+            if data.source not in DATA_SETS:
+                _say(training.class_errors())
 
 
 def _data(asked: argparse.Namespace) -> Data:

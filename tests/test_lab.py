@@ -41,7 +41,6 @@ from paper_nets.lab.train import (
     Training,
     batches_of,
     build_for_training,
-    class_errors,
     default_recipe,
     iterations_per_epoch,
     threads_for,
@@ -81,6 +80,46 @@ def test_a_folder_becomes_data(tmp_path):
     assert data.classes == ("blue", "red") and data.shape == (3, 12, 12)
     assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1] and len(data.test_images) == 2
     assert data.train_images[-1, :, 5, 5].tolist() == [255, 0, 0]
+
+
+def test_pictures_in_deeper_folders_and_without_endings_are_read_and_the_rest_is_told_of(tmp_path):
+    root = tmp_path / "pets"
+    for place in ("Train/cat/2024/1.png", "Train/cat/2.0", "Train/dog/3", "val/cat/a/b/1.png", "val/dog/1.png"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9)).save(root / place, format="PNG")
+    for place in ("Train/cat/notes.txt", "Train/cat/more.zip", "Train/labels.csv", "val/dog/4", "Train/.a/x.txt"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_bytes(b"no picture")
+    data = load(root, side=8)
+    assert data.train_labels.tolist() == [0, 0, 1] and data.test_labels.tolist() == [0, 1]
+    assert sorted(data.notes[0].split("first): ")[1][:-1].split(", ")) == [
+        "1 .csv",
+        "1 .txt",
+        "1 .zip",
+        "1 without an ending",
+    ]
+    (root / "Train/dog/3").unlink()
+    with pytest.raises(InputError, match=r"dog holds no images, but other files \(1 .*; a class needs"):
+        load(root)
+
+
+def test_one_folder_of_classes_is_split_always_the_same(tmp_path):
+    chance = numpy.random.default_rng(0)
+    for name, count in (("cat", 20), ("dog", 2)):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = chance.integers(0, 256, (8, 8, 3), dtype=numpy.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{i}.png")
+    data = load(tmp_path / "pets", side=8)
+    assert data.test_labels.bincount().tolist() == [3, 1] and data.train_labels.bincount().tolist() == [17, 1]
+    assert load(tmp_path / "pets", side=8).fingerprint == data.fingerprint
+    assert not {image.numpy().tobytes() for image in data.train_images} & {
+        x.numpy().tobytes() for x in data.test_images
+    }
+    assert data.notes == ("No folders train and test: a fifth of each class of cat, dog is kept to test on.",)
+    (tmp_path / "pets/dog/0.png").unlink()
+    with pytest.raises(InputError, match="dog holds one image and is to be split; a class needs more"):
+        load(tmp_path / "pets", side=8)
 
 
 def test_pictures_of_deep_grey_and_turned_ones_are_read_as_they_are_meant(tmp_path):
@@ -245,7 +284,7 @@ def test_a_rare_class_is_held_out_by_its_share_and_told_of(tmp_path, capsys):
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "Fewer than ten training pictures are little to learn a class from: 3 of dog."
     (run,) = record.runs_in(tmp_path / "runs")
-    assert told[-1] == class_errors(run.weights(), data, run.recipe.precision)
+    assert told[-1] == Training(run.weights(), data, run.recipe).class_errors()
     cat, dog, mean = (float(re.search(rf"{name}:? ([\d.]+) %", told[-1])[1]) for name in ("cat", "dog", "classes"))
     assert (12 * cat + dog) / 13 == pytest.approx(run.curve.test_error.iloc[-1], abs=0.01) and mean == pytest.approx(
         (cat + dog) / 2, abs=0.01

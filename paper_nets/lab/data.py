@@ -2,10 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from glob import glob
 from http.client import HTTPException
 from math import ceil, inf
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy
 import pandas
 import torch
 from filelock import FileLock
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,6 +30,8 @@ CIFAR10_FINGERPRINT = "3f74c57e52780dae"
 DEEP = {"I": 255, "F": 1}
 # Pictures as telephones and cameras make them, which Pillow may not read.
 FOREIGN = {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+# The names, in small letters, of the folders to train on and to test on.
+SPLITS = (("train", "training"), ("test", "testing", "val", "valid", "validation"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +55,6 @@ class Data:
     def source(self) -> str:
         """The name of the whole data set, where these are a `subset`."""
         return self.name.removesuffix(f"_{self.part}")
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether these are pictures of the reader's own."""
-        return self.source not in DATA_SETS
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -120,10 +119,10 @@ class Data:
                 f"must be at most {most}."
             )
         drawn = torch.randperm(images, generator=torch.Generator().manual_seed(0))
-        if self.is_folder:  # the others as the recorded runs drew them
+        if self.source not in DATA_SETS:  # the others as the recorded runs drew them
             labels = pandas.Series(self.train_labels[drawn].numpy())
             groups = labels.groupby(labels)
-            # From 0 for the first of a class to 1 for its last, which, as one that is alone (0 / 0), comes at the end.
+            # From 0 for the first of a class to 1 for its last; one that is alone (0 / 0) comes at the very end.
             turns = groups.cumcount() / (groups.transform("size") - 1)
             drawn = drawn[turns.to_numpy().argsort(kind="stable")]
         parts = (drawn[count:].sort().values, drawn[:count].sort().values) if count else (slice(None), slice(0))
@@ -187,19 +186,40 @@ def _folder(path: Path, side: int) -> Data:
     check_whole(side=side)
     if not path.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {path}; data is digits, cifar10, cifar100, or a folder with train/CLASS/… and "
-            f"test/CLASS/…."
+            f"There is no folder {path}; data is digits, cifar10, cifar100, or a folder, not an archive, with "
+            f"train/CLASS/… and test/CLASS/…, or with CLASS/…."
         )
-    classes, tested = _classes(path / "train"), _classes(path / "test")
-    if classes != tested:
-        differ = ", ".join(sorted(set(classes) ^ set(tested)))
-        raise InputError(f"{path}/train and {path}/test must hold the same classes; they differ in {differ}.")
-    files = [
-        [(file, label) for label, name in enumerate(classes) for file in _pictures(path / split / name)]
-        for split in ("train", "test")
-    ]
-    scales, notes = _scales([file for split in files for file, _ in split])
-    train, test = (_read(split, scales, side) for split in files)
+    here = {child.name.lower(): child for child in path.iterdir()}
+    splits = [next((here[name] for name in names if name in here), path / names[0]) for names in SPLITS]
+    if not any(split.is_dir() for split in splits):
+        splits = [path]
+    left_out = Counter()
+    found = [_listing(split, left_out) for split in splits]
+    others = ", ".join(f"{count} {kind}" for kind, count in left_out.most_common())
+    but = f", but other files ({others})" if others else ""
+    for split, each in zip(splits, found, strict=True):
+        if len(each) < 2:
+            only = f"only the class {next(iter(each))}" if each else "no folder of images"
+            raise InputError(f"{split} holds {only}{but}; it must hold at least two folders of images, one a class.")
+        if few := [name for name, files in each.items() if len(files) < 3 - len(splits)]:
+            some = "one image and is to be split" if each[few[0]] else "no images"
+            raise InputError(
+                f"{split / few[0]} holds {some}{but}; a class needs more of them, as PNG, JPEG or the like."
+            )
+    classes = tuple(found[0])
+    if differ := ", ".join(sorted(set(classes) ^ set(found[-1]))):
+        raise InputError(f"{splits[0]} and {splits[-1]} must hold the same classes; they differ in {differ}.")
+    files = [[(file, label) for label, name in enumerate(classes) for file in each[name]] for each in found]
+    scales, notes = _survey([file for split in files for file, _ in split])
+    if others:
+        notes.append(f"Left out, since they are no pictures of a class (unpack archives first): {others}.")
+    read = partial(_as_meant, scales=scales, side=side)
+    parts = [_in_order(_each(read, [file for file, _ in split]), [label for _, label in split]) for split in files]
+    if len(parts) == 1:
+        notes.append(f"No folders train and test: a fifth of each class of {', '.join(classes)} is kept to test on.")
+        count = max(len(files[0]) // 5, len(classes))
+        parts = Data(path.resolve().name, classes, *parts[0], *parts[0]).hold_out(count, torch.device("cpu"))
+    train, test = parts
     data = Data(path.resolve().name, classes, *train, *test, notes=tuple(notes))
     if data.name in DATA_SETS and not (data.name == "cifar10" and data.fingerprint == CIFAR10_FINGERPRINT):
         raise InputError(
@@ -218,68 +238,70 @@ def _in_order(images: Sequence[numpy.ndarray], labels: Sequence[int]) -> tuple[T
     return torch.from_numpy(images[order]).contiguous(), torch.tensor(labels)[order]
 
 
-def _classes(path: Path) -> tuple[str, ...]:
-    names = tuple(sorted(child.name for child in _seen(path) if child.is_dir())) if path.is_dir() else ()
-    if len(names) < 2:
-        found = f"only the class {names[0]}" if names else "no folder of images"
-        raise InputError(f"{path} holds {found}; it must hold at least two folders of images, one for each class.")
-    return names
+def _listing(path: Path, left_out: Counter) -> dict[str, list[Path]]:
+    """The pictures of each class, in its folder or deeper; other files are counted, by the ends of their names.
+
+    What the system or an editor hides there, as .DS_Store or .ipynb_checkpoints, is neither.
+    """
+    found, known = {}, set(Image.registered_extensions())
+    for name in sorted(glob("**", root_dir=path, recursive=True)):
+        file, (label, *below) = path / name, Path(name).parts
+        end = file.suffix.lower()
+        if file.is_dir():
+            found.setdefault(label, [])
+        elif end in FOREIGN - known:
+            raise InputError(f"{file} is a picture of a kind that cannot be read; convert it to PNG or JPEG.")
+        elif below and (end in known or not end[1:].isalpha() and _is_picture(file)):
+            found[label].append(file)
+        else:
+            left_out[end or "without an ending"] += 1
+    return found
 
 
-def _seen(path: Path) -> Iterator[Path]:
-    """What a folder holds but for what the system or an editor hides there, as .DS_Store or .ipynb_checkpoints."""
-    return (child for child in path.iterdir() if not child.name.startswith("."))
+def _is_picture(file: Path) -> bool:
+    """By its content, where the name does not tell, as 17 or 1.2.840."""
+    with suppress(UnidentifiedImageError), Image.open(file, formats=("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")):
+        return True
+    return False
 
 
-def _pictures(folder: Path) -> list[Path]:
-    known = set(Image.registered_extensions())
-    files = sorted(file for file in _seen(folder) if file.suffix.lower() in known | FOREIGN)
-    if foreign := [file for file in files if file.suffix.lower() not in known]:
-        raise InputError(f"{foreign[0]} is a picture of a kind that cannot be read; convert it to PNG or JPEG.")
-    if not files:
-        raise InputError(f"{folder} holds no images; each class needs at least one, as PNG, JPEG or the like.")
-    return files
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[Image.Image]:
-    try:
-        with Image.open(file) as image:
-            yield image
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file} cannot be read as an image; remove or replace it.") from error
-
-
-def _scales(files: Sequence[Path]) -> tuple[dict[str, int], list[str]]:
-    """What deep grey ("I") and fractions ("F") are divided by, the least 2ⁿ − 1 that no picture exceeds; and notes."""
-    largest = {}
+def _each(act: Callable, files: Sequence[Path]) -> list:
+    """What `act` makes of each picture."""
+    made = []
     for file in files:
-        with _opened(file) as image:
-            kind = image.mode[0]
-            if kind not in DEEP and re.search(";16[BLN]", str(image.tile)):  # of which Pillow reads the upper 8 bits
-                kind, image = "colour", image.convert("RGB")
-            elif kind not in DEEP:
-                continue
-            pixels = numpy.asarray(image)
-        if not 0 <= pixels.min() <= pixels.max() < inf:
-            raise InputError(f"{file} has values below 0 or that are no numbers; its grey must begin at 0.")
-        largest[kind] = max(largest.get(kind, 0), pixels.max().item())
-    if largest.pop("colour", 255) < 64:
+        try:
+            with Image.open(file) as image:
+                made.append(act(image))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise InputError(f"{file} cannot be read as an image; remove or replace it.") from error
+    return made
+
+
+def _survey(files: Sequence[Path]) -> tuple[dict[str, int], list[str]]:
+    """What deep grey ("I") and fractions ("F") are divided by, the least 2ⁿ − 1 that no picture exceeds; and notes."""
+    seen = pandas.DataFrame(_each(_depth, files), columns=["kind", "low", "high"])
+    if wrong := seen.index[~((seen.low >= 0) & (seen.high < inf))].tolist():
+        raise InputError(f"{files[wrong[0]]} has values below 0 or that are no numbers; its grey must begin at 0.")
+    largest = seen.groupby("kind").high.max()
+    if largest.get("colour", 255) < 64:
         raise InputError("The pictures with 16 bits of colour use only the lower ones; convert them to 8 bits.")
-    scales = {kind: max(DEEP[kind], 2 ** ceil(most).bit_length() - 1) for kind, most in largest.items()}
+    scales = {kind: max(DEEP[kind], 2 ** ceil(most).bit_length() - 1) for kind, most in largest.items() if kind in DEEP}
     said = "Deep grey has values up to {:,.5g}; all pictures with it are divided by {:,}."
-    return scales, [said.format(most, scales[kind]) for kind, most in largest.items()]
+    return scales, [said.format(largest[kind], scale) for kind, scale in scales.items()]
 
 
-def _read(pictures: Sequence[tuple[Path, int]], scales: dict[str, int], side: int) -> tuple[Tensor, Tensor]:
-    images = []
-    for file, _ in pictures:
-        with _opened(file) as image:
-            images.append(numpy.asarray(_in_colour(image, scales).resize((side, side))))
-    return _in_order(images, [label for _, label in pictures])
+def _depth(image: Image.Image) -> tuple[str, float, float]:
+    """The kind of a picture's values, the least and the largest; of what fits into 8 bits nobody asks."""
+    kind = image.mode[0]
+    if kind not in DEEP and re.search(";16[BLN]", str(image.tile)):  # of which Pillow reads the upper 8 bits
+        kind, image = "colour", image.convert("RGB")
+    elif kind not in DEEP:
+        return "", 0, 0
+    pixels = numpy.asarray(image)
+    return kind, pixels.min().item(), pixels.max().item()
 
 
-def _in_colour(image: Image.Image, scales: dict[str, int]) -> Image.Image:
+def _as_meant(image: Image.Image, scales: dict[str, int], side: int) -> numpy.ndarray:
     """As it is meant to be seen: upright, deep grey in 8 bits, and what shows through on white."""
     image = ImageOps.exif_transpose(image)
     if most := scales.get(image.mode[0]):
@@ -288,7 +310,7 @@ def _in_colour(image: Image.Image, scales: dict[str, int]) -> Image.Image:
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return numpy.asarray(image.convert("RGB").resize((side, side)))
 
 
 def crop_and_flip(images: Tensor, crops: Tensor, padding: int = 4) -> Tensor:

@@ -147,7 +147,7 @@ def settings_of(net: str, data: Data, recipe: Recipe) -> dict:
         "iterations": recipe.steps(images),
         "iterations_per_epoch": iterations_per_epoch(images, recipe.batch),
         # Not in the runs of before, which drew from all classes together.
-        **({"held_out": "by class"} if recipe.validation and data.is_folder else {}),
+        **({"held_out": "by class"} if recipe.validation and data.source not in DATA_SETS else {}),
     }
 
 

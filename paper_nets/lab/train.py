@@ -213,6 +213,7 @@ class Training:
                 "it must be at least 2."
             )
         self.recipe, self.device, self.compiled, self.rows = recipe, torch.device(device), compiled, []
+        self._classes = data.classes
         on_gpu = self.device.type == "cuda"
         if on_gpu:
             # A run is to give the same bits again, and float32 is not to mean TensorFloat-32.
@@ -374,6 +375,14 @@ class Training:
                 wrong += (self.net(self._normalise(x)).argmax(1) != y).sum()
         return 100 * parallel.total(wrong).item() / len(images)
 
+    def class_errors(self) -> str:
+        """The error of each class's test images, and their mean, in which all classes count alike, in a sentence."""
+        images, labels = self._test
+        chosen = ((name, labels == label) for label, name in enumerate(self._classes))
+        errors = pandas.Series({name: self.error(images[those], labels[those]) for name, those in chosen})
+        each = ", ".join(f"{name} {error:.2f} %" for name, error in errors.sort_values(ascending=False).items())
+        return f"Test error by class: {each}; balanced, the mean of the classes: {errors.mean():.2f} %."
+
     def state(self) -> dict[str, Tensor]:
         """Weights, momentum and random numbers, by name, on the CPU."""
         momentum = {name: self.optimiser.state[p].get("momentum_buffer") for name, p in self.net.named_parameters()}
@@ -415,30 +424,12 @@ def errors_and_losses(answers: Callable[[Tensor], Iterable[Tensor]], data: Data)
     return [100, 1] * sums / len(data.test_labels)
 
 
-@torch.no_grad()
-def class_errors(net: nn.Module, data: Data, precision: str) -> str:
-    """The share of each class's test images that a net gets wrong, the highest first, and their mean, in a sentence."""
-    place = next(net.parameters()).device
-    net.eval()
-    with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        answers = [net(data.normalise(x).to(place)).argmax(1).cpu() for x in data.test_images.split(50)]
-    wrong = pandas.Series((torch.cat(answers) != data.test_labels).numpy() * 100.0)
-    errors = wrong.groupby([data.classes[label] for label in data.test_labels]).mean().sort_values(ascending=False)
-    each = listed([f"{name} {error:.2f} %" for name, error in errors.items()])
-    return f"Test error by class: {each}; balanced, the mean of the classes: {errors.mean():.2f} %."
-
-
-def listed(words: Sequence[str]) -> str:
-    """Words with commas between them, of many the first ten."""
-    return ", ".join(words[:10]) + (f" and {len(words) - 10} more" if len(words) > 10 else "")
-
-
 def remarks(data: Data, recipe: Recipe) -> list[str]:
     """What a reader should know before these images are trained on, in sentences."""
     said, ((_, labels), _) = list(data.notes), data.hold_out(recipe.validation, torch.device("cpu"))
     counts = zip(labels.bincount(minlength=len(data.classes)).tolist(), data.classes, strict=True)
-    if few := [f"{count} of {name}" for count, name in counts if count < 10]:
-        said.append(f"Fewer than ten training pictures are little to learn a class from: {listed(few)}.")
+    if few := ", ".join(f"{count} of {name}" for count, name in counts if count < 10):
+        said.append(f"Fewer than ten training pictures are little to learn a class from: {few}.")
     return said
 
 

@@ -10,7 +10,7 @@ from ipywidgets import BoundedIntText, Checkbox, Combobox, SelectMultiple
 from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import DATA_SETS, load
 from paper_nets.lab.series import Series
-from paper_nets.lab.train import class_errors, remarks
+from paper_nets.lab.train import Training, remarks
 from paper_nets.nets import catalog
 from paper_nets.show.curves import run_curves
 from paper_nets.show.panel import Panel
@@ -43,8 +43,8 @@ def workshop(root: str | Path = "runs") -> Panel:
             table = Table(comparison(series.runs()).set_index("net"))
             yield HTML(image(run_curves(now.table, ends)) + table._repr_html_()), now.done
         done = [f"Done. The runs are in the folder {root}."]
-        for run in series.runs() if data.is_folder else []:
-            done.append(f"{run.net}: {class_errors(run.weights(), series.data, run.recipe.precision)}")
+        for run in series.runs() if data.source not in DATA_SETS else []:
+            done.append(f"{run.net}: {Training(run.weights(), series.data, run.recipe).class_errors()}")
         yield " ".join(done)
 
     names = list(catalog().query("dataset == 'CIFAR'").index)
