@@ -28,13 +28,13 @@ from paper_nets.lab.train import (
     Recipe,
     Training,
     build_for_training,
+    changes_for,
     default_recipe,
     fast_precision,
     in_a_sentence,
     is_expected,
     remarks,
     threads_for,
-    with_dropout,
 )
 from paper_nets.nets.parts import InputError, check_image
 
@@ -167,7 +167,7 @@ def _train(asked: argparse.Namespace) -> None:
             net = build_for_training(asked.net, data, recipe, device, compiled)
             check_image(net.plan, data.shape)
             training = Training(net, data, recipe, device, compiled)
-            for remark in remarks(data, recipe):
+            for remark in remarks(asked.net, data, recipe):
                 _say(remark)
             _watch(training, folder, settings)
             if data.source not in DATA_SETS:
@@ -188,7 +188,7 @@ def _recipe(asked: argparse.Namespace, device: str) -> Recipe:
         chosen = {"epochs": None, "iterations": None, **chosen}
     ordinary = default_recipe(asked.net, asked.data, chosen.get("augment", True), asked.images)
     recipe = replace(ordinary, **{"precision": fast_precision(device), **chosen})
-    with_dropout(asked.net, recipe)  # refused before anything is read or begun
+    changes_for(asked.net, recipe)  # refused before anything is read or begun
     return recipe
 
 

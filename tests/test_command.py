@@ -1,6 +1,7 @@
 """The command line: runs that are recorded, killed and resumed, shared by processes, and refused in one sentence."""
 
 import fcntl
+import itertools
 import json
 import multiprocessing
 import os
@@ -66,7 +67,7 @@ def test_a_run_is_a_folder(run_folder):
     run = read(run_folder)
     assert (run.net, run.recipe.seed, len(run.curve), run.finished) == ("plain8", 3, 2, True)
     recipe = {**asdict(DIGITS), "epochs": 2, "seed": 3, "precision": run.recipe.precision, "init": "fan_in"}
-    assert run.settings["recipe"] == recipe
+    assert recipe.pop("stem") is None and run.settings["recipe"] == recipe
     (leg,) = run.environment
     assert leg["from_epoch"] == 1 and {"torch", "processor", "threads", "processes"} <= set(leg)
     assert list(table([run]).iteration) == [23, 46]
@@ -130,6 +131,41 @@ def test_a_whole_run_is_left_alone(run_folder, capsys):
     assert main(["train", "plain8", "--epochs", "2", "--seed", "3", "--runs", str(run_folder.parent)]) == 0
     assert capsys.readouterr().out.endswith("is finished already.\n")
     assert contents(run_folder) == before
+
+
+def test_a_net_for_large_images_is_told_of_its_stem_and_trains_with_another(tmp_path, capsys):
+    """ResNet-18 shrinks small images by 4 before its first block; with the stem of the CIFAR nets it does not."""
+    for split, name in itertools.product(("train", "test"), "ab"):
+        (tmp_path / "pictures" / split / name).mkdir(parents=True)
+        for i in range(10):
+            Image.frombytes("RGB", (8, 8), random.Random(i).randbytes(192)).save(
+                tmp_path / "pictures" / split / name / f"{i}.png"
+            )
+    asked = [
+        "train",
+        "resnet18",
+        "--data",
+        str(tmp_path / "pictures"),
+        "--epochs",
+        "1",
+        "--runs",
+        str(tmp_path / "runs"),
+    ]
+    assert main([*asked, "--stem", "3x3"]) == 0
+    assert "stem" not in capsys.readouterr().out
+    (run,) = runs_in(tmp_path / "runs")
+    assert run.settings["recipe"]["stem"] == run.weights().plan.stem == "3x3" and "--stem 3x3" in run.command
+    assert run.cost.parameters == sum(p.numel() for p in run.weights().parameters())
+    assert main(asked) == 2
+    sentence(capsys.readouterr().err, r"other settings \(stem 3x3 there, None asked\)")
+    assert main([*asked[:-1], str(tmp_path / "other")]) == 0
+    (told, *_) = capsys.readouterr().out.splitlines()
+    assert told == (
+        "resnet18 is made for images of 224 pixels: of these 32 its first layers leave 8; --stem 3x3 leaves all."
+    )
+    assert "stem" not in runs_in(tmp_path / "other")[0].settings["recipe"]
+    assert main([*asked[:-1], str(tmp_path / "other"), "--stem", "7x7"]) == 0  # its own
+    assert "is finished already" in capsys.readouterr().out
 
 
 def test_lines_where_there_is_no_terminal(tmp_path):

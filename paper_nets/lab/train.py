@@ -50,6 +50,7 @@ class Recipe:
             layers.
         precision: "float32", or "bfloat16" for what loses nothing by it (torch.autocast).
         init: "fan_in" or "fan_out" (`nets.parts.initialise`), None for the family's own.
+        stem: "3x3" for small images or "7x7", None for the net's own.
         seed: fixes the initial weights, the order of the images and their augmentation.
 
     Raises: InputError, in one sentence, for values that cannot be trained with.
@@ -69,6 +70,7 @@ class Recipe:
     validation: int = option(0, "training images held out and measured too; 5,000 in the ResNet paper (0)")
     precision: str = option("float32", "bfloat16 where the hardware has it", PRECISIONS)
     init: str | None = option(None, "initial weights (dense nets: fan_out, others: fan_in)", ("fan_in", "fan_out"))
+    stem: str | None = option(None, "first layer; 3x3 for ImageNet's nets on small images", ("3x3", "7x7"))
     seed: int = option(0, "of weights, order and augmentation (0)")
 
     def __post_init__(self):
@@ -424,12 +426,15 @@ def errors_and_losses(answers: Callable[[Tensor], Iterable[Tensor]], data: Data)
     return [100, 1] * sums / len(data.test_labels)
 
 
-def remarks(data: Data, recipe: Recipe) -> list[str]:
-    """What a reader should know before these images are trained on, in sentences."""
+def remarks(net: str, data: Data, recipe: Recipe) -> list[str]:
+    """What a reader should know before a net is trained on these images, in sentences."""
     said, ((_, labels), _) = list(data.notes), data.hold_out(recipe.validation, torch.device("cpu"))
     counts = zip(labels.bincount(minlength=len(data.classes)).tolist(), data.classes, strict=True)
     if few := ", ".join(f"{count} of {name}" for count, name in counts if count < 10):
         said.append(f"Fewer than ten training pictures are little to learn a class from: {few}.")
+    if plan(net).stem == "7x7" and not recipe.stem and (side := min(data.shape[1:])) <= 64:
+        small = f"of these {side} its first layers leave {side // 4}; --stem 3x3 leaves all"
+        said.append(f"{net} is made for images of 224 pixels: {small}.")
     return said
 
 
@@ -507,15 +512,15 @@ def build_for_training(name: str, data: Data, recipe: Recipe, device: str, compi
     """
     alone = device == "cpu" and parallel.processes() == 1 and not compiled and not recipe.dropout
     efficient = True if alone and isinstance(plan(name), DenseNetPlan) else None
-    changes = with_dropout(name, recipe)
+    changes = changes_for(name, recipe)
     return seeded(name, data, recipe.seed, init=recipe.init, memory_efficient=efficient, **changes)
 
 
-def with_dropout(name: str, recipe: Recipe) -> dict:
-    """The change to a net by name that this recipe asks for. Raises InputError for a net that takes no dropout."""
+def changes_for(name: str, recipe: Recipe) -> dict:
+    """The changes to a net by name that this recipe asks for. Raises InputError for a net that takes no dropout."""
     if recipe.dropout and not isinstance(plan(name), DenseNetPlan):
         raise InputError(f"dropout is {recipe.dropout}; {name} takes none, it must be 0 but for dense nets.")
-    return {"dropout": recipe.dropout} if recipe.dropout else {}
+    return {change: value for change in ("dropout", "stem") if (value := getattr(recipe, change))}
 
 
 def present_names(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
