@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from paper_nets.lab import parallel, record
 from paper_nets.lab.compare import comparison, paper_ends
-from paper_nets.lab.data import DATA_SETS, Data, load
+from paper_nets.lab.data import DATA_SETS, FITS, Data, load
 from paper_nets.lab.speed import NETS, speeds
 from paper_nets.lab.train import (
     Recipe,
@@ -98,8 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, help="on the CPU (train: as many as cores, 1 for digits; sweep: 1)")
     add("--compile", action=switch, help="torch.compile; pays on long runs (off)")
     add = recipe.add_argument
-    add("--data", default="digits", help="digits (default), cifar10, cifar100, or a folder of train/CLASS, test/CLASS")
+    add(
+        "--data",
+        default="digits",
+        help="digits (default), cifar10, cifar100, or a folder of CLASS, or of train/CLASS, test/CLASS",
+    )
     add("--side", type=int, help="pixels to which a folder's images are resized (32)")
+    add("--fit", choices=tuple(FITS), help="what makes a folder's images square (squash)")
     add("--images", type=int, help="training images in all, equally many of each class (all)")
     add("--runs", type=Path, default=Path("runs"), help="folder for the recorded runs (default runs)")
 
@@ -175,9 +180,11 @@ def _train(asked: argparse.Namespace) -> None:
 
 
 def _data(asked: argparse.Namespace) -> Data:
-    if asked.side is not None and asked.data in DATA_SETS:
-        raise InputError(f"side is {asked.side}; it is for a folder's images, leave it out with {asked.data}.")
-    data = load(asked.data, 32 if asked.side is None else asked.side)
+    given = {option: vars(asked)[option] for option in ("side", "fit") if vars(asked)[option] is not None}
+    if given and asked.data in DATA_SETS:
+        wrong = " is ".join(map(str, given.popitem()))
+        raise InputError(f"{wrong}; it is for a folder's images, leave it out with {asked.data}.")
+    data = load(asked.data, **given)
     return data if asked.images is None else data.subset(asked.images)
 
 

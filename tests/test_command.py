@@ -160,9 +160,7 @@ def test_a_net_for_large_images_is_told_of_its_stem_and_trains_with_another(tmp_
     sentence(capsys.readouterr().err, r"other settings \(stem 3x3 there, None asked\)")
     assert main([*asked[:-1], str(tmp_path / "other")]) == 0
     (told, *_) = capsys.readouterr().out.splitlines()
-    assert told == (
-        "resnet18 is made for images of 224 pixels: of these 32 its first layers leave 8; --stem 3x3 leaves all."
-    )
+    assert told == "resnet18 is for 224 pixels: its first layers leave 8 of 32; --stem 3x3 leaves all."
     assert "stem" not in runs_in(tmp_path / "other")[0].settings["recipe"]
     assert main([*asked[:-1], str(tmp_path / "other"), "--stem", "7x7"]) == 0  # its own
     assert "is finished already" in capsys.readouterr().out
@@ -748,6 +746,7 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("sweep plain8 --images 1", "must be 2 to 1437"),
         ("sweep plain8 --runs site/index.html", "site/index.html is a file; runs need a folder"),
         ("train plain8 --side 64", "side is 64; it is for a folder's images"),
+        ("train plain8 --fit crop", "fit is crop; it is for a folder's images"),
         ("train plain8 --threads 99999999999", "at most 1000"),
         ("train plain8 --batch 99999999999999999999", "at most 1,000,000"),
         ("train plain8 --runs /dev/null/runs", "cannot be used: not a directory"),

@@ -1,5 +1,6 @@
 """Data, the training loop, and the recorded runs."""
 
+import itertools
 import json
 import re
 import struct
@@ -13,7 +14,7 @@ import pandas
 import pytest
 import safetensors.torch
 import torch
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 from torch.nn import functional
 from torch.optim import SGD
 from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
@@ -80,6 +81,52 @@ def test_a_folder_becomes_data(tmp_path):
     assert data.classes == ("blue", "red") and data.shape == (3, 12, 12)
     assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1] and len(data.test_images) == 2
     assert data.train_images[-1, :, 5, 5].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("fit", "row", "words"),
+    [
+        ("squash", [0] * 2 + [255] * 4 + [0] * 2, "squashed; fit crop or pad keeps their shape"),
+        ("crop", [255] * 8, "cut to the square in their middle"),
+        ("pad", [0] * 2 + [255] * 4 + [0] * 2, "made square by black bars"),
+    ],
+)
+def test_what_is_not_square_is_made_so_as_asked_and_told_of(fit, row, words, tmp_path):
+    """A white square in the middle of a black picture that is twice as wide as it is high."""
+    wide = Image.new("RGB", (160, 80))
+    wide.paste("white", (40, 0, 120, 80))
+    save_in_two_classes(tmp_path, "ab", lambda split, name: wide if name == "b" else Image.new("RGB", (80, 80)))
+    data = load(tmp_path, side=8, fit=fit)
+    assert data.train_images[1, 0, 4].tolist() == pytest.approx(row, abs=30)
+    assert (data.train_images[1, 0, 0] > 200).any() == (fit != "pad")
+    assert data.notes == (f"2 of 4 pictures are not square; they are {words}.",)
+    settings = record.settings_of("plain8", data, SHORT)
+    assert settings.get("fit", "squash") == fit
+    assert ("--fit crop" in record.Run(tmp_path, settings, [{"threads": 1}], None).command) == (fit == "crop")
+
+
+def test_a_large_jpeg_is_decoded_in_part(tmp_path, monkeypatch):
+    """What is seen is the same, without the memory of all its pixels; smaller ones keep their bits."""
+    drafted, draft = [], JpegImagePlugin.JpegImageFile.draft
+
+    def watched(image, *asked):
+        draft(image, *asked)
+        drafted.append(image.size)
+
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "draft", watched)
+    large = Image.new("RGB", (1600, 1200), "red")
+    large.paste("blue", (0, 600, 1600, 1200))
+    for split, name in itertools.product(("train", "test"), "ab"):
+        (tmp_path / split / name).mkdir(parents=True)
+        large.save(tmp_path / split / name / "0.jpg", quality=95)
+    small = load(tmp_path, side=16)
+    assert not drafted
+    monkeypatch.setattr("paper_nets.lab.data.LARGE", 1_000_000)
+    assert (load(tmp_path, side=16).train_images.int() - small.train_images.int()).abs().max() <= 24
+    assert drafted == [(200, 150)] * 4
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500_000)
+    with pytest.raises(InputError, match="0.jpg cannot be read as an image, or is too large; remove"):
+        load(tmp_path, side=16)
 
 
 def test_pictures_in_deeper_folders_and_without_endings_are_read_and_the_rest_is_told_of(tmp_path):
@@ -262,7 +309,7 @@ def test_validation_images_are_held_out_and_always_the_same(digits):
     assert rows == sorted(image.tolist() for image in digits.train_images.flatten(1))
     row = next(train(seeded("plain8", digits, 0), digits, replace(SHORT, validation=437)))
     assert 0 <= row.validation_error <= 100 and row.iteration == 16  # 1,000 images in batches of 64
-    with pytest.raises(ValueError, match="1437 training images, one of each class to keep, so it must be at most 1427"):
+    with pytest.raises(ValueError, match="1437 training images, of which each class keeps one, so .* at most 1427"):
         Training(seeded("plain8", digits, 0), digits, replace(SHORT, validation=1436))
 
 

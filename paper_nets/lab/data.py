@@ -19,8 +19,10 @@ from filelock import FileLock
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
+from tqdm import tqdm
 
-from paper_nets.nets.parts import InputError, check_whole
+from paper_nets.lab import parallel
+from paper_nets.nets.parts import InputError, check_choice, check_whole
 
 CIFAR = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 DATA_SETS = ("digits", *CIFAR)
@@ -30,7 +32,13 @@ CIFAR10_FINGERPRINT = "3f74c57e52780dae"
 DEEP = {"I": 255, "F": 1}
 # Pictures as telephones and cameras make them, which Pillow may not read.
 FOREIGN = {".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
-# The names, in small letters, of the folders to train on and to test on.
+# Pixels of a JPEG from which on only as many are decoded as are needed; smaller ones keep the bits that they had.
+LARGE = 50_000_000
+FITS = {
+    "squash": (Image.Image.resize, "squashed; fit crop or pad keeps their shape"),
+    "crop": (ImageOps.fit, "cut to the square in their middle"),
+    "pad": (ImageOps.pad, "made square by black bars"),
+}
 SPLITS = (("train", "training"), ("test", "testing", "val", "valid", "validation"))
 
 
@@ -39,7 +47,7 @@ class Data:
     """Images (N, C, H, W) as bytes, labels (N,), and the names of the classes.
 
     part: how many training images were taken of the data set that this is a `subset` of; None where it is none.
-    notes: what was done to a folder's pictures as they were read, in sentences.
+    fit: how a folder's pictures were made square. notes: what else was done as they were read, in sentences.
     """
 
     name: str
@@ -49,6 +57,7 @@ class Data:
     test_images: Tensor
     test_labels: Tensor
     part: int | None = None
+    fit: str = "squash"
     notes: tuple[str, ...] = ()
 
     @property
@@ -114,10 +123,8 @@ class Data:
         images = len(self.train_images)
         most = images - len(self.train_labels.unique())
         if not 0 <= count <= most:
-            raise InputError(
-                f"validation is {count}; {self.name} has {images} training images, one of each class to keep, so it "
-                f"must be at most {most}."
-            )
+            has = f"{self.name} has {images} training images, of which each class keeps one"
+            raise InputError(f"validation is {count}; {has}, so it must be at most {most}.")
         drawn = torch.randperm(images, generator=torch.Generator().manual_seed(0))
         if self.source not in DATA_SETS:  # the others as the recorded runs drew them
             labels = pandas.Series(self.train_labels[drawn].numpy())
@@ -129,10 +136,11 @@ class Data:
         return tuple((self.train_images[part].to(device), self.train_labels[part].to(device)) for part in parts)
 
 
-def load(name: str | Path, side: int = 32) -> Data:
-    """`digits`, `cifar10`, `cifar100`, or a folder laid out as train/CLASS/… and test/CLASS/….
+def load(name: str | Path, side: int = 32, fit: str = "squash") -> Data:
+    """`digits`, `cifar10`, `cifar100`, or a folder laid out as train/CLASS/… and test/CLASS/…, or as CLASS/….
 
-    A folder's images are resized to `side` × `side` pixels, in colour. CIFAR is downloaded on first use, beside what
+    A folder's images are resized to `side` × `side` pixels, in colour; `fit` is what becomes of those that are not
+    square: "squash", "crop" or "pad". CIFAR is downloaded on first use, beside what
     PyTorch keeps for its user (TORCH_HOME names another place), unless it lies in the folder data.
 
     Raises: InputError or FileNotFoundError for a folder that cannot be trained on, ConnectionError when CIFAR is not
@@ -140,7 +148,7 @@ def load(name: str | Path, side: int = 32) -> Data:
     """
     if name == "digits":
         return _digits()
-    return _cifar(name) if name in CIFAR else _folder(Path(name), side)
+    return _cifar(name) if name in CIFAR else _folder(Path(name), side, fit)
 
 
 def noise(images: int) -> Data:
@@ -182,8 +190,9 @@ def _cifar(name: str) -> Data:
     return Data(name, tuple(train.classes), *_in_order(train.data, train.targets), *_in_order(test.data, test.targets))
 
 
-def _folder(path: Path, side: int) -> Data:
+def _folder(path: Path, side: int, fit: str) -> Data:
     check_whole(side=side)
+    check_choice("fit", fit, FITS)
     if not path.is_dir():
         raise FileNotFoundError(
             f"There is no folder {path}; data is digits, cifar10, cifar100, or a folder, not an archive, with "
@@ -210,17 +219,16 @@ def _folder(path: Path, side: int) -> Data:
     if differ := ", ".join(sorted(set(classes) ^ set(found[-1]))):
         raise InputError(f"{splits[0]} and {splits[-1]} must hold the same classes; they differ in {differ}.")
     files = [[(file, label) for label, name in enumerate(classes) for file in each[name]] for each in found]
-    scales, notes = _survey([file for split in files for file, _ in split])
+    scales, notes = _survey([file for split in files for file, _ in split], fit)
     if others:
         notes.append(f"Left out, since they are no pictures of a class (unpack archives first): {others}.")
-    read = partial(_as_meant, scales=scales, side=side)
+    read = partial(_as_meant, scales=scales, side=side, fit=fit)
     parts = [_in_order(_each(read, [file for file, _ in split]), [label for _, label in split]) for split in files]
     if len(parts) == 1:
         notes.append(f"No folders train and test: a fifth of each class of {', '.join(classes)} is kept to test on.")
         count = max(len(files[0]) // 5, len(classes))
         parts = Data(path.resolve().name, classes, *parts[0], *parts[0]).hold_out(count, torch.device("cpu"))
-    train, test = parts
-    data = Data(path.resolve().name, classes, *train, *test, notes=tuple(notes))
+    data = Data(path.resolve().name, classes, *parts[0], *parts[1], fit=fit, notes=tuple(notes))
     if data.name in DATA_SETS and not (data.name == "cifar10" and data.fingerprint == CIFAR10_FINGERPRINT):
         raise InputError(
             f"{path} is named as another data set is; rename it, so that its runs are not taken for those."
@@ -239,10 +247,7 @@ def _in_order(images: Sequence[numpy.ndarray], labels: Sequence[int]) -> tuple[T
 
 
 def _listing(path: Path, left_out: Counter) -> dict[str, list[Path]]:
-    """The pictures of each class, in its folder or deeper; other files are counted, by the ends of their names.
-
-    What the system or an editor hides there, as .DS_Store or .ipynb_checkpoints, is neither.
-    """
+    """The pictures of each class, in its folder or deeper; others are counted by their endings, hidden ones are not."""
     found, known = {}, set(Image.registered_extensions())
     for name in sorted(glob("**", root_dir=path, recursive=True)):
         file, (label, *below) = path / name, Path(name).parts
@@ -266,20 +271,20 @@ def _is_picture(file: Path) -> bool:
 
 
 def _each(act: Callable, files: Sequence[Path]) -> list:
-    """What `act` makes of each picture."""
+    """What `act` makes of each picture, with a bar on a terminal where it takes long."""
     made = []
-    for file in files:
+    for file in tqdm(files, "Reading", delay=2, leave=False, disable=None if parallel.is_first() else True):
         try:
             with Image.open(file) as image:
                 made.append(act(image))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise InputError(f"{file} cannot be read as an image; remove or replace it.") from error
+            raise InputError(f"{file} cannot be read as an image, or is too large; remove or replace it.") from error
     return made
 
 
-def _survey(files: Sequence[Path]) -> tuple[dict[str, int], list[str]]:
+def _survey(files: Sequence[Path], fit: str) -> tuple[dict[str, int], list[str]]:
     """What deep grey ("I") and fractions ("F") are divided by, the least 2ⁿ − 1 that no picture exceeds; and notes."""
-    seen = pandas.DataFrame(_each(_depth, files), columns=["kind", "low", "high"])
+    seen = pandas.DataFrame(_each(_look, files), columns=["square", "kind", "low", "high"])
     if wrong := seen.index[~((seen.low >= 0) & (seen.high < inf))].tolist():
         raise InputError(f"{files[wrong[0]]} has values below 0 or that are no numbers; its grey must begin at 0.")
     largest = seen.groupby("kind").high.max()
@@ -287,30 +292,34 @@ def _survey(files: Sequence[Path]) -> tuple[dict[str, int], list[str]]:
         raise InputError("The pictures with 16 bits of colour use only the lower ones; convert them to 8 bits.")
     scales = {kind: max(DEEP[kind], 2 ** ceil(most).bit_length() - 1) for kind, most in largest.items() if kind in DEEP}
     said = "Deep grey has values up to {:,.5g}; all pictures with it are divided by {:,}."
-    return scales, [said.format(largest[kind], scale) for kind, scale in scales.items()]
+    notes = [said.format(largest[kind], scale) for kind, scale in scales.items()]
+    if uneven := sum(~seen.square):
+        notes.append(f"{uneven:,} of {len(files):,} pictures are not square; they are {FITS[fit][1]}.")
+    return scales, notes
 
 
-def _depth(image: Image.Image) -> tuple[str, float, float]:
-    """The kind of a picture's values, the least and the largest; of what fits into 8 bits nobody asks."""
-    kind = image.mode[0]
+def _look(image: Image.Image) -> tuple[bool, str, float, float]:
+    """Whether it is square, and the kind, the least and the largest of its values where 8 bits do not hold them."""
+    square, kind = image.width == image.height, image.mode[0]
     if kind not in DEEP and re.search(";16[BLN]", str(image.tile)):  # of which Pillow reads the upper 8 bits
         kind, image = "colour", image.convert("RGB")
     elif kind not in DEEP:
-        return "", 0, 0
+        return square, "", 0, 0
     pixels = numpy.asarray(image)
-    return kind, pixels.min().item(), pixels.max().item()
+    return square, kind, pixels.min().item(), pixels.max().item()
 
 
-def _as_meant(image: Image.Image, scales: dict[str, int], side: int) -> numpy.ndarray:
+def _as_meant(image: Image.Image, scales: dict[str, int], side: int, fit: str) -> numpy.ndarray:
     """As it is meant to be seen: upright, deep grey in 8 bits, and what shows through on white."""
-    image = ImageOps.exif_transpose(image)
+    if image.width * image.height > LARGE:
+        image.draft(None, (2 * side, 2 * side))
+    ImageOps.exif_transpose(image, in_place=True)
     if most := scales.get(image.mode[0]):
-        pixels = numpy.asarray(image, dtype=float)
-        image = Image.fromarray((255 * (pixels / most).clip(0, 1)).astype(numpy.uint8))
+        image = Image.fromarray((255 * (numpy.asarray(image, dtype=float) / most)).astype(numpy.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return numpy.asarray(image.convert("RGB").resize((side, side)))
+    return numpy.asarray(FITS[fit][0](image if image.mode == "RGB" else image.convert("RGB"), (side, side)))
 
 
 def crop_and_flip(images: Tensor, crops: Tensor, padding: int = 4) -> Tensor:

@@ -95,7 +95,7 @@ class Run:
         always = ("epochs", "iterations", "precision", "seed")
         chosen = {k: v for k, v in asdict(self.recipe).items() if k in always or v != ordinary[k]}
         side = None if data in DATA_SETS else self.settings["image"][1]
-        chosen |= {"images": part, "side": side, "threads": last_leg["threads"]}
+        chosen |= {"images": part, "side": side, "fit": self.settings.get("fit"), "threads": last_leg["threads"]}
         chosen["compile"] = last_leg.get("compiled") or None
         return "python -m paper_nets train " + shlex.join([net, "--data", data, *as_options(chosen)])
 
@@ -147,7 +147,8 @@ def settings_of(net: str, data: Data, recipe: Recipe) -> dict:
         "recipe": {k: v for k, v in asdict(recipe).items() if k != "stem" or v not in (None, plan(net).stem)},
         "iterations": recipe.steps(images),
         "iterations_per_epoch": iterations_per_epoch(images, recipe.batch),
-        # Not in the runs of before, which drew from all classes together.
+        # Not in the runs of before, which squashed, and drew from all classes together.
+        **({"fit": data.fit} if data.fit != "squash" else {}),
         **({"held_out": "by class"} if recipe.validation and data.source not in DATA_SETS else {}),
     }
 

@@ -433,8 +433,7 @@ def remarks(net: str, data: Data, recipe: Recipe) -> list[str]:
     if few := ", ".join(f"{count} of {name}" for count, name in counts if count < 10):
         said.append(f"Fewer than ten training pictures are little to learn a class from: {few}.")
     if plan(net).stem == "7x7" and not recipe.stem and (side := min(data.shape[1:])) <= 64:
-        small = f"of these {side} its first layers leave {side // 4}; --stem 3x3 leaves all"
-        said.append(f"{net} is made for images of 224 pixels: {small}.")
+        said.append(f"{net} is for 224 pixels: its first layers leave {side // 4} of {side}; --stem 3x3 leaves all.")
     return said
 
 
