@@ -8,6 +8,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
+from unicodedata import normalize
 
 import numpy
 import pandas
@@ -148,6 +149,16 @@ def test_pictures_in_deeper_folders_and_without_endings_are_read_and_the_rest_is
     (root / "Train/dog/3").unlink()
     with pytest.raises(InputError, match=r"dog holds no images, but other files \(1 .*; a class needs"):
         load(root)
+
+
+def test_a_name_in_two_forms_of_unicode_is_one_class(tmp_path):
+    """Windows writes 개 in one letter, a Mac may write it in two, and both look alike."""
+    for split, form in (("train", "NFC"), ("test", "NFD")):
+        for name in ("개", "고양이"):
+            (tmp_path / split / normalize(form, name)).mkdir(parents=True)
+            Image.new("RGB", (9, 9)).save(tmp_path / split / normalize(form, name) / "1.png")
+    data = load(tmp_path, side=8)
+    assert data.classes == ("개", "고양이") and data.train_labels.tolist() == data.test_labels.tolist() == [0, 1]
 
 
 def test_one_folder_of_classes_is_split_always_the_same(tmp_path):

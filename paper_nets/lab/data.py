@@ -11,6 +11,7 @@ from glob import glob
 from http.client import HTTPException
 from math import ceil, inf
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy
 import pandas
@@ -251,7 +252,7 @@ def _listing(path: Path, left_out: Counter) -> dict[str, list[Path]]:
     found, known = {}, set(Image.registered_extensions())
     for name in sorted(glob("**", root_dir=path, recursive=True)):
         file, (label, *below) = path / name, Path(name).parts
-        end = file.suffix.lower()
+        end, label = file.suffix.lower(), normalize("NFC", label)  # a Mac may spell 개 in two letters
         if file.is_dir():
             found.setdefault(label, [])
         elif end in FOREIGN - known:
