@@ -18,6 +18,7 @@ from types import NoneType
 from typing import get_args
 
 import torch
+from joblib import cpu_count
 from tqdm import tqdm
 
 from paper_nets.lab import parallel, record
@@ -155,7 +156,7 @@ def _machine(asked: argparse.Namespace) -> tuple[str, bool]:
     device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("This machine has no GPU that PyTorch can use; leave --device out, or ask for cpu.")
-    torch.set_num_threads(asked.threads or torch.get_num_threads())
+    torch.set_num_threads(asked.threads or min(torch.get_num_threads(), cpu_count()))
     return device, bool(asked.compile)
 
 
@@ -238,8 +239,7 @@ def _sweep(asked: argparse.Namespace) -> None:
     _data(asked)  # what is wrong with the images is said once, and they are downloaded once
     device, _ = _machine(asked)
     threads = asked.threads or 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    at_once = asked.at_once or (1 if device == "cuda" else max(1, cores // threads))
+    at_once = asked.at_once or (1 if device == "cuda" else max(1, cpu_count() // threads))
     own = ("nets", "seeds", "at_once", "run", "traceback")
     shared = record.as_options({k: v for k, v in vars(asked).items() if k not in own} | {"threads": threads})
     # The first seed of every net before the second of any.

@@ -1,7 +1,9 @@
 """Data, the training loop, and the recorded runs."""
 
+import io
 import itertools
 import json
+import os
 import re
 import struct
 import zlib
@@ -15,6 +17,8 @@ import pandas
 import pytest
 import safetensors.torch
 import torch
+from joblib import cpu_count
+from joblib.externals.loky.backend import context
 from PIL import Image, JpegImagePlugin
 from torch.nn import functional
 from torch.optim import SGD
@@ -22,7 +26,7 @@ from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 from torchvision import datasets
 
 from paper_nets import build, published
-from paper_nets.__main__ import main
+from paper_nets.__main__ import _machine, main
 from paper_nets.lab import (
     DIGITS,
     Recipe,
@@ -471,7 +475,7 @@ def test_digits_take_one_thread_and_leave_the_others_be(digits, tmp_path):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        for data, threads in (("digits", 1), ("cifar10", 2)):
+        for data, threads in (("digits", 1), ("cifar10", min(2, cpu_count()))):
             with pytest.raises(KeyError), threads_for(data):
                 assert torch.get_num_threads() == threads
                 raise KeyError
@@ -484,6 +488,30 @@ def test_digits_take_one_thread_and_leave_the_others_be(digits, tmp_path):
         torch.set_num_threads(before)
     found = [record.runs_in(tmp_path / root)[0].environment[0]["threads"] for root in ("one", "two")]
     assert found == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"/sys/fs/cgroup/cpu.max": "100000 100000\n"},
+        {"/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000\n", "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"},
+    ],
+)
+def test_a_container_takes_the_threads_that_it_may_use(files, monkeypatch):
+    """As `docker run --cpus 1` sets them on a machine of more cores, under both versions of Linux's control groups."""
+    there, before = os.path.exists, torch.get_num_threads()
+    monkeypatch.setattr(os.path, "exists", lambda path: path in files or ("cgroup" not in str(path) and there(path)))
+    monkeypatch.setattr(context, "open", lambda path: io.StringIO(files[path]), raising=False)
+    torch.set_num_threads(2)
+    try:
+        with threads_for("cifar10"):
+            assert torch.get_num_threads() == 1
+        _machine(SimpleNamespace(device="cpu", threads=None, compile=False))
+        assert torch.get_num_threads() == 1
+        _machine(SimpleNamespace(device="cpu", threads=2, compile=False))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_length_in_iterations_cuts_the_last_epoch_short(digits):

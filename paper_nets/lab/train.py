@@ -9,6 +9,7 @@ from math import cos, inf, isfinite, nan, pi
 import numpy
 import pandas
 import torch
+from joblib import cpu_count
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
@@ -547,10 +548,10 @@ def in_a_sentence(error: BaseException) -> str:
 
 @contextmanager
 def threads_for(data: str) -> Iterator[None]:
-    """One thread for the digits, as many as PyTorch has otherwise: on images this small a step is over before a second
-    thread is awake, and takes nearly twice as long with two."""
+    """One thread for the digits, else as many as PyTorch has and a container's quota allows: on images this small a
+    step is over before a second thread is awake, and takes nearly twice as long with two."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1 if data == "digits" else before)
+    torch.set_num_threads(1 if data == "digits" else min(before, cpu_count()))
     try:
         yield
     finally:
