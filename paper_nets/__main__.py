@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--data",
         default="digits",
-        help="digits (default), cifar10, cifar100, or a folder of CLASS, or of train/CLASS, test/CLASS",
+        help="cifar10, cifar100, or a folder of CLASS, or train/CLASS, test/CLASS (digits)",
     )
     add("--side", type=int, help="pixels to which a folder's images are resized (32)")
     add("--fit", choices=tuple(FITS), help="what makes a folder's images square (squash)")

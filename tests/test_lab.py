@@ -151,7 +151,7 @@ def test_pictures_in_deeper_folders_and_without_endings_are_read_and_the_rest_is
         "1 without an ending",
     ]
     (root / "Train/dog/3").unlink()
-    with pytest.raises(InputError, match=r"dog holds no images, but other files \(1 .*; a class needs"):
+    with pytest.raises(InputError, match=r"dog holds no images, but other files \(1 .*; it needs 1 or more"):
         load(root)
 
 
@@ -180,7 +180,7 @@ def test_one_folder_of_classes_is_split_always_the_same(tmp_path):
     }
     assert data.notes == ("No folders train and test: a fifth of each class of cat, dog is kept to test on.",)
     (tmp_path / "pets/dog/0.png").unlink()
-    with pytest.raises(InputError, match="dog holds one image and is to be split; a class needs more"):
+    with pytest.raises(InputError, match="dog holds one image; it needs 2 or more, as PNG"):
         load(tmp_path / "pets", side=8)
 
 
@@ -234,6 +234,8 @@ def test_deep_pictures_that_would_lose_their_content_are_refused(tmp_path):
         with pytest.raises(InputError, match=words):
             load(tmp_path)
     save_in_two_classes(tmp_path, "ab", lambda *_: Image.new("RGB", (8, 8)))
+    Image.new("L", (8, 8)).save(tmp_path / "test/a/0.tiff", save_all=True, append_images=[Image.new("L", (8, 8))] * 2)
+    assert load(tmp_path).notes == ("1 of 4 files hold several pictures each, of which the first is read.",)
     for most, refused in ((4095, True), (65535, False)):
         pixels = torch.full((3, 8, 8), most, dtype=torch.uint16).numpy().astype(">u2")
         rows = b"".join(b"\0" + row.tobytes() for row in pixels.transpose(1, 2, 0))

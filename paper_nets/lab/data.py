@@ -140,9 +140,9 @@ class Data:
 def load(name: str | Path, side: int = 32, fit: str = "squash") -> Data:
     """`digits`, `cifar10`, `cifar100`, or a folder laid out as train/CLASS/… and test/CLASS/…, or as CLASS/….
 
-    A folder's images are resized to `side` × `side` pixels, in colour; `fit` is what becomes of those that are not
-    square: "squash", "crop" or "pad". CIFAR is downloaded on first use, beside what
-    PyTorch keeps for its user (TORCH_HOME names another place), unless it lies in the folder data.
+    A folder's images are resized to `side` × `side` pixels, in colour; `fit` is what makes them square: "squash",
+    "crop" or "pad". CIFAR is downloaded on first use, beside what PyTorch keeps for its user (TORCH_HOME names another
+    place), unless it lies in the folder data.
 
     Raises: InputError or FileNotFoundError for a folder that cannot be trained on, ConnectionError when CIFAR is not
         there and cannot be downloaded.
@@ -199,7 +199,7 @@ def _folder(path: Path, side: int, fit: str) -> Data:
             f"There is no folder {path}; data is digits, cifar10, cifar100, or a folder, not an archive, with "
             f"train/CLASS/… and test/CLASS/…, or with CLASS/…."
         )
-    here = {child.name.lower(): child for child in path.iterdir()}
+    here = {child.name.lower(): child for child in sorted(path.iterdir())}
     splits = [next((here[name] for name in names if name in here), path / names[0]) for names in SPLITS]
     if not any(split.is_dir() for split in splits):
         splits = [path]
@@ -211,11 +211,10 @@ def _folder(path: Path, side: int, fit: str) -> Data:
         if len(each) < 2:
             only = f"only the class {next(iter(each))}" if each else "no folder of images"
             raise InputError(f"{split} holds {only}{but}; it must hold at least two folders of images, one a class.")
-        if few := [name for name, files in each.items() if len(files) < 3 - len(splits)]:
-            some = "one image and is to be split" if each[few[0]] else "no images"
-            raise InputError(
-                f"{split / few[0]} holds {some}{but}; a class needs more of them, as PNG, JPEG or the like."
-            )
+        least = 3 - len(splits)  # one to train on and one to test on, where both lie together
+        if few := [name for name, files in each.items() if len(files) < least]:
+            some = "one image" if each[few[0]] else "no images"
+            raise InputError(f"{split / few[0]} holds {some}{but}; it needs {least} or more, as PNG, JPEG or the like.")
     classes = tuple(found[0])
     if differ := ", ".join(sorted(set(classes) ^ set(found[-1]))):
         raise InputError(f"{splits[0]} and {splits[-1]} must hold the same classes; they differ in {differ}.")
@@ -255,7 +254,7 @@ def _listing(path: Path, left_out: Counter) -> dict[str, list[Path]]:
         end, label = file.suffix.lower(), normalize("NFC", label)  # a Mac may spell 개 in two letters
         if file.is_dir():
             found.setdefault(label, [])
-        elif end in FOREIGN - known:
+        elif below and end in FOREIGN - known:
             raise InputError(f"{file} is a picture of a kind that cannot be read; convert it to PNG or JPEG.")
         elif below and (end in known or not end[1:].isalpha() and _is_picture(file)):
             found[label].append(file)
@@ -285,7 +284,7 @@ def _each(act: Callable, files: Sequence[Path]) -> list:
 
 def _survey(files: Sequence[Path], fit: str) -> tuple[dict[str, int], list[str]]:
     """What deep grey ("I") and fractions ("F") are divided by, the least 2ⁿ − 1 that no picture exceeds; and notes."""
-    seen = pandas.DataFrame(_each(_look, files), columns=["square", "kind", "low", "high"])
+    seen = pandas.DataFrame(_each(_look, files), columns=["square", "several", "kind", "low", "high"])
     if wrong := seen.index[~((seen.low >= 0) & (seen.high < inf))].tolist():
         raise InputError(f"{files[wrong[0]]} has values below 0 or that are no numbers; its grey must begin at 0.")
     largest = seen.groupby("kind").high.max()
@@ -296,18 +295,20 @@ def _survey(files: Sequence[Path], fit: str) -> tuple[dict[str, int], list[str]]
     notes = [said.format(largest[kind], scale) for kind, scale in scales.items()]
     if uneven := sum(~seen.square):
         notes.append(f"{uneven:,} of {len(files):,} pictures are not square; they are {FITS[fit][1]}.")
+    if stacks := sum(seen.several):
+        notes.append(f"{stacks:,} of {len(files):,} files hold several pictures each, of which the first is read.")
     return scales, notes
 
 
-def _look(image: Image.Image) -> tuple[bool, str, float, float]:
-    """Whether it is square, and the kind, the least and the largest of its values where 8 bits do not hold them."""
-    square, kind = image.width == image.height, image.mode[0]
+def _look(image: Image.Image) -> tuple[bool, bool, str, float, float]:
+    """Whether it is square, one of several, and the kind, least and largest of its values where 8 bits don't do."""
+    shape, kind = (image.width == image.height, image.format == "TIFF" and image.n_frames > 1), image.mode[0]
     if kind not in DEEP and re.search(";16[BLN]", str(image.tile)):  # of which Pillow reads the upper 8 bits
         kind, image = "colour", image.convert("RGB")
     elif kind not in DEEP:
-        return square, "", 0, 0
+        return *shape, "", 0, 0
     pixels = numpy.asarray(image)
-    return square, kind, pixels.min().item(), pixels.max().item()
+    return *shape, kind, pixels.min().item(), pixels.max().item()
 
 
 def _as_meant(image: Image.Image, scales: dict[str, int], side: int, fit: str) -> numpy.ndarray:

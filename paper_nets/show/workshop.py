@@ -53,7 +53,7 @@ def workshop(root: str | Path = "runs") -> Panel:
         nets=SelectMultiple(options=names, value=["plain20", "resnet20"], rows=9),
         source=Combobox(options=DATA_SETS, value="digits", description="data, or a folder"),
         side=BoundedIntText(value=32, min=8, max=224, description="a folder's pixels"),
-        fit=Dropdown(options=tuple(FITS), description="made square: fit"),
+        fit=Dropdown(options=tuple(FITS), description="made square by"),
         images=BoundedIntText(value=0, min=0, max=10**7, description="training images, 0 for all"),
         epochs=BoundedIntText(value=3, min=1, max=10_000),
         seed=BoundedIntText(value=0, min=0, max=10_000),
