@@ -18,22 +18,24 @@ from types import NoneType
 from typing import get_args
 
 import torch
+from joblib import cpu_count
 from tqdm import tqdm
 
 from paper_nets.lab import parallel, record
 from paper_nets.lab.compare import comparison, paper_ends
-from paper_nets.lab.data import DATA_SETS, Data, load
+from paper_nets.lab.data import DATA_SETS, FITS, Data, load
 from paper_nets.lab.speed import NETS, speeds
 from paper_nets.lab.train import (
     Recipe,
     Training,
     build_for_training,
+    changes_for,
     default_recipe,
     fast_precision,
     in_a_sentence,
     is_expected,
+    remarks,
     threads_for,
-    with_dropout,
 )
 from paper_nets.nets.parts import InputError, check_image
 
@@ -97,8 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, help="on the CPU (train: as many as cores, 1 for digits; sweep: 1)")
     add("--compile", action=switch, help="torch.compile; pays on long runs (off)")
     add = recipe.add_argument
-    add("--data", default="digits", help="digits (default), cifar10, cifar100, or a folder of train/CLASS, test/CLASS")
+    add(
+        "--data",
+        default="digits",
+        help="cifar10, cifar100, or a folder of CLASS, or train/CLASS, test/CLASS (digits)",
+    )
     add("--side", type=int, help="pixels to which a folder's images are resized (32)")
+    add("--fit", choices=tuple(FITS), help="what makes a folder's images square (squash)")
     add("--images", type=int, help="training images in all, equally many of each class (all)")
     add("--runs", type=Path, default=Path("runs"), help="folder for the recorded runs (default runs)")
 
@@ -149,7 +156,7 @@ def _machine(asked: argparse.Namespace) -> tuple[str, bool]:
     device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("This machine has no GPU that PyTorch can use; leave --device out, or ask for cpu.")
-    torch.set_num_threads(asked.threads or torch.get_num_threads())
+    torch.set_num_threads(asked.threads or min(torch.get_num_threads(), cpu_count()))
     return device, bool(asked.compile)
 
 
@@ -165,13 +172,20 @@ def _train(asked: argparse.Namespace) -> None:
         else:
             net = build_for_training(asked.net, data, recipe, device, compiled)
             check_image(net.plan, data.shape)
-            _watch(Training(net, data, recipe, device, compiled), folder, settings)
+            training = Training(net, data, recipe, device, compiled)
+            for remark in remarks(asked.net, data, recipe):
+                _say(remark)
+            _watch(training, folder, settings)
+            if data.source not in DATA_SETS:
+                _say(training.class_errors())
 
 
 def _data(asked: argparse.Namespace) -> Data:
-    if asked.side is not None and asked.data in DATA_SETS:
-        raise InputError(f"side is {asked.side}; it is for a folder's images, leave it out with {asked.data}.")
-    data = load(asked.data, 32 if asked.side is None else asked.side)
+    given = {option: vars(asked)[option] for option in ("side", "fit") if vars(asked)[option] is not None}
+    if given and asked.data in DATA_SETS:
+        wrong = " is ".join(map(str, given.popitem()))
+        raise InputError(f"{wrong}; it is for a folder's images, leave it out with {asked.data}.")
+    data = load(asked.data, **given)
     return data if asked.images is None else data.subset(asked.images)
 
 
@@ -182,7 +196,7 @@ def _recipe(asked: argparse.Namespace, device: str) -> Recipe:
         chosen = {"epochs": None, "iterations": None, **chosen}
     ordinary = default_recipe(asked.net, asked.data, chosen.get("augment", True), asked.images)
     recipe = replace(ordinary, **{"precision": fast_precision(device), **chosen})
-    with_dropout(asked.net, recipe)  # refused before anything is read or begun
+    changes_for(asked.net, recipe)  # refused before anything is read or begun
     return recipe
 
 
@@ -225,8 +239,7 @@ def _sweep(asked: argparse.Namespace) -> None:
     _data(asked)  # what is wrong with the images is said once, and they are downloaded once
     device, _ = _machine(asked)
     threads = asked.threads or 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    at_once = asked.at_once or (1 if device == "cuda" else max(1, cores // threads))
+    at_once = asked.at_once or (1 if device == "cuda" else max(1, cpu_count() // threads))
     own = ("nets", "seeds", "at_once", "run", "traceback")
     shared = record.as_options({k: v for k, v in vars(asked).items() if k not in own} | {"threads": threads})
     # The first seed of every net before the second of any.

@@ -1,6 +1,7 @@
 """The command line: runs that are recorded, killed and resumed, shared by processes, and refused in one sentence."""
 
 import fcntl
+import itertools
 import json
 import multiprocessing
 import os
@@ -66,7 +67,7 @@ def test_a_run_is_a_folder(run_folder):
     run = read(run_folder)
     assert (run.net, run.recipe.seed, len(run.curve), run.finished) == ("plain8", 3, 2, True)
     recipe = {**asdict(DIGITS), "epochs": 2, "seed": 3, "precision": run.recipe.precision, "init": "fan_in"}
-    assert run.settings["recipe"] == recipe
+    assert recipe.pop("stem") is None and run.settings["recipe"] == recipe
     (leg,) = run.environment
     assert leg["from_epoch"] == 1 and {"torch", "processor", "threads", "processes"} <= set(leg)
     assert list(table([run]).iteration) == [23, 46]
@@ -130,6 +131,39 @@ def test_a_whole_run_is_left_alone(run_folder, capsys):
     assert main(["train", "plain8", "--epochs", "2", "--seed", "3", "--runs", str(run_folder.parent)]) == 0
     assert capsys.readouterr().out.endswith("is finished already.\n")
     assert contents(run_folder) == before
+
+
+def test_a_net_for_large_images_is_told_of_its_stem_and_trains_with_another(tmp_path, capsys):
+    """ResNet-18 shrinks small images by 4 before its first block; with the stem of the CIFAR nets it does not."""
+    for split, name in itertools.product(("train", "test"), "ab"):
+        (tmp_path / "pictures" / split / name).mkdir(parents=True)
+        for i in range(10):
+            Image.frombytes("RGB", (8, 8), random.Random(i).randbytes(192)).save(
+                tmp_path / "pictures" / split / name / f"{i}.png"
+            )
+    asked = [
+        "train",
+        "resnet18",
+        "--data",
+        str(tmp_path / "pictures"),
+        "--epochs",
+        "1",
+        "--runs",
+        str(tmp_path / "runs"),
+    ]
+    assert main([*asked, "--stem", "3x3"]) == 0
+    assert "stem" not in capsys.readouterr().out
+    (run,) = runs_in(tmp_path / "runs")
+    assert run.settings["recipe"]["stem"] == run.weights().plan.stem == "3x3" and "--stem 3x3" in run.command
+    assert run.cost.parameters == sum(p.numel() for p in run.weights().parameters())
+    assert main(asked) == 2
+    sentence(capsys.readouterr().err, r"other settings \(stem 3x3 there, None asked\)")
+    assert main([*asked[:-1], str(tmp_path / "other")]) == 0
+    (told, *_) = capsys.readouterr().out.splitlines()
+    assert told == "resnet18 is for 224 pixels: its first layers leave 8 of 32; --stem 3x3 leaves all."
+    assert "stem" not in runs_in(tmp_path / "other")[0].settings["recipe"]
+    assert main([*asked[:-1], str(tmp_path / "other"), "--stem", "7x7"]) == 0  # its own
+    assert "is finished already" in capsys.readouterr().out
 
 
 def test_lines_where_there_is_no_terminal(tmp_path):
@@ -697,7 +731,7 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("train densenet22_k4 --dropout 1", r"dropout is 1.0; it must lie in \[0, 1\)"),
         ("train plain8 --images 1", "must be 2 to 1437"),
         ("train plain8 --validation -1", "validation is -1"),
-        ("train plain8 --validation 1437", "at most 1435"),
+        ("train plain8 --validation 1437", "at most 1427"),
         ("train plain8 --precision float64", "invalid choice: 'float64'"),
         ("train plain8 --threads 0", "threads is 0"),
         ("train plain8 --seed -1", "seed is -1"),
@@ -712,6 +746,7 @@ def test_a_folder_in_use_is_refused(tmp_path, digits, capsys):
         ("sweep plain8 --images 1", "must be 2 to 1437"),
         ("sweep plain8 --runs site/index.html", "site/index.html is a file; runs need a folder"),
         ("train plain8 --side 64", "side is 64; it is for a folder's images"),
+        ("train plain8 --fit crop", "fit is crop; it is for a folder's images"),
         ("train plain8 --threads 99999999999", "at most 1000"),
         ("train plain8 --batch 99999999999999999999", "at most 1,000,000"),
         ("train plain8 --runs /dev/null/runs", "cannot be used: not a directory"),

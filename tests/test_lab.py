@@ -1,23 +1,32 @@
 """Data, the training loop, and the recorded runs."""
 
+import io
+import itertools
 import json
+import os
+import re
+import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
+from unicodedata import normalize
 
 import numpy
 import pandas
 import pytest
 import safetensors.torch
 import torch
-from PIL import Image
+from joblib import cpu_count
+from joblib.externals.loky.backend import context
+from PIL import Image, JpegImagePlugin
 from torch.nn import functional
 from torch.optim import SGD
 from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 from torchvision import datasets
 
 from paper_nets import build, published
-from paper_nets.__main__ import main
+from paper_nets.__main__ import _machine, main
 from paper_nets.lab import (
     DIGITS,
     Recipe,
@@ -30,7 +39,7 @@ from paper_nets.lab import (
     train,
     train_each,
 )
-from paper_nets.lab.data import CIFAR10_FINGERPRINT, _in_colour, crop_and_flip
+from paper_nets.lab.data import CIFAR10_FINGERPRINT, crop_and_flip
 from paper_nets.lab.speed import kind_of
 from paper_nets.lab.train import (
     DENSENET,
@@ -79,6 +88,102 @@ def test_a_folder_becomes_data(tmp_path):
     assert data.train_images[-1, :, 5, 5].tolist() == [255, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("fit", "row", "words"),
+    [
+        ("squash", [0] * 2 + [255] * 4 + [0] * 2, "squashed; fit crop or pad keeps their shape"),
+        ("crop", [255] * 8, "cut to the square in their middle"),
+        ("pad", [0] * 2 + [255] * 4 + [0] * 2, "made square by black bars"),
+    ],
+)
+def test_what_is_not_square_is_made_so_as_asked_and_told_of(fit, row, words, tmp_path):
+    """A white square in the middle of a black picture that is twice as wide as it is high."""
+    wide = Image.new("RGB", (160, 80))
+    wide.paste("white", (40, 0, 120, 80))
+    save_in_two_classes(tmp_path, "ab", lambda split, name: wide if name == "b" else Image.new("RGB", (80, 80)))
+    data = load(tmp_path, side=8, fit=fit)
+    assert data.train_images[1, 0, 4].tolist() == pytest.approx(row, abs=30)
+    assert (data.train_images[1, 0, 0] > 200).any() == (fit != "pad")
+    assert data.notes == (f"2 of 4 pictures are not square; they are {words}.",)
+    settings = record.settings_of("plain8", data, SHORT)
+    assert settings.get("fit", "squash") == fit
+    assert ("--fit crop" in record.Run(tmp_path, settings, [{"threads": 1}], None).command) == (fit == "crop")
+
+
+def test_a_large_jpeg_is_decoded_in_part(tmp_path, monkeypatch):
+    """What is seen is the same, without the memory of all its pixels; smaller ones keep their bits."""
+    drafted, draft = [], JpegImagePlugin.JpegImageFile.draft
+
+    def watched(image, *asked):
+        draft(image, *asked)
+        drafted.append(image.size)
+
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "draft", watched)
+    large = Image.new("RGB", (1600, 1200), "red")
+    large.paste("blue", (0, 600, 1600, 1200))
+    for split, name in itertools.product(("train", "test"), "ab"):
+        (tmp_path / split / name).mkdir(parents=True)
+        large.save(tmp_path / split / name / "0.jpg", quality=95)
+    small = load(tmp_path, side=16)
+    assert not drafted
+    monkeypatch.setattr("paper_nets.lab.data.LARGE", 1_000_000)
+    assert (load(tmp_path, side=16).train_images.int() - small.train_images.int()).abs().max() <= 24
+    assert drafted == [(200, 150)] * 4
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500_000)
+    with pytest.raises(InputError, match="0.jpg cannot be read as an image, or is too large; remove"):
+        load(tmp_path, side=16)
+
+
+def test_pictures_in_deeper_folders_and_without_endings_are_read_and_the_rest_is_told_of(tmp_path):
+    root = tmp_path / "pets"
+    for place in ("Train/cat/2024/1.png", "Train/cat/2.0", "Train/dog/3", "val/cat/a/b/1.png", "val/dog/1.png"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9)).save(root / place, format="PNG")
+    for place in ("Train/cat/notes.txt", "Train/cat/more.zip", "Train/labels.csv", "val/dog/4", "Train/.a/x.txt"):
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_bytes(b"no picture")
+    data = load(root, side=8)
+    assert data.train_labels.tolist() == [0, 0, 1] and data.test_labels.tolist() == [0, 1]
+    assert sorted(data.notes[0].split("first): ")[1][:-1].split(", ")) == [
+        "1 .csv",
+        "1 .txt",
+        "1 .zip",
+        "1 without an ending",
+    ]
+    (root / "Train/dog/3").unlink()
+    with pytest.raises(InputError, match=r"dog holds no images, but other files \(1 .*; it needs 1 or more"):
+        load(root)
+
+
+def test_a_name_in_two_forms_of_unicode_is_one_class(tmp_path):
+    """Windows writes 개 in one letter, a Mac may write it in two, and both look alike."""
+    for split, form in (("train", "NFC"), ("test", "NFD")):
+        for name in ("개", "고양이"):
+            (tmp_path / split / normalize(form, name)).mkdir(parents=True)
+            Image.new("RGB", (9, 9)).save(tmp_path / split / normalize(form, name) / "1.png")
+    data = load(tmp_path, side=8)
+    assert data.classes == ("개", "고양이") and data.train_labels.tolist() == data.test_labels.tolist() == [0, 1]
+
+
+def test_one_folder_of_classes_is_split_always_the_same(tmp_path):
+    chance = numpy.random.default_rng(0)
+    for name, count in (("cat", 20), ("dog", 2)):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = chance.integers(0, 256, (8, 8, 3), dtype=numpy.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{i}.png")
+    data = load(tmp_path / "pets", side=8)
+    assert data.test_labels.bincount().tolist() == [3, 1] and data.train_labels.bincount().tolist() == [17, 1]
+    assert load(tmp_path / "pets", side=8).fingerprint == data.fingerprint
+    assert not {image.numpy().tobytes() for image in data.train_images} & {
+        x.numpy().tobytes() for x in data.test_images
+    }
+    assert data.notes == ("No folders train and test: a fifth of each class of cat, dog is kept to test on.",)
+    (tmp_path / "pets/dog/0.png").unlink()
+    with pytest.raises(InputError, match="dog holds one image; it needs 2 or more, as PNG"):
+        load(tmp_path / "pets", side=8)
+
+
 def test_pictures_of_deep_grey_and_turned_ones_are_read_as_they_are_meant(tmp_path):
     ramp = numpy.linspace(0, 65535, 64 * 64).reshape(64, 64)
     turned = numpy.zeros((64, 64, 3), dtype=numpy.uint8)
@@ -92,13 +197,60 @@ def test_pictures_of_deep_grey_and_turned_ones_are_read_as_they_are_meant(tmp_pa
         Image.fromarray(turned).save(tmp_path / split / "turned" / "0.jpg", exif=exif)
     data = load(str(tmp_path), side=16)
     deep, upright = data.train_images.float()
-    bright = Image.fromarray(numpy.full((8, 8), 200, dtype=numpy.int32))  # mode I, but of 8 bits
-    assert numpy.asarray(_in_colour(bright)).tolist() == [[[200] * 3] * 8] * 8
-    Image.fromarray(ramp.astype(numpy.float32)).save(tmp_path / "train" / "deep" / "0.tiff")
-    with pytest.raises(ValueError, match="0.tiff cannot be read as an image"):
-        load(str(tmp_path), side=16)
     assert deep.mean().item() == pytest.approx(127, abs=2)
     assert upright[:, :6].mean() > 240 and upright[:, 10:].mean() < 15
+
+
+def save_in_two_classes(root, names, picture):
+    """The pictures that `picture(split, name)` makes, one for each class and split."""
+    for split in ("train", "test"):
+        for name in names:
+            (root / split / name).mkdir(parents=True, exist_ok=True)
+            picture(split, name).save(root / split / name / "0.tiff")
+
+
+@pytest.mark.parametrize(
+    ("most", "kind", "scale"),
+    [(65535, "uint16", 65535), (4095, "uint16", 4095), (2600, "uint16", 4095), (200, "int32", 255)]
+    + [(0.8, "float32", 1), (1000, "float32", 1023)],
+)
+def test_deep_grey_is_scaled_by_what_the_set_uses(most, kind, scale, tmp_path):
+    """As X-rays come, 12 bits in files of 16; the brightest picture is among those to test on."""
+    ramp = numpy.linspace(0, 1, 32 * 32).reshape(32, 32)
+    share = {"train": 0.5, "test": 1}
+    save_in_two_classes(tmp_path, "ab", lambda split, _: Image.fromarray((ramp * most * share[split]).astype(kind)))
+    data = load(tmp_path, side=32)
+    for images, split in ((data.train_images, "train"), (data.test_images, "test")):
+        assert (images[0, 0].numpy() - 255 * ramp * most * share[split] / scale).round() == pytest.approx(0, abs=1)
+        assert len(images.unique()) > 80
+    (note,) = data.notes
+    assert note.endswith(f"has values up to {most:,}; all pictures with it are divided by {scale:,}.")
+
+
+def test_deep_pictures_that_would_lose_their_content_are_refused(tmp_path):
+    grey = numpy.ones((8, 8), dtype=numpy.float32)
+    for wrong, words in ((-1, "has values below 0"), (numpy.nan, "no numbers"), (numpy.inf, "no numbers")):
+        save_in_two_classes(tmp_path, "ab", lambda *_, wrong=wrong: Image.fromarray(grey * wrong))
+        with pytest.raises(InputError, match=words):
+            load(tmp_path)
+    save_in_two_classes(tmp_path, "ab", lambda *_: Image.new("RGB", (8, 8)))
+    Image.new("L", (8, 8)).save(tmp_path / "test/a/0.tiff", save_all=True, append_images=[Image.new("L", (8, 8))] * 2)
+    assert load(tmp_path).notes == ("1 of 4 files hold several pictures each, of which the first is read.",)
+    for most, refused in ((4095, True), (65535, False)):
+        pixels = torch.full((3, 8, 8), most, dtype=torch.uint16).numpy().astype(">u2")
+        rows = b"".join(b"\0" + row.tobytes() for row in pixels.transpose(1, 2, 0))
+        parts = [
+            (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)),
+            (b"IDAT", zlib.compress(rows)),
+            (b"IEND", b""),
+        ]
+        packed = [struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts]
+        (tmp_path / "train" / "a" / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+        if refused:
+            with pytest.raises(InputError, match="16 bits of colour use only the lower ones; convert them"):
+                load(tmp_path)
+        else:
+            assert load(tmp_path).train_images.max() == 255
 
 
 def test_a_single_pixel_of_a_single_image_has_no_spread(digits):
@@ -174,8 +326,34 @@ def test_validation_images_are_held_out_and_always_the_same(digits):
     assert rows == sorted(image.tolist() for image in digits.train_images.flatten(1))
     row = next(train(seeded("plain8", digits, 0), digits, replace(SHORT, validation=437)))
     assert 0 <= row.validation_error <= 100 and row.iteration == 16  # 1,000 images in batches of 64
-    with pytest.raises(ValueError, match="1437 training images, so it must be at most 1435"):
+    with pytest.raises(ValueError, match="1437 training images, of which each class keeps one, so .* at most 1427"):
         Training(seeded("plain8", digits, 0), digits, replace(SHORT, validation=1436))
+
+
+def test_a_rare_class_is_held_out_by_its_share_and_told_of(tmp_path, capsys):
+    """40 pictures of one class and 1 of another: that one was held out, and what was left had an error of 0."""
+    chance = numpy.random.default_rng(0)
+    for split, name, count in (("train", "cat", 40), ("train", "dog", 4), ("test", "cat", 12), ("test", "dog", 1)):
+        (tmp_path / "pets" / split / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = chance.integers(0, 256, (8, 8, 3), dtype=numpy.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / split / name / f"{i}.png")
+    data = load(tmp_path / "pets", side=8)
+    (_, labels), (_, held) = data.hold_out(11, torch.device("cpu"))
+    assert labels.bincount().tolist() == [30, 3] and held.bincount().tolist() == [10, 1]
+    (_, labels), _ = data.hold_out(42, torch.device("cpu"))
+    assert labels.tolist() == [0, 1]
+    asked = ["train", "plain8", "--data", str(tmp_path / "pets"), "--side", "8", "--epochs", "1", "--validation", "11"]
+    assert main([*asked, "--runs", str(tmp_path / "runs")]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "Fewer than ten training pictures are little to learn a class from: 3 of dog."
+    (run,) = record.runs_in(tmp_path / "runs")
+    assert told[-1] == Training(run.weights(), data, run.recipe).class_errors()
+    cat, dog, mean = (float(re.search(rf"{name}:? ([\d.]+) %", told[-1])[1]) for name in ("cat", "dog", "classes"))
+    assert (12 * cat + dog) / 13 == pytest.approx(run.curve.test_error.iloc[-1], abs=0.01) and mean == pytest.approx(
+        (cat + dog) / 2, abs=0.01
+    )
+    assert run.settings["held_out"] == "by class" and asked[-2] in run.command
 
 
 def test_a_subset_has_as_many_of_each_class_and_is_always_the_same(digits):
@@ -299,7 +477,7 @@ def test_digits_take_one_thread_and_leave_the_others_be(digits, tmp_path):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        for data, threads in (("digits", 1), ("cifar10", 2)):
+        for data, threads in (("digits", 1), ("cifar10", min(2, cpu_count()))):
             with pytest.raises(KeyError), threads_for(data):
                 assert torch.get_num_threads() == threads
                 raise KeyError
@@ -312,6 +490,30 @@ def test_digits_take_one_thread_and_leave_the_others_be(digits, tmp_path):
         torch.set_num_threads(before)
     found = [record.runs_in(tmp_path / root)[0].environment[0]["threads"] for root in ("one", "two")]
     assert found == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"/sys/fs/cgroup/cpu.max": "100000 100000\n"},
+        {"/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000\n", "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"},
+    ],
+)
+def test_a_container_takes_the_threads_that_it_may_use(files, monkeypatch):
+    """As `docker run --cpus 1` sets them on a machine of more cores, under both versions of Linux's control groups."""
+    there, before = os.path.exists, torch.get_num_threads()
+    monkeypatch.setattr(os.path, "exists", lambda path: path in files or ("cgroup" not in str(path) and there(path)))
+    monkeypatch.setattr(context, "open", lambda path: io.StringIO(files[path]), raising=False)
+    torch.set_num_threads(2)
+    try:
+        with threads_for("cifar10"):
+            assert torch.get_num_threads() == 1
+        _machine(SimpleNamespace(device="cpu", threads=None, compile=False))
+        assert torch.get_num_threads() == 1
+        _machine(SimpleNamespace(device="cpu", threads=2, compile=False))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_length_in_iterations_cuts_the_last_epoch_short(digits):

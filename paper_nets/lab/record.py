@@ -30,10 +30,10 @@ from paper_nets.lab.train import (
     Recipe,
     Training,
     Watch,
+    changes_for,
     default_recipe,
     iterations_per_epoch,
     present_names,
-    with_dropout,
 )
 from paper_nets.nets import build, cost, plan
 from paper_nets.nets.cost import NetCost
@@ -78,7 +78,8 @@ class Run:
     def cost(self) -> NetCost:
         """The net's cost on its images."""
         image = tuple(self.settings["image"])
-        return cost(self.net, image, in_channels=image[0], num_classes=self.settings["classes"])
+        changes = changes_for(self.net, self.recipe)
+        return cost(self.net, image, in_channels=image[0], num_classes=self.settings["classes"], **changes)
 
     @property
     def command(self) -> str:
@@ -94,7 +95,7 @@ class Run:
         always = ("epochs", "iterations", "precision", "seed")
         chosen = {k: v for k, v in asdict(self.recipe).items() if k in always or v != ordinary[k]}
         side = None if data in DATA_SETS else self.settings["image"][1]
-        chosen |= {"images": part, "side": side, "threads": last_leg["threads"]}
+        chosen |= {"images": part, "side": side, "fit": self.settings.get("fit"), "threads": last_leg["threads"]}
         chosen["compile"] = last_leg.get("compiled") or None
         return "python -m paper_nets train " + shlex.join([net, "--data", data, *as_options(chosen)])
 
@@ -105,7 +106,7 @@ class Run:
         """
         path, checkpoint = self.folder / "weights.safetensors", self.folder / "checkpoint.safetensors"
         changes = {"in_channels": self.settings["image"][0], "num_classes": self.settings["classes"]}
-        net = build(self.net, **changes, **with_dropout(self.net, self.recipe))
+        net = build(self.net, **changes, **changes_for(self.net, self.recipe))
         if not path.exists() and not checkpoint.exists():
             raise FileNotFoundError(f"{self.folder} was kept without weights; to make them again: {self.command}.")
         try:
@@ -143,9 +144,12 @@ def settings_of(net: str, data: Data, recipe: Recipe) -> dict:
         "images": data.fingerprint,
         "image": list(data.shape),
         "classes": len(data.classes),
-        "recipe": asdict(recipe),
+        "recipe": {k: v for k, v in asdict(recipe).items() if k != "stem" or v not in (None, plan(net).stem)},
         "iterations": recipe.steps(images),
         "iterations_per_epoch": iterations_per_epoch(images, recipe.batch),
+        # Not in the runs of before, which squashed, and drew from all classes together.
+        **({"fit": data.fit} if data.fit != "squash" else {}),
+        **({"held_out": "by class"} if recipe.validation and data.source not in DATA_SETS else {}),
     }
 
 
@@ -261,10 +265,10 @@ def _differences(there: dict, asked: dict) -> str:
     recipe = there.get("recipe")
     there = {**there, **(recipe if isinstance(recipe, dict) else {})}
     asked = {**asked, **asked["recipe"]}
-    names = [name for name in asked if name != "recipe" and there.get(name) != asked[name]]
+    names = [name for name in asked | there if name != "recipe" and there.get(name) != asked.get(name)]
     # What follows from the images and the recipe is told only where nothing else explains it.
     chosen = [name for name in names if name not in ("iterations_per_epoch", "image", "classes")]
-    return ", ".join(f"{name} {there.get(name)} there, {asked[name]} asked" for name in chosen or names)
+    return ", ".join(f"{name} {there.get(name)} there, {asked.get(name)} asked" for name in chosen or names)
 
 
 def read(folder: Path) -> Run:

@@ -9,6 +9,7 @@ from math import cos, inf, isfinite, nan, pi
 import numpy
 import pandas
 import torch
+from joblib import cpu_count
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
@@ -50,6 +51,7 @@ class Recipe:
             layers.
         precision: "float32", or "bfloat16" for what loses nothing by it (torch.autocast).
         init: "fan_in" or "fan_out" (`nets.parts.initialise`), None for the family's own.
+        stem: "3x3" for small images or "7x7", None for the net's own.
         seed: fixes the initial weights, the order of the images and their augmentation.
 
     Raises: InputError, in one sentence, for values that cannot be trained with.
@@ -69,6 +71,7 @@ class Recipe:
     validation: int = option(0, "training images held out and measured too; 5,000 in the ResNet paper (0)")
     precision: str = option("float32", "bfloat16 where the hardware has it", PRECISIONS)
     init: str | None = option(None, "initial weights (dense nets: fan_out, others: fan_in)", ("fan_in", "fan_out"))
+    stem: str | None = option(None, "first layer; 3x3 for ImageNet's nets on small images", ("3x3", "7x7"))
     seed: int = option(0, "of weights, order and augmentation (0)")
 
     def __post_init__(self):
@@ -213,6 +216,7 @@ class Training:
                 "it must be at least 2."
             )
         self.recipe, self.device, self.compiled, self.rows = recipe, torch.device(device), compiled, []
+        self._classes = data.classes
         on_gpu = self.device.type == "cuda"
         if on_gpu:
             # A run is to give the same bits again, and float32 is not to mean TensorFloat-32.
@@ -374,6 +378,14 @@ class Training:
                 wrong += (self.net(self._normalise(x)).argmax(1) != y).sum()
         return 100 * parallel.total(wrong).item() / len(images)
 
+    def class_errors(self) -> str:
+        """The error of each class's test images, and their mean, in which all classes count alike, in a sentence."""
+        images, labels = self._test
+        chosen = ((name, labels == label) for label, name in enumerate(self._classes))
+        errors = pandas.Series({name: self.error(images[those], labels[those]) for name, those in chosen})
+        each = ", ".join(f"{name} {error:.2f} %" for name, error in errors.sort_values(ascending=False).items())
+        return f"Test error by class: {each}; balanced, the mean of the classes: {errors.mean():.2f} %."
+
     def state(self) -> dict[str, Tensor]:
         """Weights, momentum and random numbers, by name, on the CPU."""
         momentum = {name: self.optimiser.state[p].get("momentum_buffer") for name, p in self.net.named_parameters()}
@@ -413,6 +425,17 @@ def errors_and_losses(answers: Callable[[Tensor], Iterable[Tensor]], data: Data)
         losses = [functional.cross_entropy(each, y, reduction="sum").item() for each in logits]
         sums += numpy.stack([(logits.argmax(2) != y).sum(1).numpy(), losses], axis=1)
     return [100, 1] * sums / len(data.test_labels)
+
+
+def remarks(net: str, data: Data, recipe: Recipe) -> list[str]:
+    """What a reader should know before a net is trained on these images, in sentences."""
+    said, ((_, labels), _) = list(data.notes), data.hold_out(recipe.validation, torch.device("cpu"))
+    counts = zip(labels.bincount(minlength=len(data.classes)).tolist(), data.classes, strict=True)
+    if few := ", ".join(f"{count} of {name}" for count, name in counts if count < 10):
+        said.append(f"Fewer than ten training pictures are little to learn a class from: {few}.")
+    if plan(net).stem == "7x7" and not recipe.stem and (side := min(data.shape[1:])) <= 64:
+        said.append(f"{net} is for 224 pixels: its first layers leave {side // 4} of {side}; --stem 3x3 leaves all.")
+    return said
 
 
 def train(net: nn.Module, data: Data, recipe: Recipe) -> Iterator[Epoch]:
@@ -489,15 +512,15 @@ def build_for_training(name: str, data: Data, recipe: Recipe, device: str, compi
     """
     alone = device == "cpu" and parallel.processes() == 1 and not compiled and not recipe.dropout
     efficient = True if alone and isinstance(plan(name), DenseNetPlan) else None
-    changes = with_dropout(name, recipe)
+    changes = changes_for(name, recipe)
     return seeded(name, data, recipe.seed, init=recipe.init, memory_efficient=efficient, **changes)
 
 
-def with_dropout(name: str, recipe: Recipe) -> dict:
-    """The change to a net by name that this recipe asks for. Raises InputError for a net that takes no dropout."""
+def changes_for(name: str, recipe: Recipe) -> dict:
+    """The changes to a net by name that this recipe asks for. Raises InputError for a net that takes no dropout."""
     if recipe.dropout and not isinstance(plan(name), DenseNetPlan):
         raise InputError(f"dropout is {recipe.dropout}; {name} takes none, it must be 0 but for dense nets.")
-    return {"dropout": recipe.dropout} if recipe.dropout else {}
+    return {change: value for change in ("dropout", "stem") if (value := getattr(recipe, change))}
 
 
 def present_names(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -525,10 +548,10 @@ def in_a_sentence(error: BaseException) -> str:
 
 @contextmanager
 def threads_for(data: str) -> Iterator[None]:
-    """One thread for the digits, as many as PyTorch has otherwise: on images this small a step is over before a second
-    thread is awake, and takes nearly twice as long with two."""
+    """One thread for the digits, else as many as PyTorch has and a container's quota allows: on images this small a
+    step is over before a second thread is awake, and takes nearly twice as long with two."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1 if data == "digits" else before)
+    torch.set_num_threads(1 if data == "digits" else min(before, cpu_count()))
     try:
         yield
     finally:

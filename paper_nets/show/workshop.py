@@ -5,11 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from IPython.display import HTML
-from ipywidgets import BoundedIntText, Checkbox, Combobox, SelectMultiple
+from ipywidgets import BoundedIntText, Checkbox, Combobox, Dropdown, SelectMultiple
 
 from paper_nets.lab.compare import comparison, paper_ends
-from paper_nets.lab.data import DATA_SETS, load
+from paper_nets.lab.data import DATA_SETS, FITS, load
 from paper_nets.lab.series import Series
+from paper_nets.lab.train import Training, remarks
 from paper_nets.nets import catalog
 from paper_nets.show.curves import run_curves
 from paper_nets.show.panel import Panel
@@ -25,22 +26,25 @@ def workshop(root: str | Path = "runs") -> Panel:
     """
     read = lru_cache(1)(load)
 
-    def train(nets, source, side, images, epochs, seed, only_time) -> Iterator:
+    def train(nets, source, side, fit, images, epochs, seed, only_time) -> Iterator:
         yield "Reading the images …"
         # A folder is read each time, since its pictures may be others now.
-        data = read(source) if source in DATA_SETS else load(source, side)
+        data = read(source) if source in DATA_SETS else load(source, side, fit)
         series = Series(nets, data, epochs, seed, images or None, root)
         yield "Trying a few steps of each net …"
         seconds = series.seconds_left()
         each = ", ".join(f"{net} {in_words(left)}" if left else f"{net} is there" for net, left in seconds.items())
-        yield f"About {in_words(sum(seconds.values()))} on this machine: {each}.", series.done()
+        about = f"About {in_words(sum(seconds.values()))} on this machine: {each}."
+        yield " ".join([about, *remarks(nets[0], series.data, series.recipes[nets[0]])]), series.done()
         if only_time:
             return
         ends = paper_ends(data.name)
         for now in series.make():
             table = Table(comparison(series.runs()).set_index("net"))
             yield HTML(image(run_curves(now.table, ends)) + table._repr_html_()), now.done
-        yield f"Done. The runs are in the folder {root}."
+        told = [] if source in DATA_SETS else series.runs()
+        told = [f"{run.net}: {Training(run.weights(), series.data, run.recipe).class_errors()}" for run in told]
+        yield " ".join([f"Done. The runs are in the folder {root}.", *told])
 
     names = list(catalog().query("dataset == 'CIFAR'").index)
     return Panel(
@@ -49,6 +53,7 @@ def workshop(root: str | Path = "runs") -> Panel:
         nets=SelectMultiple(options=names, value=["plain20", "resnet20"], rows=9),
         source=Combobox(options=DATA_SETS, value="digits", description="data, or a folder"),
         side=BoundedIntText(value=32, min=8, max=224, description="a folder's pixels"),
+        fit=Dropdown(options=tuple(FITS), description="made square by"),
         images=BoundedIntText(value=0, min=0, max=10**7, description="training images, 0 for all"),
         epochs=BoundedIntText(value=3, min=1, max=10_000),
         seed=BoundedIntText(value=0, min=0, max=10_000),
