@@ -81,7 +81,7 @@ def test_live_trains_and_draws():
     figure = gallery.live(load("digits").subset(50), epochs=1, watch=lambda done, doing: told.append((done, doing)))
     assert [doing for _, doing in told] == ["plain20", "plain56", "resnet20", "resnet56"] and told[-1][0] == 1
     content, _, words = figure.picture
-    assert Image.open(io.BytesIO(content)).width == 1800 and "plain56" in words
+    assert Image.open(io.BytesIO(content)).width == 1800 and "plain-56" in words
 
 
 def test_without_the_notebooks_it_says_where_they_are(tmp_path, monkeypatch):

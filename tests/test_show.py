@@ -188,9 +188,11 @@ def test_on_a_logarithmic_axis_they_are_dots_and_marks_of_what_is_printed(priced
     assert axes.get_xscale() == "log" and not any(bar.get_visible() for bar in axes.patches)
     dots, marks = axes.lines[::2], axes.lines[1::2]
     at = {net: x for line in dots for x, net in zip(line.get_xdata(), line.get_ydata(), strict=True)}
-    assert {net: round(x * 1e6) for net, x in at.items()} == dict(zip(priced.net, priced.parameters, strict=True))
+    assert {net: round(x * 1e6) for net, x in at.items()} == dict(
+        zip(map(spelled, priced.net), priced.parameters, strict=True)
+    )
     assert len({line.get_color() for line in dots}) == len(dots) == priced.net.map(family).nunique()
-    assert [x for line in marks for x in line.get_xdata() if x == x] == [pytest.approx(at[priced.net[0]] + 1)]
+    assert [x for line in marks for x in line.get_xdata() if x == x] == [pytest.approx(at[spelled(priced.net[0])] + 1)]
 
 
 def test_side_by_side_is_read_off_the_nets():

@@ -126,7 +126,7 @@ def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, dict]], above: str =
     ends: by its name, a line's last value and its look. above: words above the names.
     """
     width, height = axes.get_window_extent().size
-    to_axes, half, places = axes.transData + axes.transAxes.inverted(), 7.5 / height, {}
+    to_axes, half, places = axes.transData + axes.transAxes.inverted(), 8 / height, {}
     sizes = {label: half * (1 + label.count("\n")) for label in ends}  # half of what a name needs, in heights of axes
     bottom = -1.0
     for label in sorted(ends, key=lambda label: ends[label][0]):
