@@ -55,6 +55,8 @@ def lines(
     if mean:
         import seaborn  # here, since it takes most of a second to import
 
+    for net in sorted(set(table.net), key=len, reverse=True):
+        title, alt = (words.replace(net, spelled(net)) for words in (title, alt))
     limits, table = limits or {}, _labelled(table)
     pale = [] if beside is None else [_labelled(beside).assign(pale=True)]
     rows = pandas.concat([table.assign(pale=False), *pale])
