@@ -178,7 +178,8 @@ def _of_weights(net: nn.Module, run: Recording) -> Iterator[Difference]:
     layers = [op for op in run.ops if op.kind in ("conv", "linear", "norm")]
     if computed := [op for op in layers if any(" from " in what for what in op.weights)]:
         found = f"the weights of {len(computed)} layers are computed from others"
-        yield Difference("other", computed[0].place, found, "weights of their own", Cost(0, 0, 0))
+        size = sum(op.settings.get("learned", 0) for op in computed)
+        yield Difference("other", computed[0].place, found, "weights of their own", Cost(size, 0, 0))
     users = Counter(name for op in layers for name in op.weights.values() if name in sizes)
     if shared := [name for name in users if users[name] > 1]:
         found = f"the same weights in {users[shared[0]]} layers"

@@ -38,6 +38,7 @@ ACTIVATIONS = {
     "hardtanh": "ReLU6",
     **{name: name for name in ("elu", "sigmoid", "tanh", "hardswish", "mish", "softplus")},
 }
+LAYERS = ("conv", "linear", "norm")  # what has weights of its own
 # How an operation reads in a sentence.
 WORDS = {"conv": "convolution", "norm": "batch norm", "act": "ReLU", "global pool": "global average pool"}
 
@@ -49,7 +50,8 @@ class Op:
     Args:
         kind: "conv", "norm", "act", "max pool", "average pool", "global pool", "linear", "add", "product",
             "concatenate", "subsample" (one pixel of several), "pad", or PyTorch's own name of any other.
-        settings: what defines it beside its weights, as kernel and stride.
+        settings: what defines it beside its weights, as kernel and stride; "learned" counts parameters other than a
+            layer's weight and bias.
         inputs: the numbers of the operations that it reads, or IMAGE or CONSTANT; what it reads most of comes first.
         shape: of its output.
         weights: names in the net of its parameters and buffers, by what they are: {"weight": "conv1.weight"}; of
@@ -226,6 +228,8 @@ class Recorder(TorchDispatchMode):
         self.made = WeakIdKeyDictionary({images: IMAGE})  # which operation made a tensor
         named = [*net.named_parameters(remove_duplicate=False), *net.named_buffers(remove_duplicate=False)]
         self.names = WeakIdKeyDictionary({tensor: (name,) for name, tensor in reversed(named)})
+        self.sizes = {name: parameter.numel() for name, parameter in net.named_parameters()}
+        self.counted = set()  # the parameters that have been counted as an operation's "learned"
         self.computed = WeakIdKeyDictionary()  # tensors computed from weights, whose names they have in `names`
         self.modules = {id(module): name for name, module in net.named_modules()}
         self.whole = WeakValueDictionary()  # tensors that are no parts of others, by their memory
@@ -306,18 +310,25 @@ class Recorder(TorchDispatchMode):
             return total if name == "sum" else self._append(Op("multiplication", {"by": by}, (total,), shape))
         meaning = MEANINGS.get(name)
         kind, settings = meaning(given, output.shape) if meaning else (name.strip("_").replace("_", " "), {})
-        weights = {}
+        weights, learned = {}, 0
         for key, tensor in given.items():
             if isinstance(tensor, Tensor) and tensor in self.names:
                 if kind == "linear":  # addmm calls them self and mat2
                     key = "bias" if key in ("self", "bias") and name != "mm" else "weight"
                 names = self.names[tensor]
+                if kind in LAYERS and "running" not in key:
+                    learned -= tensor.numel()
                 if tensor in self.computed:
                     weights |= {f"{key} from {name}": name for name in names}
                 else:
                     weights[key] = names[0]
         if kind == "linear" and not weights:  # of two things that both depend on the images
             kind, settings = "matrix product", {}
+        used = {*weights.values()} - (set() if kind in LAYERS else self.counted)
+        learned += sum(self.sizes.get(name, 0) for name in used)
+        if learned:
+            settings = {**settings, "learned": learned}
+            self.counted |= used
         if kind in ("add", "product", "multiplication"):
             read.sort(key=lambda number: -self._values(number))
         return self._append(Op(kind, settings, tuple(read), shape, weights))
