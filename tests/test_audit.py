@@ -121,7 +121,6 @@ RIGHT = {
     "classifier by convolution": ("resnet20", lambda: SmallResNet(as_conv=True)),
     "trained": ("resnet20", lambda: trained(SmallResNet())),
     "in half precision": ("resnet20", lambda: SmallResNet().half()),
-    "wrapped": ("resnet20", lambda: Wrapped(SmallResNet())),
     "plain, one sequence": ("plain20", foreign.plain20),
     "pre-activation, in place": ("preact_resnet20", foreign.preact_resnet20),
     "dense, behind": ("densenet40_k12", Dense),
@@ -148,7 +147,7 @@ RIGHT = {
     "mean of all pixels": ("resnet20", lambda: SmallResNet(pool=lambda x: x.flatten(2).mean(-1))),
     "sum over area": ("resnet20", lambda: SmallResNet(pool=lambda x: x.sum((2, 3)) / 64)),
     "clamped": ("resnet20", lambda: SmallResNet(act=lambda x: torch.maximum(x, torch.zeros_like(x)))),
-    "a tuple": ("resnet20", lambda: SmallResNet(end=lambda logits: (logits.softmax(1), logits))),
+    "into one tensor": ("densenet40_k12", lambda: trained(foreign.Buffered())),
     "ten classes": ("resnet18", lambda: torchvision.models.resnet18(num_classes=10)),
 }
 
@@ -160,6 +159,69 @@ def test_no_right_net_is_blamed(case):
     assert found.matches and not found.notes, found
     assert found.theirs.parameters == found.papers.parameters and "to the parameter" in str(found)
     assert all(one.kind == "initial weights" for one in found.differences)
+
+
+def in_place(x):
+    x *= x > 0
+    return x
+
+
+def by_index(x):
+    x = x.clone()
+    x[x < 0] = 0
+    return x
+
+
+@pytest.mark.parametrize(
+    "relu",
+    [
+        lambda x: torch.where(x > 0, x, 0),
+        lambda x: torch.where(x < 0, torch.zeros_like(x), x),
+        lambda x: (x + x.abs()) / 2,
+        lambda x: 0.5 * (torch.abs(x) + x),
+        lambda x: x * (x > 0),
+        lambda x: x * (x >= 0).float(),
+        lambda x: x.masked_fill(x < 0, 0),
+        lambda x: x * torch.sign(x).clamp(min=0),
+        lambda x: functional.leaky_relu(x, 0.0),
+        lambda x: -torch.clamp(-x, max=0),
+        in_place,
+        by_index,
+    ],
+)
+def test_a_relu_is_one_however_it_is_written(relu):
+    found = audit(SmallResNet(act=relu), "resnet20")
+    assert found.matches and not found.notes, found
+
+
+@pytest.mark.parametrize(
+    "style", ["as in the paper", "rsqrt", "one factor", "in place", "addcmul", "expanded", "clamped"]
+)
+def test_a_batch_norm_that_is_written_out_is_one(style):
+    def norm(channels):
+        return foreign.WrittenNorm(channels, style)
+
+    untold = "momentum and eps" if style == "clamped" else "momentum"
+    for name, net in (("resnet20", SmallResNet(norm=norm)), ("densenet40_k12", Dense(norm=norm, style="ahead"))):
+        found = audit(net, name)
+        assert found.matches and found.theirs.parameters == found.papers.parameters, found
+        assert found.notes == (f"Its batch norm is written out; its {untold} could not be told.",)
+
+
+@pytest.mark.parametrize(
+    ("end", "number"),
+    [(lambda logits: (logits.softmax(1), logits), 2), (lambda logits: (logits, logits.mean()), 1)],
+)
+def test_of_several_outputs_it_is_said_which_was_taken(end, number):
+    for net in (SmallResNet(end=end), *([Wrapped(SmallResNet())] if number == 2 else [])):
+        found = audit(net, "resnet20")
+        assert found.matches and found.notes == (f"It returns 2 tensors; number {number} was taken as the logits.",)
+
+
+def test_a_net_without_parameters_is_no_net():
+    frozen = torch.jit.freeze(torch.jit.script(torchvision.models.resnet18().eval()))
+    with pytest.raises(paper_nets.InputError, match="TorchScript has frozen"):
+        audit(frozen, "resnet18")
 
 
 WRONG = {
@@ -237,6 +299,9 @@ WRONG = {
         "resnet18", "pooling", lambda: resnet18(("maxpool.ceil_mode", True))
     ),
     "sums for means": ("resnet20", "pooling", lambda: SmallResNet(pool=lambda x: x.sum((2, 3)))),
+    "edges from the other side": (
+        "resnet20", "padding", lambda: changed(SmallResNet(), circular)
+    ),
     "reflected edges": ("resnet18", "padding", lambda: resnet18(("layer2.1.conv2", reflecting()))),
     # shortcuts
     "no shortcuts": ("resnet20", "shortcuts", lambda: build("plain20")),
@@ -262,6 +327,9 @@ WRONG = {
     "maxima": ("resnet20", "shortcuts", lambda: SmallResNet(join=torch.maximum)),
     "one product": ("resnet20", "shortcuts", lambda: SmallResNet(join=torch.mul, only=(2, 2))),
     "only the last four layers are read": ("densenet40_k12", "shortcuts", lambda: Dense(style="list", last=4)),
+    "F twice in every block": ("resnet20", "shortcuts", lambda: SmallResNet(join=lambda y, x: y + y)),
+    "F twice in one block": ("resnet20", "shortcuts", lambda: SmallResNet(join=lambda y, x: y + y, only=(2, 2))),
+    "F twice in three blocks": ("resnet18", "shortcuts", lambda: adding_to_itself(resnet18())),
     # order, activations
     "mean for sum": ("resnet20", "other", lambda: SmallResNet(join=lambda y, x: torch.stack([y, x]).mean(0))),
     "half of F": ("resnet20", "other", lambda: SmallResNet(join=lambda y, x: torch.add(x, y, alpha=0.5))),
@@ -281,6 +349,11 @@ WRONG = {
     "leaky ReLU": ("resnet20", "activation", lambda: SmallResNet(act=functional.leaky_relu)),
     "GELU": ("resnet20", "activation", lambda: SmallResNet(act=functional.gelu)),
     "F scaled": ("resnet20", "other", lambda: SmallResNet(scale=0.1)),
+    "swish": ("resnet20", "activation", lambda: SmallResNet(act=lambda x: x * torch.sigmoid(x))),
+    "dropout on": ("resnet20", "other", lambda: SmallResNet(extra=lambda channels: Dropout())),
+    "dropout on before the classifier": (
+        "resnet20", "other", lambda: SmallResNet(pool=lambda x: functional.dropout(x.mean((2, 3))))
+    ),
     "F scaled by what is learned": ("resnet20", "other", lambda: SmallResNet(extra=Scaled)),
     "F scaled once": ("resnet20", "other", lambda: SmallResNet(extra=Scaled, only=(2, 2))),
     "PReLU": ("resnet20", "activation", lambda: SmallResNet(act=nn.PReLU())),
@@ -296,6 +369,10 @@ WRONG = {
     "eps in a projection": ("resnet18", "eps", lambda: resnet18(("layer3.0.downsample.1.eps", 0.1))),
     "eps": ("resnet20", "eps", lambda: changed(SmallResNet(), norms(eps=1e-3))),
     "momentum": ("densenet40_k12", "momentum", lambda: changed(Dense(), norms(momentum=0.01))),
+    "norms that never learn": ("resnet18", "norm", lambda: torchvision.models.resnet18(norm_layer=never_learning)),
+    "eps of a norm that is written out": (
+        "resnet20", "eps", lambda: SmallResNet(norm=lambda channels: foreign.WrittenNorm(channels, eps=1e-3))
+    ),
     "norms without weights": ("resnet20", "affine", lambda: SmallResNet(norm=norm_alone)),
     "biases": ("resnet20", "bias", lambda: SmallResNet(bias=True)),
     "a bias in one layer": ("resnet20", "bias", lambda: SmallResNet(bias=True, only=(3, 1))),
@@ -334,6 +411,33 @@ def projection_d():
 
 def reflecting():
     return nn.Conv2d(128, 128, 3, padding=1, bias=False, padding_mode="reflect")
+
+
+class Dropout(nn.Module):
+    """functional.dropout forgets to ask whether the net is in training."""
+
+    def forward(self, x):
+        return functional.dropout(x, 0.2)
+
+
+def adding_to_itself(net):
+    class Slipping(torchvision.models.resnet.BasicBlock):
+        def forward(self, x):
+            y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+            return self.relu(y.add_(y))
+
+    for block in (net.layer1[1], net.layer2[1], net.layer4[1]):
+        block.__class__ = Slipping
+    return net
+
+
+def circular(module):
+    if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
+        module.padding_mode, module._reversed_padding_repeated_twice = "circular", [1] * 4
+
+
+def never_learning(channels):
+    return torchvision.ops.FrozenBatchNorm2d(channels)
 
 
 class Scaled(nn.Module):
@@ -438,6 +542,23 @@ def test_what_a_difference_costs_is_what_it_changes():
         with_it, without = cost(name, **changes), cost(name)
         one = audit(build(name, **changes), name).differences[0].cost
         assert vars(one) == {key: value - vars(without)[key] for key, value in vars(with_it.total).items()}
+
+
+def test_how_it_is_said():
+    """Places and words as a person would have them."""
+    told = str(audit(resnet18(("maxpool", nn.Identity())), "resnet18"))
+    assert "1. behind the stem (conv1): batch norm – ReLU; the paper has batch norm – ReLU – 3×3 max pool" in told
+    told = str(audit(Dense(transition="nrcm"), "densenet40_k12"))
+    assert "1. behind transitions 1 and 2 (between.0.2): 2×2 max pool" in told
+    told = str(audit(Dense(blocks=(1,)), "densenet40_k12"))
+    assert "the whole net: 1 layer in the blocks; the paper has 12, 12 and 12" in told
+    for case in ("pre-activation", "no max pool", "maxima", "F twice in one block", "F scaled once"):
+        name, _, make = WRONG[case]
+        assert "branches off" not in str(audit(make(), name)) and "do not meet" not in str(audit(make(), name))
+    told = str(audit(WRONG["F twice in three blocks"][2](), "resnet18"))
+    assert "1. the end of 3 places, the first in stage 1, block 2 (layer1.1.conv2)" in told
+    drawn = str(audit(SmallResNet(), "resnet20")).splitlines()
+    assert len(drawn) == 2 and drawn[1].startswith("Its weights were drawn otherwise: PyTorch's own default")
 
 
 SHALLOW = [name for name in NAMES if paper_nets.plan(name).depth < 150]

@@ -132,6 +132,11 @@ def test_other_peoples_zeros_are_ours():
         ("no such file.pt", {}, "There is no file no such file.pt"),
         ({"a": torch.zeros(2, 2)}, {}, "A checkpoint of 1 tensors, the first of shape 2 × 2, fits none"),
         (STATE, {"name": "resnet32"}, "does not fit resnet32"),
+        (
+            SmallResNet().state_dict(),
+            {"name": "resnet20"},
+            "fit resnet20, but .* 'fc.weight' is the first .* 'stem.conv1",
+        ),
         ({"model": STATE, "ema": dict(STATE)}, {}, "holds weights under 'ema' and 'model'; give one of them"),
         (STATE, {"images": torch.zeros(2, 3, 32, 32)}, "Images need their labels"),
         (STATE, {"zeros": "left"}, "zeros is 'left'; it must be one of 'behind', 'both'"),

@@ -44,6 +44,11 @@ class Audit:
 
     def __str__(self) -> str:
         told = [f"{number}. {difference}." for number, difference in enumerate(self.differences, 1)]
+        if self.matches:
+            told = [
+                f"Its weights were drawn otherwise: {one.found}; the paper has {one.expected}."
+                for one in self.differences
+            ]
         return "\n".join([self._verdict(), *told, *self.notes])
 
     __repr__ = __str__
@@ -107,6 +112,8 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
     if name is not None:
         plan(str(name))
     net = getattr(net, "_orig_mod", net)  # of torch.compile, which hides its operations
+    if next(net.parameters(), None) is None:
+        raise InputError("This net has no parameters. If TorchScript has frozen them, audit the net as it was before.")
     if image is None:
         convs = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
         large = plan(name).stem == "7x7" if name else any(conv.kernel_size == (7, 7) for conv in convs)
@@ -205,9 +212,14 @@ def _outputs_apart(name: str, net: nn.Module, theirs: Outline, papers: Outline, 
         made = build(name, in_channels=run.images.shape[1], num_classes=run.logits.shape[-1])
     tensors, state = {**dict(net.named_parameters()), **dict(net.named_buffers())}, {}
     for own, paper in zip(_steps(theirs), _steps(papers), strict=True):
-        order = channels_in_order(run.ops, own)
+        order, given = channels_in_order(run.ops, own), {what: tensors[at] for what, at in own.weights.items()}
+        if own.affine:
+            zero, one = own.affine
+            ones = torch.ones_like(one)
+            variance = ones - paper.settings["eps"]
+            given = {"weight": one - zero, "bias": zero, "running_mean": 0 * ones, "running_var": variance}
         for what, papers_name in paper.weights.items():
-            tensor = tensors[own.weights[what]].detach()
+            tensor = given[what].detach()
             if order is not None and not (own.kind in ("conv", "linear") and what == "bias"):
                 tensor = tensor[:, order] if own.kind in ("conv", "linear") else tensor[order]
             state[papers_name] = tensor.flatten(1) if own.kind == "linear" and what == "weight" else tensor

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
-from paper_nets.lab.graph import ACTIVATIONS, Op, both
+from paper_nets.lab.graph import ACTIVATIONS, ITSELF, Op, both
 from paper_nets.lab.outline import JOINS, SHORTCUT, Key, Layer, Outline, Step
 from paper_nets.nets.cost import Cost
 from paper_nets.nets.densenet import compressed
@@ -134,7 +134,9 @@ class Comparison:
         theirs, papers = ((Counter(net.joins).most_common(1) or [("", 0)])[0][0] for net in (self.theirs, self.papers))
         if theirs != papers:
             layers = tuple(replace(layer, before=_without_joins(layer.before)) for layer in self.papers.layers)
-            words = (PLURALS.get(join, f"{join}s") for join in (theirs, papers))
+            words = [PLURALS.get(join, f"{join}s") for join in (theirs, papers)]
+            if any(step.name == ITSELF for layer in self.theirs.layers for step in layer.before):
+                words[0] += ", F is added to itself"
             other = self.theirs if theirs else replace(self.papers, layers=layers)
             self._tell("shortcuts", "the whole net", *words, other)
         return theirs == papers
@@ -149,8 +151,9 @@ class Comparison:
         if keys[0] == keys[1] or (kernels[0] == kernels[1] and not moved):
             return list(zip(theirs.layers, papers.layers, strict=True))
         if theirs.blocks != papers.blocks:
-            what = "layers in the blocks" if self.dense else "blocks in the stages"
+            what = ("layer", "blocks") if self.dense else ("block", "stages")
             found, expected = (_listed(net.blocks) or "no" for net in nets)
+            what = f"{what[0]}{'' if found == '1' else 's'} in the {what[1]}"
             papers = self._with_depth(theirs.blocks)
             self._tell("depth", "the whole net", f"{found} {what}", expected, papers)
         unlike = set()  # the parts that have other numbers of layers
@@ -294,11 +297,16 @@ class Comparison:
             kind = _kind(missing + extra)
             causes.setdefault((kind, *map(tuple, (missing, extra))), []).append((pair, names))
         for (kind, *_), several in causes.items():
-            words = Counter(tuple(" – ".join(some) or "nothing" for some in names) for _, names in several)
-            joins = all(set(names[1]) & set(JOINS.values()) for _, names in several)
+            words = Counter(
+                tuple(" – ".join(some) or "nothing" for some in _without_forks(names)) for _, names in several
+            )
+            joins = not self.dense and all(set(names[1]) & set(JOINS.values()) for _, names in several)
+            behind = all(
+                self.previous.get(pair[1].key, pair)[1].key.part in ("stem", "transition") for pair, _ in several
+            )
             for pair, _ in several:
                 edited = replace(_with(pair, "in"), before=pair[0].before)
-                place = "the end of " if joins else "before "
+                place = "the end of " if joins else "behind " if behind and kind == "pooling" else "before "
                 self._note(kind, pair, *words.most_common(1)[0][0], edited, place)
 
     def _compare_pools(self, apart: list) -> None:
@@ -333,7 +341,8 @@ class Comparison:
             elif options[0] != options[1] and (rest[0] != rest[1] or kinds[0] == kinds[1]):  # else the width says so
                 self._note("shortcut option", pair, *options, edit(""), "the shortcut of ")
         elif theirs.reads != papers.reads:
-            words = (step.reads or "all" for step in (theirs, papers))
+            all_of_it = "all" if papers.name == SHORTCUT else "the block's own input"
+            words = (step.reads or all_of_it for step in (theirs, papers))
             self._note("shortcuts", pair, *words, edit(""), READ if papers.name == SHORTCUT else "the end of ")
         elif papers.op:
             self._compare_settings(pair, theirs.op, papers.op, edit, "before ")
@@ -361,7 +370,7 @@ class Comparison:
             skipped.add("padding")  # follows from the kernel
         for name in dict.fromkeys([*papers.settings, *theirs.settings]):
             values = [op.settings.get(name) for op in (theirs, papers)]
-            if name in skipped or values[0] == values[1]:
+            if name in skipped or values[0] == values[1] or (theirs.affine and values[0] is None):
                 continue
             words = [_setting(name, value) for value in values]
             if before == "before ":
@@ -423,7 +432,13 @@ def _kind(names: Sequence[str]) -> str:
 
 
 def _without_joins(steps: Sequence[Step]) -> tuple[Step, ...]:
-    return tuple(step for step in steps if step.name not in (SHORTCUT, *JOINS.values()))
+    return tuple(step for step in steps if step.name not in (SHORTCUT, ITSELF, *JOINS.values()))
+
+
+def _without_forks(names: Sequence[list[str]]) -> list[list[str]]:
+    """Theirs and the paper's steps; where a shortcut branches off is said only where nothing else differs."""
+    some = [[name for name in own if name != SHORTCUT] for own in names]
+    return list(names) if some[0] == some[1] else some
 
 
 def _layers(layers: Sequence[Layer]) -> str:

@@ -7,13 +7,14 @@ or `torch.add`, ReLUs in place or not. So nets that compute the same have the sa
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from math import prod
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -35,9 +36,11 @@ ACTIVATIONS = {
     "silu": "SiLU",
     "leaky_relu": "leaky ReLU",
     "_prelu_kernel": "PReLU",
-    "hardtanh": "ReLU6",
-    **{name: name for name in ("elu", "sigmoid", "tanh", "hardswish", "mish", "softplus")},
+    "relu6": "ReLU6",
+    **{name: name for name in ("elu", "sigmoid", "tanh", "hardswish", "hardtanh", "mish", "softplus")},
 }
+PROBE = torch.linspace(-8, 8, 1601, device="cpu")  # what a function of single values makes of these tells which it is
+ITSELF = "addition to itself"
 LAYERS = ("conv", "linear", "norm")  # what has weights of its own
 # How an operation reads in a sentence.
 WORDS = {"conv": "convolution", "norm": "batch norm", "act": "ReLU", "global pool": "global average pool"}
@@ -57,6 +60,7 @@ class Op:
         weights: names in the net of its parameters and buffers, by what they are: {"weight": "conv1.weight"}; of
             those that a weight is computed from, {"weight from conv1.scale": "conv1.scale"}.
         place: the module that it stands in, by its name in the net.
+        affine: of a norm that is written out, the factor and the shift of each map.
     """
 
     kind: str
@@ -65,6 +69,7 @@ class Op:
     shape: tuple[int, ...]
     weights: dict[str, str] = field(default_factory=dict)
     place: str = ""
+    affine: tuple[Tensor, Tensor] | None = None
 
     def __str__(self) -> str:
         """In words: "3×3 convolution", "batch norm", "2×2 max pool"."""
@@ -181,17 +186,22 @@ MEANINGS = {
 }
 
 
-def _is_relu(name: str, given: Mapping) -> bool:
-    lowest = given.get("min", given.get("threshold", given.get("other")))
-    if isinstance(lowest, Tensor) and lowest.is_meta:
-        return False
-    clamps = name in ("clamp_min", "clamp", "threshold", "maximum") and lowest is not None and given.get("max") is None
-    return clamps and not torch.as_tensor(lowest).any()
+@cache
+def _curves() -> dict[str, Tensor]:
+    """What known functions make of the PROBE."""
+    some = {word: getattr(functional, name, None) for name, word in ACTIVATIONS.items()}
+    return {word: function(PROBE) for word, function in some.items() if function}
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(one.to(other.dtype), other, atol=1e-5)
+
+
+def _name(func) -> str:
+    return func._schema.name.split("::")[1].rstrip("_")
 
 
 def _changes_nothing(name: str, given: Mapping, shape: tuple) -> bool:
-    if name in ("add", "sub", "mul", "div") and isinstance(given["other"], int | float):
-        return given["other"] == (name in ("mul", "div"))  # as the 0 that Python's sum begins with
     if name == "cat":
         return len(given["tensors"]) == 1
     if name == "constant_pad_nd":
@@ -207,6 +217,20 @@ def _tensors(values) -> Iterator[Tensor]:
         yield values
     for value in values if isinstance(values, list | tuple) else ():
         yield from _tensors(value)
+
+
+def _side_by_side(maps: list[tuple[int, int]], shape: tuple) -> Op:
+    """The concatenation of outputs, given by their numbers and how many maps each."""
+    inputs, channels = zip(*maps, strict=True)
+    return Op("concatenate", {"channels": channels}, inputs, shape)
+
+
+def _start(part: Tensor, whole: Tensor) -> list[int]:
+    """Where a part of a tensor begins, in each dimension."""
+    start, rest = [0] * whole.dim(), part.storage_offset()
+    for dim in sorted(range(whole.dim()), key=whole.stride, reverse=True):
+        start[dim], rest = divmod(rest, whole.stride(dim))
+    return start
 
 
 def _room(tensor: Tensor) -> int:
@@ -231,6 +255,9 @@ class Recorder(TorchDispatchMode):
         self.sizes = {name: parameter.numel() for name, parameter in net.named_parameters()}
         self.counted = set()  # the parameters that have been counted as an operation's "learned"
         self.computed = WeakIdKeyDictionary()  # tensors computed from weights, whose names they have in `names`
+        self.eps = WeakIdKeyDictionary()  # what has been added to the variance that a tensor is computed from
+        self.dropped = WeakIdKeyDictionary()  # what dropout multiplies by, drawn anew in each pass
+        self.curves = {}  # of a function of single values, what it reads, and what it makes of the PROBE
         self.modules = {id(module): name for name, module in net.named_modules()}
         self.whole = WeakValueDictionary()  # tensors that are no parts of others, by their memory
         self.place = ""
@@ -244,7 +271,7 @@ class Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         given = {each.name: kwargs.get(each.name, each.default_value) for each in func._schema.arguments}
         given |= dict(zip(given, args, strict=False))
-        name = func._schema.name.split("::")[1].rstrip("_")
+        name = _name(func)
         tensors = list(_tensors(list(given.values())))
         read = [self.made[tensor] for tensor in tensors if tensor in self.made]
         if name == "detach" and max(read, default=CONSTANT) >= 0 and DETACHED not in self.notes:
@@ -254,11 +281,21 @@ class Recorder(TorchDispatchMode):
         outputs = list(_tensors(output))
         for made in outputs if isinstance(output, list) else outputs[:1]:
             if any(number != CONSTANT for number in read):
-                self.made[made] = self._note(name, given, read, made)
+                curve = self._curve(func, given)
+                self.made[made] = number = self._note(func, given, read, made, curve)
+                if curve and number >= 0:
+                    self.curves[number] = curve
             elif not weights:
                 self.made[made] = CONSTANT
+                if name == "bernoulli" or any(tensor in self.dropped for tensor in tensors):
+                    self.dropped[made] = True
             elif made not in self.names:
                 self.names[made] = tuple(dict.fromkeys(name for tensor in weights for name in self.names[tensor]))
+                eps = [self.eps[tensor] for tensor in weights if tensor in self.eps]
+                if name == "add" and isinstance(given["other"], float) and weights[0] not in self.computed:
+                    eps.append(given["other"])
+                if eps:
+                    self.eps[made] = eps[0]
                 if name not in VIEWS or any(tensor in self.computed for tensor in weights):
                     self.computed[made] = True
         if func._schema.name in ("aten::copy_", "aten::add_") and args[0].numel() < _room(args[0]):
@@ -266,37 +303,126 @@ class Recorder(TorchDispatchMode):
         self.whole |= {t.untyped_storage()._cdata: t for t in outputs if t.numel() == _room(t)}
         return output
 
+    def _curve(self, func, given: dict) -> tuple[int, Tensor] | None:
+        """Of a function of single values, what it reads, and what it makes of the PROBE."""
+        sources = set()
+
+        def probed(value):
+            if not isinstance(value, Tensor):
+                return [*map(probed, value)] if isinstance(value, list) else value
+            number = self.made.get(value, CONSTANT)
+            if number == CONSTANT:
+                known = not value.is_meta and value not in self.names and bool((value == value.flatten()[:1]).all())
+                return value.flatten()[0].cpu() if known else sources.add(CONSTANT)
+            source, values = self.curves.get(number, (number, PROBE))
+            sources.add(source)
+            return values.clone()
+
+        if torch.Tag.pointwise not in func.tags and "index_put" not in func._schema.name:
+            return None
+        values = {name: probed(value) for name, value in given.items()}
+        return (sources.pop(), func(**values)) if len(sources) == 1 else None
+
     def _write(self, name: str, part: Tensor, values: Tensor) -> None:
-        """Values written into a part of a tensor, or added to it: as if they were padded."""
+        """Values written into a part of a tensor, or added to it: beside its other maps, or as if they were padded."""
         memory, read = part.untyped_storage()._cdata, self.made.get(values, CONSTANT)
         whole = self.whole.get(memory)
-        if whole is None or read == CONSTANT or values.untyped_storage()._cdata == memory:
-            return  # Python writes what has been added in place once more
-        before, shape = self.made.get(whole, CONSTANT), tuple(whole.shape)
-        if part.shape[2:] == whole.shape[2:] and (before == CONSTANT or name == "add"):
-            channels = part.storage_offset() // whole.stride(1)
-            zeros = {"before": channels, "after": shape[1] - channels - part.shape[1]}
-            made = self._append(Op("pad", {"sides": 0, **zeros}, (read,), shape))
-            made = made if before == CONSTANT else self._append(Op("add", {}, (before, made), shape))
-        else:
-            made = self._append(Op("copy into a part", {}, (read, before), shape))
-        self.made[whole] = made
+        if whole is None or whole.dim() != 4 or read == CONSTANT:
+            return
+        before, shape, start = self.made.get(whole, CONSTANT), tuple(whole.shape), _start(part, whole)
+        if values.untyped_storage()._cdata == memory:
+            if values.storage_offset() != part.storage_offset() and before >= 0 and self.ops[before].kind == "pad":
+                self.ops[before].settings["padded by"] = "circular"
+            return  # else Python writes what has been added in place once more
+        end = [at + size for at, size in zip(start, part.shape, strict=True)]
+        zeros = {"before": start[1], "after": shape[1] - end[1]}
+        op = Op("copy into a part", {}, (read, before), shape)
+        if part.shape[2:] != whole.shape[2:] and before == CONSTANT:
+            sides = one([start[3], shape[3] - end[3], start[2], shape[2] - end[2]])
+            op = Op("pad", {"sides": sides, **zeros}, (read,), shape)
+        elif part.shape[2:] == whole.shape[2:] and name == "add":
+            op = Op("add", {}, (before, self._append(Op("pad", {"sides": 0, **zeros}, (read,), shape))), shape)
+        elif part.shape[2:] == whole.shape[2:]:
+            beside = [self._maps(before, shape[1], *ends) for ends in ((0, start[1]), (end[1], shape[1]))]
+            if None not in beside:
+                op = _side_by_side([*beside[0], (read, part.shape[1]), *beside[1]], shape)
+        self.made[whole] = self._append(op)
 
-    def _note(self, name: str, given: dict, read: list[int], output: Tensor) -> int:
+    def _maps(self, number: int, channels: int, start: int, end: int) -> list[tuple[int, int]] | None:
+        """What makes the maps from start to end of an output, and how many each; None where it made others too."""
+        op, found, at = self.ops[number] if number >= 0 else None, [], 0
+        parts = zip(op.inputs, op.settings["channels"], strict=True) if op and op.kind == "concatenate" else ()
+        for made, maps in parts or [(number, channels)]:
+            taken = min(at + maps, end) - max(at, start)
+            if 0 < taken < maps and made != CONSTANT:
+                return None
+            found += [(made, taken)] if taken > 0 else []
+            at += maps
+        return found
+
+    def _written_norm(self, func, given: dict, read: list[int], shape: tuple) -> Op | None:
+        """A step of a batch norm that is written out: a factor or a shift of each map, computed from weights."""
+        values, before = {}, self.ops[read[0]] if read[0] >= 0 else None
+        before = before if before and before.affine else None
+        names = dict(before.weights) if before else {}
+        eps = before.settings["eps"] if before else None
+        for key, weight in given.items():
+            if isinstance(weight, Tensor) and weight in self.names:
+                names |= {name: name for name in self.names[weight]}
+                eps = self.eps.get(weight, eps)
+                weight = weight.detach()[tuple(slice(None if step else 1) for step in weight.stride())]  # not expanded
+                if (*[1] * (len(shape) - weight.dim()), *weight.shape)[1] != weight.numel():
+                    return None
+                values[key] = weight.flatten().expand(shape[1])
+        learned = [self.sizes[name] for name in names if name in self.sizes]
+        if not values or len(names) == len(learned) or len(learned) > 2 or (_name(func) == "div" and "self" in values):
+            return None  # as a factor that is learned
+        like = next(iter(values.values()))
+        ends = before.affine if before else (torch.zeros_like(like), torch.ones_like(like))
+        affine = tuple(
+            func(**{key: end.clone() if isinstance(value, Tensor) else value for key, value in given.items()} | values)
+            for end in ends
+        )
+        both = len(learned) == 2
+        of = "batch norm" if learned or len(names) < 3 else "batch norm that never learns"
+        settings = {"of": of, "eps": eps, "momentum": None, "affine": both}
+        settings["learned"] = sum(learned) - 2 * shape[1] * both
+        kind = "norm" if len(names) > 1 else "shift" if _name(func) in ("add", "sub") else "multiplication"
+        return Op(kind, settings, before.inputs if before else tuple(read), shape, names, affine=affine)
+
+    def _note(self, func, given: dict, read: list[int], output: Tensor, curve) -> int:
         """The number of the operation that made an output: of a new one, or of what it leaves as it was."""
-        if name in MADE_ANEW or (name == "mul" and isinstance(given["other"], int | float) and given["other"] == 0):
+        name = _name(func)
+        if name in MADE_ANEW or (curve and not curve[1].any()):
             return CONSTANT
         if name == "copy":
             return self.made.get(given["src"], CONSTANT)
+        if curve and _alike(curve[1], PROBE):
+            return curve[0]
+        if name == "slice" and given["dim"] == 1:
+            channels = given["self"].shape[1]
+            ends = slice(given["start"], given["end"]).indices(channels)[:2]
+            maps = self._maps(self.made[given["self"]], channels, *ends)
+            if maps:
+                return maps[0][0] if len(maps) == 1 else self._append(_side_by_side(maps, tuple(output.shape)))
         if _changes_nothing(name, given, output.shape):
             return next(number for number in read if number != CONSTANT)
         if {*read} <= {IMAGE, CONSTANT} and name in ("add", "sub", "mul", "div") and output.shape == self.images.shape:
             self.images = output
             self.notes.append(f"It prepares the images itself ({name}), which was left out of account.")
             return IMAGE
-        if _is_relu(name, given):
-            name, read = "relu", read[:1]
         by, shape = given.get("other"), tuple(output.shape)
+        for function, known in _curves().items():
+            if curve and _alike(curve[1], known):
+                return self._append(Op("act", {"function": function}, (curve[0],), shape))
+        if name in ("add", "sub", "mul", "div", "addcmul") and len(read) == 1:
+            written = self._written_norm(func, given, read, shape)
+            if written:
+                return self._append(written)
+        if name == "add" and len(read) == 2 and read[0] == read[1]:
+            return self._append(Op("multiplication", {"of": ITSELF}, (read[0],), shape))
+        if name == "mul" and (by in self.dropped or given["self"] in self.dropped):
+            return self._append(Op("dropout", {"of": "dropout that evaluation does not stop"}, (max(read),), shape))
         if name == "div" and isinstance(by, int | float):
             name, given = "mul", {**given, "other": 1 / by}
         if name in ("add", "sub") and isinstance(by, Tensor):
@@ -344,11 +470,6 @@ class Recorder(TorchDispatchMode):
     def _simplified(self, op: Op) -> Op:
         """The same in one way where there are several."""
         before = self.ops[op.inputs[0]] if op.inputs[0] >= 0 else None
-        if op.kind == "concatenate" and [*op.inputs].count(CONSTANT) == len(op.inputs) - 1 > 0:
-            place = next(i for i, number in enumerate(op.inputs) if number != CONSTANT)
-            channels = op.settings["channels"]
-            zeros = {"before": sum(channels[:place]), "after": sum(channels[place + 1 :])}
-            return replace(op, kind="pad", settings={"sides": 0, **zeros}, inputs=(op.inputs[place],))
         if before is None:
             return op
         settings, was = op.settings, before.settings
@@ -369,6 +490,16 @@ class Recorder(TorchDispatchMode):
             average = abs(prod(self.ops[before.inputs[0]].shape[2:]) * settings.get("by", 0) - 1) < 1e-6
             return replace(before, settings={"of": "average"}) if average else op
         return op
+
+
+def _padded(op: Op) -> Op:
+    """A concatenation with zeros alone as what it is."""
+    if op.kind != "concatenate" or [*op.inputs].count(CONSTANT) != len(op.inputs) - 1:
+        return op
+    place = next(i for i, number in enumerate(op.inputs) if number != CONSTANT)
+    channels = op.settings["channels"]
+    zeros = {"before": sum(channels[:place]), "after": sum(channels[place + 1 :])}
+    return replace(op, kind="pad", settings={"sides": 0, **zeros}, inputs=(op.inputs[place],))
 
 
 @contextmanager
@@ -403,8 +534,6 @@ class Recording(NamedTuple):
 
 def _logits(output, recorder: Recorder) -> Tensor:
     """The logits among what a net returns: of several, what a linear layer has made."""
-    if hasattr(output, "logits"):
-        return output.logits
     tensors = list(_tensors(list(output.values()) if isinstance(output, Mapping) else output))
     if not tensors:
         raise InputError(f"The net returns {type(output).__name__}; it must return its logits, a tensor.")
@@ -413,7 +542,12 @@ def _logits(output, recorder: Recorder) -> Tensor:
         number = recorder.made.get(tensor, CONSTANT)
         return tensor.dim() != 2, number < 0 or recorder.ops[number].kind != "linear"
 
-    return min(tensors, key=unlike)
+    logits = getattr(output, "logits", None)
+    logits = min(tensors, key=unlike) if logits is None else logits
+    if len(tensors) > 1:
+        number = next(number for number, tensor in enumerate(tensors, 1) if tensor is logits)
+        recorder.notes.append(f"It returns {len(tensors)} tensors; number {number} was taken as the logits.")
+    return logits
 
 
 def record(net: nn.Module, images: Tensor) -> Recording:
@@ -438,6 +572,11 @@ def record(net: nn.Module, images: Tensor) -> Recording:
         if number >= 0 and number not in leading:
             leading.add(number)
             waiting += recorder.ops[number].inputs
+    for i in leading:
+        recorder.ops[i] = _padded(recorder.ops[i])
     order = {number: place for place, number in enumerate(sorted(leading))}
     ops = [replace(recorder.ops[i], inputs=tuple(order.get(j, j) for j in recorder.ops[i].inputs)) for i in order]
+    if any(op.affine and op.kind == "norm" for op in ops):
+        untold = "momentum" if all(op.settings["eps"] for op in ops if op.affine) else "momentum and eps"
+        recorder.notes.append(f"Its batch norm is written out; its {untold} could not be told.")
     return Recording(ops, logits, recorder.images, recorder.notes)

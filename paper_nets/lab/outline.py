@@ -108,7 +108,7 @@ class Outline:
 
 
 JOINS = {"add": "addition", "concatenate": "concatenation", "product": "product", "maximum": "maximum"}
-SHORTCUT, APART = "shortcut", "paths that do not meet"
+SHORTCUT, APART = "the shortcut branches off", "something from elsewhere"
 
 
 def _sources(ops: Sequence[Op], number: int) -> tuple[int, ...]:
@@ -294,7 +294,7 @@ class _Walk:
         elif op.kind == "norm":
             self.sums["parameters"] += 2 * channels * settings["affine"]
             self.sums["activation_bytes"] += FLOAT * values
-        elif op.kind in ("act", "average pool"):
+        elif op.kind in ("act", "average pool", "dropout"):
             self.sums["activation_bytes"] += FLOAT * values
         elif op.kind == "max pool":
             self.sums["activation_bytes"] += INDEX * channels * size[0] * size[1]
