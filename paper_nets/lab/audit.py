@@ -26,7 +26,8 @@ class Audit:
 
     Args:
         net: the catalog's name.
-        differences: the first and deepest cause first.
+        differences: the first and deepest cause first; each has a `kind`, as "depth", its `place`, what was `found` and
+            is `expected`, and its `cost`: the parameters, multiply_adds and activation_bytes that it alone adds.
         notes: what else a reader should know, as what could not be decided.
         theirs, papers: what both cost.
     """
@@ -101,7 +102,8 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
             channels as any convolution reads.
 
     Returns:
-        An `Audit`; without a name a list of three, the nearest first.
+        An `Audit`, with `matches`, `differences` (each with kind, place, found, expected and cost), `notes`, and what
+        both cost, `theirs` and `papers`; without a name a list of three, the nearest first.
 
     Raises:
         InputError: for a name that is not the catalog's, and for what is no net. What the net's own `forward` raises

@@ -8,7 +8,6 @@ from itertools import groupby, pairwise
 from paper_nets.lab.graph import ACTIVATIONS, ITSELF, Op, both
 from paper_nets.lab.outline import JOINS, SHORTCUT, Key, Layer, Outline, Step
 from paper_nets.nets.cost import Cost
-from paper_nets.nets.densenet import compressed
 
 # What is told first: a cause before what follows from it.
 ORDER = (
@@ -54,8 +53,6 @@ class Comparison:
     def __init__(self, theirs: Outline, papers: Outline, image: tuple[int, int, int]):
         self.theirs, self.papers, self.image = theirs, papers, image
         self.dense = "concatenation" in papers.joins
-        if self.dense:
-            self.theirs, self.papers = _compressing(theirs), _compressing(papers)
         self.found: list[Difference] = []
         # Pairs that differ in one way, each with what this difference alone would make of the paper's layers.
         self.alike: dict[tuple[str, str, str, str], list[tuple[Pair, dict[Key, Sequence[Layer]]]]] = {}
@@ -151,20 +148,16 @@ class Comparison:
         if keys[0] == keys[1] or (kernels[0] == kernels[1] and not moved):
             return list(zip(theirs.layers, papers.layers, strict=True))
         if theirs.blocks != papers.blocks:
-            what = ("layer", "blocks") if self.dense else ("block", "stages")
             found, expected = (_listed(net.blocks) or "no" for net in nets)
-            what = f"{what[0]}{'' if found == '1' else 's'} in the {what[1]}"
-            papers = self._with_depth(theirs.blocks)
-            self._tell("depth", "the whole net", f"{found} {what}", expected, papers)
+            s, papers = "" if found == "1" else "s", self._with_depth(theirs.blocks)
+            found += f" layer{s} in the blocks" if self.dense else f" block{s} in the stages"
+            self._tell("depth", "the whole net", found, expected, papers)
         unlike = set()  # the parts that have other numbers of layers
         for part, kind in (("stem", "other"), ("transition", "other"), ("head", "classifier")):
             some = [[layer for layer in net.layers if layer.key.part == part] for net in (theirs, papers)]
             if len(some[0]) != len(some[1]):
                 unlike |= {part, "output"} if part == "head" else {part}
-                rest = [layer for layer in self.papers.layers if layer.key.part != part]
-                made = {"stem": (*some[0], *rest), "head": (*rest[:-1], *some[0], theirs.layers[-1])}
-                other = replace(theirs, layers=made.get(part, theirs.layers))
-                self._tell(kind, f"the {part}", *map(_layers, some), other)
+                self._tell(kind, f"the {part}", *map(_layers, some), theirs)
         by_key, pairs = {layer.key: layer for layer in theirs.layers}, []
         for place, some in groupby(papers.layers, lambda layer: layer.key[:3]):
             part, layers, own = place[0], list(some), [layer for layer in theirs.layers if layer.key[:3] == place]
@@ -218,28 +211,24 @@ class Comparison:
         follow = {}  # what has k in it too: 2k in the stem, 4k in the layer
         for pair in self.pairs:
             (theirs, papers), key = (layer.op.settings for layer in pair), pair[1].key
+            own = _growth_rate([layer for layer in self.theirs.layers if layer.key[:3] == pair[0].key[:3]])
             if key.part == "transition":
                 if abs(theirs["out"] - papers["theta"] * theirs["in"]) >= 1:
                     words = (f"θ = {some['theta']:.2g}" for some in (theirs, papers))
                     self._note("compression", pair, *words, _with(pair, "theta"))
             elif key.part not in ("stem", "stage") or theirs["out"] == papers["out"]:
                 continue
-            elif key.part == "stem":
-                if theirs["out"] * k[1] == papers["out"] * k[0]:
-                    follow[key] = [_with(pair, "out")]
-                else:
-                    self._note("width", pair, *(f"{some['out']} maps" for some in (theirs, papers)), _with(pair, "out"))
-            elif papers["out"] == k[1]:
+            elif key.part == "stage" and papers["out"] == k[1]:
                 words = (f"growth rate k = {some['out']}" for some in (theirs, papers))
                 self._note("growth rate", pair, *words, {**follow, key: [_with(pair, "out")]})
                 follow = {}
+            elif papers["out"] / k[1] in (theirs["out"] / k[0], theirs["out"] / own):
+                follow[key] = [_with(pair, "out")]
+            elif key.part == "stem":
+                self._note("width", pair, *(f"{some['out']} maps" for some in (theirs, papers)), _with(pair, "out"))
             else:
-                own = _growth_rate([layer for layer in self.theirs.layers if layer.key[:3] == pair[0].key[:3]])
-                if papers["out"] / k[1] in (theirs["out"] / k[0], theirs["out"] / own):
-                    follow[key] = [_with(pair, "out")]
-                else:
-                    words = (f"{some['out'] / rate:.3g}k maps" for some, rate in zip((theirs, papers), k, strict=True))
-                    self._note("bottleneck", pair, *words, _with(pair, "out"))
+                words = (f"{some['out'] / rate:.3g}k maps" for some, rate in zip((theirs, papers), k, strict=True))
+                self._note("bottleneck", pair, *words, _with(pair, "out"))
 
     def _compare_widths(self) -> None:
         """All layers that are wider by one factor are told together."""
@@ -283,6 +272,8 @@ class Comparison:
                 steps = [tuple(step for step in some if step.name != SHORTCUT) for some in steps]
             names = [[step.name for step in some] for some in steps]
             if names[0] != names[1]:
+                joined = [[name for name in some if name != SHORTCUT] for some in names]
+                names = joined if joined[0] != joined[1] else names  # where nothing else differs, it is where F begins
                 found, expected = map(Counter, names)
                 apart.append((pair, names, expected - found, found - expected))
             else:
@@ -297,16 +288,13 @@ class Comparison:
             kind = _kind(missing + extra)
             causes.setdefault((kind, *map(tuple, (missing, extra))), []).append((pair, names))
         for (kind, *_), several in causes.items():
-            words = Counter(
-                tuple(" – ".join(some) or "nothing" for some in _without_forks(names)) for _, names in several
-            )
+            words = Counter(tuple(" – ".join(some) or "nothing" for some in names) for _, names in several)
             joins = not self.dense and all(set(names[1]) & set(JOINS.values()) for _, names in several)
-            behind = all(
-                self.previous.get(pair[1].key, pair)[1].key.part in ("stem", "transition") for pair, _ in several
-            )
+            parts = {self.previous.get(pair[1].key, pair)[1].key.part for pair, _ in several}
+            behind = kind == "pooling" and parts <= {"stem", "transition"}
+            place = "the end of " if joins else "behind " if behind else "before "
             for pair, _ in several:
                 edited = replace(_with(pair, "in"), before=pair[0].before)
-                place = "the end of " if joins else "behind " if behind and kind == "pooling" else "before "
                 self._note(kind, pair, *words.most_common(1)[0][0], edited, place)
 
     def _compare_pools(self, apart: list) -> None:
@@ -341,9 +329,8 @@ class Comparison:
             elif options[0] != options[1] and (rest[0] != rest[1] or kinds[0] == kinds[1]):  # else the width says so
                 self._note("shortcut option", pair, *options, edit(""), "the shortcut of ")
         elif theirs.reads != papers.reads:
-            all_of_it = "all" if papers.name == SHORTCUT else "the block's own input"
-            words = (step.reads or all_of_it for step in (theirs, papers))
-            self._note("shortcuts", pair, *words, edit(""), READ if papers.name == SHORTCUT else "the end of ")
+            place, whole = (READ, "all") if papers.name == SHORTCUT else ("the end of ", "the block's own input")
+            self._note("shortcuts", pair, theirs.reads or whole, papers.reads or whole, edit(""), place)
         elif papers.op:
             self._compare_settings(pair, theirs.op, papers.op, edit, "before ")
 
@@ -435,12 +422,6 @@ def _without_joins(steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(step for step in steps if step.name not in (SHORTCUT, ITSELF, *JOINS.values()))
 
 
-def _without_forks(names: Sequence[list[str]]) -> list[list[str]]:
-    """Theirs and the paper's steps; where a shortcut branches off is said only where nothing else differs."""
-    some = [[name for name in own if name != SHORTCUT] for own in names]
-    return list(names) if some[0] == some[1] else some
-
-
 def _layers(layers: Sequence[Layer]) -> str:
     """Layers in words."""
     return " – ".join(str(layer.op) for layer in layers) or "nothing"
@@ -455,18 +436,6 @@ def _with(pair: Pair, name: str) -> Layer:
     theirs, papers = (layer.op.settings for layer in pair)
     names = [name, *(["padding"] if name in ("kernel", "dilation") and _keeps_size(theirs) else [])]
     return _changed(pair[1], **{name: theirs[name] for name in names if name in theirs})
-
-
-def _compressing(net: Outline) -> Outline:
-    """A net whose transitions compress by θ, whatever they read; in two digits, where these leave as many maps."""
-    layers = []
-    for layer in net.layers:
-        if layer.key.part == "transition":
-            maps, left = layer.op.settings["in"], layer.op.settings["out"]
-            theta = round(left / maps, 2)
-            layer = _changed(layer, theta=theta if compressed(maps, theta) == left else left / maps)
-        layers.append(layer)
-    return replace(net, layers=tuple(layers))
 
 
 def _listed(values: Iterable) -> str:

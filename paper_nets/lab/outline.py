@@ -236,6 +236,8 @@ def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
                 changed = True
                 part = "stem" if not blocks or i < blocks[0] else "head" if i > blocks[-1] else "transition"
                 outside[part] += 1
+                if part == "transition":  # its outputs follow from its inputs
+                    op = replace(op, settings={**op.settings, "theta": op.settings["out"] / op.settings["in"]})
                 key = Key(part, outside[part]) if part == "transition" else Key(part, number=outside[part])
             layers.append(Layer(key, op, tuple(before)))
             before = []
