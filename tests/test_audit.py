@@ -1,5 +1,6 @@
 """Nets of others held against the papers': every defect is named first, and no right net is blamed."""
 
+import dataclasses
 import random
 
 import pytest
@@ -218,9 +219,9 @@ def test_of_several_outputs_it_is_said_which_was_taken(end, number):
         assert found.matches and found.notes == (f"It returns 2 tensors; number {number} was taken as the logits.",)
 
 
-def test_a_net_without_parameters_is_no_net():
+def test_a_frozen_script_is_told_in_one_sentence():
     frozen = torch.jit.freeze(torch.jit.script(torchvision.models.resnet18().eval()))
-    with pytest.raises(paper_nets.InputError, match="TorchScript has frozen"):
+    with pytest.raises(paper_nets.InputError, match="audit the net as it was before"):
         audit(frozen, "resnet18")
 
 
@@ -542,6 +543,11 @@ def test_what_a_difference_costs_is_what_it_changes():
         with_it, without = cost(name, **changes), cost(name)
         one = audit(build(name, **changes), name).differences[0].cost
         assert vars(one) == {key: value - vars(without)[key] for key, value in vars(with_it.total).items()}
+
+
+def test_help_tells_what_a_difference_holds():
+    for field in dataclasses.fields(paper_nets.lab.differences.Difference):
+        assert field.name in audit.__doc__ and f"`{field.name}`" in paper_nets.lab.audit.Audit.__doc__
 
 
 def test_how_it_is_said():

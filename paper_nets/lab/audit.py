@@ -114,8 +114,8 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
     if name is not None:
         plan(str(name))
     net = getattr(net, "_orig_mod", net)  # of torch.compile, which hides its operations
-    if next(net.parameters(), None) is None:
-        raise InputError("This net has no parameters. If TorchScript has frozen them, audit the net as it was before.")
+    if isinstance(net, torch.jit.ScriptModule) and not list(net.parameters()):
+        raise InputError("TorchScript has frozen this net's weights: audit the net as it was before.")
     if image is None:
         convs = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
         large = plan(name).stem == "7x7" if name else any(conv.kernel_size == (7, 7) for conv in convs)
