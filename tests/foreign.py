@@ -186,6 +186,51 @@ class Dense(nn.Module):
         return self.out(self.last(x).relu().mean((2, 3)))
 
 
+class Buffered(Dense):
+    """Each block writes its maps into one tensor, made for all of them."""
+
+    def forward(self, x):
+        x = self.stem(x)
+        for number, layers in enumerate(self.blocks):
+            new, end = layers[0]["conv0"].out_channels, x.shape[1]
+            maps = torch.empty(x.shape[0], end + new * len(layers), *x.shape[2:], device=x.device)
+            maps[:, :end] = x
+            for layer in layers:
+                maps[:, end : end + new] = self.layer(layer, maps[:, :end])
+                end += new
+            x = self.between[number](maps) if number < len(self.between) else maps
+        return self.out(self.last(x).relu().mean((2, 3)))
+
+
+class WrittenNorm(nn.Module):
+    """Batch norm in evaluation as people write it out, in one of several styles."""
+
+    def __init__(self, channels, style="as in the paper", eps=1e-5):
+        super().__init__()
+        self.gamma, self.beta = nn.Parameter(torch.rand(channels) + 0.5), nn.Parameter(torch.rand(channels) - 0.5)
+        self.register_buffer("mu", torch.rand(channels) - 0.5)
+        self.register_buffer("sigma2", torch.rand(channels) + 0.5)
+        self.style, self.eps = style, eps
+
+    def forward(self, x):
+        gamma, beta, mu, sigma2 = (t[None, :, None, None] for t in (self.gamma, self.beta, self.mu, self.sigma2))
+        if self.style == "as in the paper":
+            return (x - mu) / (sigma2 + self.eps).sqrt() * gamma + beta
+        if self.style == "rsqrt":
+            return beta + gamma * ((x - mu) * torch.rsqrt(sigma2 + self.eps))
+        if self.style == "one factor":
+            factor = self.gamma / (self.sigma2 + self.eps) ** 0.5
+            return x * factor.view(1, -1, 1, 1) + (self.beta - self.mu * factor).view(1, -1, 1, 1)
+        if self.style == "in place":
+            return x.clone().sub_(mu).div_((sigma2 + self.eps).sqrt()).mul_(gamma).add_(beta)
+        if self.style == "addcmul":
+            return torch.addcmul(beta, (x - mu) / (sigma2 + self.eps).sqrt(), gamma)
+        deviation = (sigma2 + self.eps).sqrt()
+        if self.style == "clamped":  # no eps, a least variance
+            deviation = sigma2.clamp(min=1e-5).sqrt()
+        return (x - mu.expand_as(x)) / deviation.expand_as(x) * gamma.expand_as(x) + beta.expand_as(x)
+
+
 class SumInPlaceOfConcatenation(nn.Module):
     """A "dense" net whose layers add to what they read, with maps enough for it."""
 

@@ -1,5 +1,6 @@
 """Nets of others held against the papers': every defect is named first, and no right net is blamed."""
 
+import dataclasses
 import random
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 import torchvision
 from torch import nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 import paper_nets
 from paper_nets import audit, build, cost
@@ -120,7 +122,6 @@ RIGHT = {
     "classifier by convolution": ("resnet20", lambda: SmallResNet(as_conv=True)),
     "trained": ("resnet20", lambda: trained(SmallResNet())),
     "in half precision": ("resnet20", lambda: SmallResNet().half()),
-    "wrapped": ("resnet20", lambda: Wrapped(SmallResNet())),
     "plain, one sequence": ("plain20", foreign.plain20),
     "pre-activation, in place": ("preact_resnet20", foreign.preact_resnet20),
     "dense, behind": ("densenet40_k12", Dense),
@@ -147,7 +148,7 @@ RIGHT = {
     "mean of all pixels": ("resnet20", lambda: SmallResNet(pool=lambda x: x.flatten(2).mean(-1))),
     "sum over area": ("resnet20", lambda: SmallResNet(pool=lambda x: x.sum((2, 3)) / 64)),
     "clamped": ("resnet20", lambda: SmallResNet(act=lambda x: torch.maximum(x, torch.zeros_like(x)))),
-    "a tuple": ("resnet20", lambda: SmallResNet(end=lambda logits: (logits.softmax(1), logits))),
+    "into one tensor": ("densenet40_k12", lambda: trained(foreign.Buffered())),
     "ten classes": ("resnet18", lambda: torchvision.models.resnet18(num_classes=10)),
 }
 
@@ -159,6 +160,69 @@ def test_no_right_net_is_blamed(case):
     assert found.matches and not found.notes, found
     assert found.theirs.parameters == found.papers.parameters and "to the parameter" in str(found)
     assert all(one.kind == "initial weights" for one in found.differences)
+
+
+def in_place(x):
+    x *= x > 0
+    return x
+
+
+def by_index(x):
+    x = x.clone()
+    x[x < 0] = 0
+    return x
+
+
+@pytest.mark.parametrize(
+    "relu",
+    [
+        lambda x: torch.where(x > 0, x, 0),
+        lambda x: torch.where(x < 0, torch.zeros_like(x), x),
+        lambda x: (x + x.abs()) / 2,
+        lambda x: 0.5 * (torch.abs(x) + x),
+        lambda x: x * (x > 0),
+        lambda x: x * (x >= 0).float(),
+        lambda x: x.masked_fill(x < 0, 0),
+        lambda x: x * torch.sign(x).clamp(min=0),
+        lambda x: functional.leaky_relu(x, 0.0),
+        lambda x: -torch.clamp(-x, max=0),
+        in_place,
+        by_index,
+    ],
+)
+def test_a_relu_is_one_however_it_is_written(relu):
+    found = audit(SmallResNet(act=relu), "resnet20")
+    assert found.matches and not found.notes, found
+
+
+@pytest.mark.parametrize(
+    "style", ["as in the paper", "rsqrt", "one factor", "in place", "addcmul", "expanded", "clamped"]
+)
+def test_a_batch_norm_that_is_written_out_is_one(style):
+    def norm(channels):
+        return foreign.WrittenNorm(channels, style)
+
+    untold = "momentum and eps" if style == "clamped" else "momentum"
+    for name, net in (("resnet20", SmallResNet(norm=norm)), ("densenet40_k12", Dense(norm=norm, style="ahead"))):
+        found = audit(net, name)
+        assert found.matches and found.theirs.parameters == found.papers.parameters, found
+        assert found.notes == (f"Its batch norm is written out; its {untold} could not be told.",)
+
+
+@pytest.mark.parametrize(
+    ("end", "number"),
+    [(lambda logits: (logits.softmax(1), logits), 2), (lambda logits: (logits, logits.mean()), 1)],
+)
+def test_of_several_outputs_it_is_said_which_was_taken(end, number):
+    for net in (SmallResNet(end=end), *([Wrapped(SmallResNet())] if number == 2 else [])):
+        found = audit(net, "resnet20")
+        assert found.matches and found.notes == (f"It returns 2 tensors; number {number} was taken as the logits.",)
+
+
+def test_a_frozen_script_is_told_in_one_sentence():
+    frozen = torch.jit.freeze(torch.jit.script(torchvision.models.resnet18().eval()))
+    with pytest.raises(paper_nets.InputError, match="audit the net as it was before"):
+        audit(frozen, "resnet18")
 
 
 WRONG = {
@@ -180,7 +244,33 @@ WRONG = {
     "θ = 1": ("densenet_bc100_k12", "compression", lambda: dense_bc(theta=1.0)),
     "2k for 4k": ("densenet_bc100_k12", "bottleneck", lambda: dense_bc(bottleneck=2)),
     "16 maps from the stem": ("densenet_bc100_k12", "width", lambda: dense_bc(stem=16)),
+    "k = 16, and 2k from the stem": ("densenet_bc100_k12", "growth rate", lambda: dense_bc(k=16, stem=32)),
+    "k = 24 of DenseNet-121": (
+        "densenet121", "growth rate", lambda: torchvision.models.DenseNet(24, (6, 12, 24, 16), 48)
+    ),
+    "2k from the stem": ("densenet40_k12", "width", lambda: Dense(stem=24)),
+    "depth 88": ("densenet_bc100_k12", "depth", lambda: dense_bc(blocks=(14,) * 3)),
+    "layers elsewhere": ("densenet_bc100_k12", "depth", lambda: dense_bc(blocks=(17, 15, 16))),
+    "four blocks": ("densenet_bc100_k12", "depth", lambda: dense_bc(blocks=(12,) * 4)),
+    "layers of DenseNet-201": ("densenet121", "depth", torchvision.models.densenet201),
+    "blocks of ResNet-34": ("resnet18", "depth", torchvision.models.resnet34),
+    "a block in stage 4": ("resnet18", "depth", lambda: resnet18(("layer4.1", nn.Identity()))),
+    "a fourth stage": (
+        "resnet20", "depth", lambda: SmallResNet(widths=(16, 32, 64, 128), blocks=(3,) * 4, strides=(1, 2, 2, 2))
+    ),
+    "wide inside, once": ("resnet20", "width", lambda: wide_inside(SmallResNet())),
     # strides, kernels, pools
+    "3×3 in the stem": ("resnet50", "kernel", lambda: bottlenecks(("conv1", nn.Conv2d(3, 64, 3, 2, 1, bias=False)))),
+    "dilated, size kept": (
+        "resnet50", "dilation", lambda: bottlenecks(("layer4.1.conv2", nn.Conv2d(512, 512, 3, 1, 2, 2, bias=False)))
+    ),
+    "all dilated": ("resnet20", "dilation", lambda: SmallResNet(dilation=2)),
+    "no padding in the stem": (
+        "resnet18", "padding", lambda: resnet18(("conv1", nn.Conv2d(3, 64, 7, 2, bias=False)))
+    ),
+    "no pool before the classifier": (
+        "resnet18", "pooling", lambda: resnet18(("avgpool", nn.Identity()), ("fc", nn.Linear(512 * 49, 10)))
+    ),
     "version 1.5": ("resnet50", "stride", torchvision.models.resnet50),
     "stem of stride 1": ("resnet50", "stride", lambda: bottlenecks(("conv1.stride", (1, 1)))),
     "a stage that does not shrink": ("resnet20", "stride", lambda: SmallResNet(strides=(1, 2, 1))),
@@ -210,6 +300,9 @@ WRONG = {
         "resnet18", "pooling", lambda: resnet18(("maxpool.ceil_mode", True))
     ),
     "sums for means": ("resnet20", "pooling", lambda: SmallResNet(pool=lambda x: x.sum((2, 3)))),
+    "edges from the other side": (
+        "resnet20", "padding", lambda: changed(SmallResNet(), circular)
+    ),
     "reflected edges": ("resnet18", "padding", lambda: resnet18(("layer2.1.conv2", reflecting()))),
     # shortcuts
     "no shortcuts": ("resnet20", "shortcuts", lambda: build("plain20")),
@@ -235,6 +328,9 @@ WRONG = {
     "maxima": ("resnet20", "shortcuts", lambda: SmallResNet(join=torch.maximum)),
     "one product": ("resnet20", "shortcuts", lambda: SmallResNet(join=torch.mul, only=(2, 2))),
     "only the last four layers are read": ("densenet40_k12", "shortcuts", lambda: Dense(style="list", last=4)),
+    "F twice in every block": ("resnet20", "shortcuts", lambda: SmallResNet(join=lambda y, x: y + y)),
+    "F twice in one block": ("resnet20", "shortcuts", lambda: SmallResNet(join=lambda y, x: y + y, only=(2, 2))),
+    "F twice in three blocks": ("resnet18", "shortcuts", lambda: adding_to_itself(resnet18())),
     # order, activations
     "mean for sum": ("resnet20", "other", lambda: SmallResNet(join=lambda y, x: torch.stack([y, x]).mean(0))),
     "half of F": ("resnet20", "other", lambda: SmallResNet(join=lambda y, x: torch.add(x, y, alpha=0.5))),
@@ -254,6 +350,14 @@ WRONG = {
     "leaky ReLU": ("resnet20", "activation", lambda: SmallResNet(act=functional.leaky_relu)),
     "GELU": ("resnet20", "activation", lambda: SmallResNet(act=functional.gelu)),
     "F scaled": ("resnet20", "other", lambda: SmallResNet(scale=0.1)),
+    "swish": ("resnet20", "activation", lambda: SmallResNet(act=lambda x: x * torch.sigmoid(x))),
+    "dropout on": ("resnet20", "other", lambda: SmallResNet(extra=lambda channels: Dropout())),
+    "dropout on before the classifier": (
+        "resnet20", "other", lambda: SmallResNet(pool=lambda x: functional.dropout(x.mean((2, 3))))
+    ),
+    "F scaled by what is learned": ("resnet20", "other", lambda: SmallResNet(extra=Scaled)),
+    "F scaled once": ("resnet20", "other", lambda: SmallResNet(extra=Scaled, only=(2, 2))),
+    "PReLU": ("resnet20", "activation", lambda: SmallResNet(act=nn.PReLU())),
     # norms, biases, classifier
     "no batch norm": ("resnet20", "norm", lambda: SmallResNet(norm=lambda channels: nn.Identity())),
     "group norm": ("resnet20", "norm", lambda: SmallResNet(norm=lambda channels: nn.GroupNorm(4, channels))),
@@ -266,6 +370,10 @@ WRONG = {
     "eps in a projection": ("resnet18", "eps", lambda: resnet18(("layer3.0.downsample.1.eps", 0.1))),
     "eps": ("resnet20", "eps", lambda: changed(SmallResNet(), norms(eps=1e-3))),
     "momentum": ("densenet40_k12", "momentum", lambda: changed(Dense(), norms(momentum=0.01))),
+    "norms that never learn": ("resnet18", "norm", lambda: torchvision.models.resnet18(norm_layer=never_learning)),
+    "eps of a norm that is written out": (
+        "resnet20", "eps", lambda: SmallResNet(norm=lambda channels: foreign.WrittenNorm(channels, eps=1e-3))
+    ),
     "norms without weights": ("resnet20", "affine", lambda: SmallResNet(norm=norm_alone)),
     "biases": ("resnet20", "bias", lambda: SmallResNet(bias=True)),
     "a bias in one layer": ("resnet20", "bias", lambda: SmallResNet(bias=True, only=(3, 1))),
@@ -275,6 +383,7 @@ WRONG = {
     # what is used twice, or never
     "shared weights": ("resnet20", "shared", lambda: SmallResNet(share=True, only=(2, 2))),
     "a shared norm": ("resnet20", "shared", lambda: sharing_norms(SmallResNet())),
+    "a block used twice": ("resnet20", "shared", lambda: using_a_block_twice(SmallResNet())),
     "standardised weights": ("resnet20", "other", lambda: changed(SmallResNet(), standardised)),
     "weights that nothing reads": ("resnet20", "unused", lambda: with_extra(SmallResNet())),
 }  # fmt: skip
@@ -305,6 +414,56 @@ def reflecting():
     return nn.Conv2d(128, 128, 3, padding=1, bias=False, padding_mode="reflect")
 
 
+class Dropout(nn.Module):
+    """functional.dropout forgets to ask whether the net is in training."""
+
+    def forward(self, x):
+        return functional.dropout(x, 0.2)
+
+
+def adding_to_itself(net):
+    class Slipping(torchvision.models.resnet.BasicBlock):
+        def forward(self, x):
+            y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+            return self.relu(y.add_(y))
+
+    for block in (net.layer1[1], net.layer2[1], net.layer4[1]):
+        block.__class__ = Slipping
+    return net
+
+
+def circular(module):
+    if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
+        module.padding_mode, module._reversed_padding_repeated_twice = "circular", [1] * 4
+
+
+def never_learning(channels):
+    return torchvision.ops.FrozenBatchNorm2d(channels)
+
+
+class Scaled(nn.Module):
+    """A factor for each map, which is learned."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, x):
+        return x * self.scale
+
+
+def using_a_block_twice(net):
+    net.body[5] = net.body[4]
+    return net
+
+
+def wide_inside(net):
+    unit = net.body[4]
+    unit.c1, unit.n1 = nn.Conv2d(32, 48, 3, 1, 1, bias=False), nn.BatchNorm2d(48)
+    unit.c2 = nn.Conv2d(48, 32, 3, 1, 1, bias=False)
+    return net
+
+
 def sharing_norms(net):
     net.body[4].n1 = net.body[4].n2
     return net
@@ -320,6 +479,14 @@ def with_extra(net):
     return net
 
 
+def counted(net, side):
+    """By PyTorch: parameters, and multiply–adds of an image; and the number of classes."""
+    like = next(net.parameters())
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        logits = net.eval()(torch.zeros(1, 3, side, side, device=like.device))
+    return sum(map(torch.numel, net.parameters())), counter.get_total_flops() // 2, logits.shape[1]
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_a_defect_is_named_first(case):
     name, kind, make = WRONG[case]
@@ -329,6 +496,13 @@ def test_a_defect_is_named_first(case):
     others = [one for one in found.differences if one.kind != "initial weights"]
     assert not found.matches and others[0].kind == kind and len(others) == 1, found
     assert str(found).startswith("This is not ")
+    side = 224 if paper_nets.plan(name).stem == "7x7" else 32
+    *made, classes = counted(net, side)
+    with torch.device("meta"):
+        *papers, _ = counted(build(name, num_classes=classes), side)
+    costs = others[0].cost
+    assert [costs.parameters, costs.multiply_adds] == [made[0] - papers[0], made[1] - papers[1]], found
+    assert found.theirs.activation_bytes - found.papers.activation_bytes == costs.activation_bytes
 
 
 @pytest.mark.parametrize(
@@ -368,8 +542,29 @@ def test_what_a_difference_costs_is_what_it_changes():
     }.items():
         with_it, without = cost(name, **changes), cost(name)
         one = audit(build(name, **changes), name).differences[0].cost
-        stem = changes == {"growth_rate": 24}  # 2k maps come from the stem then, which the growth rate alone leaves
-        assert stem or vars(one) == {key: value - vars(without)[key] for key, value in vars(with_it.total).items()}
+        assert vars(one) == {key: value - vars(without)[key] for key, value in vars(with_it.total).items()}
+
+
+def test_help_tells_what_a_difference_holds():
+    for field in dataclasses.fields(paper_nets.lab.differences.Difference):
+        assert field.name in audit.__doc__ and f"`{field.name}`" in paper_nets.lab.audit.Audit.__doc__
+
+
+def test_how_it_is_said():
+    """Places and words as a person would have them."""
+    told = str(audit(resnet18(("maxpool", nn.Identity())), "resnet18"))
+    assert "1. behind the stem (conv1): batch norm – ReLU; the paper has batch norm – ReLU – 3×3 max pool" in told
+    told = str(audit(Dense(transition="nrcm"), "densenet40_k12"))
+    assert "1. behind transitions 1 and 2 (between.0.2): 2×2 max pool" in told
+    told = str(audit(Dense(blocks=(1,)), "densenet40_k12"))
+    assert "the whole net: 1 layer in the blocks; the paper has 12, 12 and 12" in told
+    for case in ("pre-activation", "no max pool", "maxima", "F twice in one block", "F scaled once"):
+        name, _, make = WRONG[case]
+        assert "branches off" not in str(audit(make(), name)) and "do not meet" not in str(audit(make(), name))
+    told = str(audit(WRONG["F twice in three blocks"][2](), "resnet18"))
+    assert "1. the end of 3 places, the first in stage 1, block 2 (layer1.1.conv2)" in told
+    drawn = str(audit(SmallResNet(), "resnet20")).splitlines()
+    assert len(drawn) == 2 and drawn[1].startswith("Its weights were drawn otherwise: PyTorch's own default")
 
 
 SHALLOW = [name for name in NAMES if paper_nets.plan(name).depth < 150]

@@ -26,7 +26,8 @@ class Audit:
 
     Args:
         net: the catalog's name.
-        differences: the first and deepest cause first.
+        differences: the first and deepest cause first; each has a `kind`, as "depth", its `place`, what was `found` and
+            is `expected`, and its `cost`: the parameters, multiply_adds and activation_bytes that it alone adds.
         notes: what else a reader should know, as what could not be decided.
         theirs, papers: what both cost.
     """
@@ -44,6 +45,11 @@ class Audit:
 
     def __str__(self) -> str:
         told = [f"{number}. {difference}." for number, difference in enumerate(self.differences, 1)]
+        if self.matches:
+            told = [
+                f"Its weights were drawn otherwise: {one.found}; the paper has {one.expected}."
+                for one in self.differences
+            ]
         return "\n".join([self._verdict(), *told, *self.notes])
 
     __repr__ = __str__
@@ -87,7 +93,8 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
             channels as any convolution reads.
 
     Returns:
-        An `Audit`; without a name a list of three, the nearest first.
+        An `Audit`, with `matches`, `differences` (each with kind, place, found, expected and cost), `notes`, and what
+        both cost, `theirs` and `papers`; without a name a list of three, the nearest first.
 
     Raises:
         InputError: for a name that is not the catalog's, and for what is no net. What the net's own `forward` raises
@@ -98,6 +105,8 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
     if name is not None:
         plan(str(name))
     net = getattr(net, "_orig_mod", net)  # of torch.compile, which hides its operations
+    if isinstance(net, torch.jit.ScriptModule) and not list(net.parameters()):
+        raise InputError("TorchScript has frozen this net's weights: audit the net as it was before.")
     if image is None:
         convs = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
         large = plan(name).stem == "7x7" if name else any(conv.kernel_size == (7, 7) for conv in convs)
@@ -169,7 +178,8 @@ def _of_weights(net: nn.Module, run: Recording) -> Iterator[Difference]:
     layers = [op for op in run.ops if op.kind in ("conv", "linear", "norm")]
     if computed := [op for op in layers if any(" from " in what for what in op.weights)]:
         found = f"the weights of {len(computed)} layers are computed from others"
-        yield Difference("other", computed[0].place, found, "weights of their own", Cost(0, 0, 0))
+        size = sum(op.settings.get("learned", 0) for op in computed)
+        yield Difference("other", computed[0].place, found, "weights of their own", Cost(size, 0, 0))
     users = Counter(name for op in layers for name in op.weights.values() if name in sizes)
     if shared := [name for name in users if users[name] > 1]:
         found = f"the same weights in {users[shared[0]]} layers"
@@ -195,9 +205,14 @@ def _outputs_apart(name: str, net: nn.Module, theirs: Outline, papers: Outline, 
         made = build(name, in_channels=run.images.shape[1], num_classes=run.logits.shape[-1])
     tensors, state = {**dict(net.named_parameters()), **dict(net.named_buffers())}, {}
     for own, paper in zip(_steps(theirs), _steps(papers), strict=True):
-        order = channels_in_order(run.ops, own)
+        order, given = channels_in_order(run.ops, own), {what: tensors[at] for what, at in own.weights.items()}
+        if own.affine:
+            zero, one = own.affine
+            ones = torch.ones_like(one)
+            variance = ones - paper.settings["eps"]
+            given = {"weight": one - zero, "bias": zero, "running_mean": 0 * ones, "running_var": variance}
         for what, papers_name in paper.weights.items():
-            tensor = tensors[own.weights[what]].detach()
+            tensor = given[what].detach()
             if order is not None and not (own.kind in ("conv", "linear") and what == "bias"):
                 tensor = tensor[:, order] if own.kind in ("conv", "linear") else tensor[order]
             state[papers_name] = tensor.flatten(1) if own.kind == "linear" and what == "weight" else tensor

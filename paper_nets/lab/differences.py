@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
-from paper_nets.lab.graph import ACTIVATIONS, Op, both
+from paper_nets.lab.graph import ACTIVATIONS, ITSELF, Op, both
 from paper_nets.lab.outline import JOINS, SHORTCUT, Key, Layer, Outline, Step
 from paper_nets.nets.cost import Cost
 
@@ -15,6 +15,7 @@ ORDER = (
     *("kernel", "stride", "padding", "dilation", "groups", "pooling", "activation", "shortcut option", "classifier"),
     *("norm", "bias", "eps", "momentum", "affine", "other", "shared", "unused", "outputs", "initial weights"),
 )
+READ = "what is read by "
 PLURALS = {"": "no shortcuts", "addition": "sums", "maximum": "maxima"}
 
 Pair = tuple[Layer, Layer]  # theirs, and the paper's in the same place
@@ -86,7 +87,7 @@ class Comparison:
     def _note(self, kind: str, pair: Pair, found: str, expected: str, edited: Layer | dict, before: str = "") -> None:
         """A difference in one place, to be told with those like it; with `before`, of what stands before it."""
         edited = edited if isinstance(edited, dict) else {pair[1].key: [edited]}
-        if before not in ("", "before "):
+        if before not in ("", "before ", READ):
             pair = self.previous.get(pair[1].key, pair)
         self.alike.setdefault((kind, before, found, expected), []).append((pair, edited))
 
@@ -98,7 +99,9 @@ class Comparison:
 
     def _places(self, pairs: Sequence[Pair], whole: bool = False) -> str:
         """Where, in words: "transitions 1 and 2 (features.transition1.conv)"; of `whole` blocks, not convolutions."""
-        keys, all_keys = [papers.key for _, papers in pairs], [layer.key for layer in self.papers.layers]
+        all_keys = [layer.key for layer in self.papers.layers]
+        keys = [papers.key for _, papers in pairs]
+        keys = [key for key in keys if key in all_keys] or keys
         own = f" ({pairs[0][0].op.place})" if pairs[0][0].op.place else ""
         block, stage = ("layer", "block") if self.dense else ("block", "stage")
         most = max((key.number for key in all_keys if key.part == "stage"), default=0)
@@ -128,7 +131,9 @@ class Comparison:
         theirs, papers = ((Counter(net.joins).most_common(1) or [("", 0)])[0][0] for net in (self.theirs, self.papers))
         if theirs != papers:
             layers = tuple(replace(layer, before=_without_joins(layer.before)) for layer in self.papers.layers)
-            words = (PLURALS.get(join, f"{join}s") for join in (theirs, papers))
+            words = [PLURALS.get(join, f"{join}s") for join in (theirs, papers)]
+            if any(step.name == ITSELF for layer in self.theirs.layers for step in layer.before):
+                words[0] += ", F is added to itself"
             other = self.theirs if theirs else replace(self.papers, layers=layers)
             self._tell("shortcuts", "the whole net", *words, other)
         return theirs == papers
@@ -143,16 +148,16 @@ class Comparison:
         if keys[0] == keys[1] or (kernels[0] == kernels[1] and not moved):
             return list(zip(theirs.layers, papers.layers, strict=True))
         if theirs.blocks != papers.blocks:
-            what = "layers in the blocks" if self.dense else "blocks in the stages"
             found, expected = (_listed(net.blocks) or "no" for net in nets)
-            self._tell("depth", "the whole net", f"{found} {what}", expected, self._with_depth(theirs.blocks))
+            s, papers = "" if found == "1" else "s", self._with_depth(theirs.blocks)
+            found += f" layer{s} in the blocks" if self.dense else f" block{s} in the stages"
+            self._tell("depth", "the whole net", found, expected, papers)
         unlike = set()  # the parts that have other numbers of layers
         for part, kind in (("stem", "other"), ("transition", "other"), ("head", "classifier")):
-            some = [[layer for layer in net.layers if layer.key.part == part] for net in nets]
+            some = [[layer for layer in net.layers if layer.key.part == part] for net in (theirs, papers)]
             if len(some[0]) != len(some[1]):
                 unlike |= {part, "output"} if part == "head" else {part}
-                if part != "transition" or len(theirs.blocks) == len(papers.blocks):
-                    self._tell(kind, f"the {part}", *map(_layers, some), theirs)
+                self._tell(kind, f"the {part}", *map(_layers, some), theirs)
         by_key, pairs = {layer.key: layer for layer in theirs.layers}, []
         for place, some in groupby(papers.layers, lambda layer: layer.key[:3]):
             part, layers, own = place[0], list(some), [layer for layer in theirs.layers if layer.key[:3] == place]
@@ -164,14 +169,28 @@ class Comparison:
         return pairs
 
     def _with_depth(self, blocks: Sequence[int]) -> Outline:
-        """The paper's net with other numbers of blocks in its stages, the last of each stage repeated."""
-        layers = []
+        """The paper's net with other numbers of blocks in its stages, the last of each stage repeated; of stages that
+        it does not have, theirs."""
+        most, layers, joined = len(self.papers.blocks), [], {}
+        more = [layer for layer in self.theirs.layers if layer.key.stage > most - (layer.key.part == "transition")]
+        for layer, after in [*pairwise(self.theirs.layers), *pairwise(self.papers.layers)]:
+            joined |= {layer.key[:3]: step for step in after.before if step.name in JOINS.values()}
         for (part, stage, block), some in groupby(self.papers.layers, lambda layer: layer.key[:3]):
             times = 1
             if part == "stage":
                 wanted = blocks[stage - 1] if stage <= len(blocks) else 0
                 times = wanted - block + 1 if block == self.papers.blocks[stage - 1] else block <= wanted
-            layers += [*some] * times
+            elif part == "transition":
+                times = stage < len(blocks)
+            elif part != "stem":
+                layers, more = layers + more, []
+            some = [*some]
+            for i in range(times):
+                layers += [replace(layer, key=layer.key._replace(block=block + i)) for layer in some]
+        for i, (layer, after) in enumerate(pairwise(layers), 1):  # a block's last sum belongs to it, not to the next
+            end = joined.get(layer.key[:3])
+            steps = (end if end and step.name in JOINS.values() else step for step in after.before)
+            layers[i] = replace(after, before=tuple(steps))
         return replace(self.papers, layers=tuple(layers))
 
     # Channels
@@ -189,26 +208,27 @@ class Comparison:
     def _compare_dense_channels(self) -> None:
         """k and 4k in the layers, 2k or 16 from the stem, θ in the transitions."""
         k = [_growth_rate(net.layers) for net in (self.theirs, self.papers)]
+        follow = {}  # what has k in it too: 2k in the stem, 4k in the layer
         for pair in self.pairs:
             (theirs, papers), key = (layer.op.settings for layer in pair), pair[1].key
+            own = _growth_rate([layer for layer in self.theirs.layers if layer.key[:3] == pair[0].key[:3]])
             if key.part == "transition":
-                theta = papers["out"] / papers["in"]
-                if abs(theirs["out"] - theta * theirs["in"]) >= 1:
-                    words = (f"θ = {some['out'] / some['in']:.2g}" for some in (theirs, papers))
-                    self._note("compression", pair, *words, _changed(pair[1], theta=theirs["out"] / theirs["in"]))
+                if abs(theirs["out"] - papers["theta"] * theirs["in"]) >= 1:
+                    words = (f"θ = {some['theta']:.2g}" for some in (theirs, papers))
+                    self._note("compression", pair, *words, _with(pair, "theta"))
             elif key.part not in ("stem", "stage") or theirs["out"] == papers["out"]:
                 continue
-            elif key.part == "stem":
-                if theirs["out"] * k[1] != papers["out"] * k[0]:
-                    self._note("width", pair, *(f"{some['out']} maps" for some in (theirs, papers)), _with(pair, "out"))
-            elif papers["out"] == k[1]:
+            elif key.part == "stage" and papers["out"] == k[1]:
                 words = (f"growth rate k = {some['out']}" for some in (theirs, papers))
-                self._note("growth rate", pair, *words, _with(pair, "out"))
+                self._note("growth rate", pair, *words, {**follow, key: [_with(pair, "out")]})
+                follow = {}
+            elif papers["out"] / k[1] in (theirs["out"] / k[0], theirs["out"] / own):
+                follow[key] = [_with(pair, "out")]
+            elif key.part == "stem":
+                self._note("width", pair, *(f"{some['out']} maps" for some in (theirs, papers)), _with(pair, "out"))
             else:
-                own = _growth_rate([layer for layer in self.theirs.layers if layer.key[:3] == pair[0].key[:3]])
-                if papers["out"] / k[1] not in (theirs["out"] / k[0], theirs["out"] / own):
-                    words = (f"{some['out'] / rate:.3g}k maps" for some, rate in zip((theirs, papers), k, strict=True))
-                    self._note("bottleneck", pair, *words, _with(pair, "out"))
+                words = (f"{some['out'] / rate:.3g}k maps" for some, rate in zip((theirs, papers), k, strict=True))
+                self._note("bottleneck", pair, *words, _with(pair, "out"))
 
     def _compare_widths(self) -> None:
         """All layers that are wider by one factor are told together."""
@@ -252,6 +272,8 @@ class Comparison:
                 steps = [tuple(step for step in some if step.name != SHORTCUT) for some in steps]
             names = [[step.name for step in some] for some in steps]
             if names[0] != names[1]:
+                joined = [[name for name in some if name != SHORTCUT] for some in names]
+                names = joined if joined[0] != joined[1] else names  # where nothing else differs, it is where F begins
                 found, expected = map(Counter, names)
                 apart.append((pair, names, expected - found, found - expected))
             else:
@@ -267,10 +289,12 @@ class Comparison:
             causes.setdefault((kind, *map(tuple, (missing, extra))), []).append((pair, names))
         for (kind, *_), several in causes.items():
             words = Counter(tuple(" – ".join(some) or "nothing" for some in names) for _, names in several)
-            joins = all(set(names[1]) & set(JOINS.values()) for _, names in several)
+            joins = not self.dense and all(set(names[1]) & set(JOINS.values()) for _, names in several)
+            parts = {self.previous.get(pair[1].key, pair)[1].key.part for pair, _ in several}
+            behind = kind == "pooling" and parts <= {"stem", "transition"}
+            place = "the end of " if joins else "behind " if behind else "before "
             for pair, _ in several:
-                edited = replace(pair[1], before=pair[0].before)
-                place = "the end of " if joins else "before "
+                edited = replace(_with(pair, "in"), before=pair[0].before)
                 self._note(kind, pair, *words.most_common(1)[0][0], edited, place)
 
     def _compare_pools(self, apart: list) -> None:
@@ -305,8 +329,8 @@ class Comparison:
             elif options[0] != options[1] and (rest[0] != rest[1] or kinds[0] == kinds[1]):  # else the width says so
                 self._note("shortcut option", pair, *options, edit(""), "the shortcut of ")
         elif theirs.reads != papers.reads:
-            words = (step.reads or "all" for step in (theirs, papers))
-            self._note("shortcuts", pair, *words, edit(""), "what is read by ")
+            place, whole = (READ, "all") if papers.name == SHORTCUT else ("the end of ", "the block's own input")
+            self._note("shortcuts", pair, theirs.reads or whole, papers.reads or whole, edit(""), place)
         elif papers.op:
             self._compare_settings(pair, theirs.op, papers.op, edit, "before ")
 
@@ -328,12 +352,12 @@ class Comparison:
 
     def _compare_settings(self, pair, theirs: Op, papers: Op, edit, before: str = "", restrided: bool = True) -> None:
         """Two operations of one kind; their channels come by themselves, and a layer's stride has been told."""
-        skipped = {"in", "out", *(["stride"] if restrided and papers.kind == "conv" else [])}
+        skipped = {"in", "out", "theta", "learned", *(["stride"] if restrided and papers.kind == "conv" else [])}
         if _keeps_size(theirs.settings) and _keeps_size(papers.settings):
             skipped.add("padding")  # follows from the kernel
         for name in dict.fromkeys([*papers.settings, *theirs.settings]):
             values = [op.settings.get(name) for op in (theirs, papers)]
-            if name in skipped or values[0] == values[1]:
+            if name in skipped or values[0] == values[1] or (theirs.affine and values[0] is None):
                 continue
             words = [_setting(name, value) for value in values]
             if before == "before ":
@@ -395,7 +419,7 @@ def _kind(names: Sequence[str]) -> str:
 
 
 def _without_joins(steps: Sequence[Step]) -> tuple[Step, ...]:
-    return tuple(step for step in steps if step.name not in (SHORTCUT, *JOINS.values()))
+    return tuple(step for step in steps if step.name not in (SHORTCUT, ITSELF, *JOINS.values()))
 
 
 def _layers(layers: Sequence[Layer]) -> str:
@@ -408,9 +432,10 @@ def _changed(layer: Layer, **settings) -> Layer:
 
 
 def _with(pair: Pair, name: str) -> Layer:
-    """The paper's layer with one setting of theirs."""
-    theirs, papers = pair
-    return _changed(papers, **{name: theirs.op.settings.get(name)}) if name in theirs.op.settings else papers
+    """The paper's layer with one setting of theirs, and the padding that follows from it."""
+    theirs, papers = (layer.op.settings for layer in pair)
+    names = [name, *(["padding"] if name in ("kernel", "dilation") and _keeps_size(theirs) else [])]
+    return _changed(pair[1], **{name: theirs[name] for name in names if name in theirs})
 
 
 def _listed(values: Iterable) -> str:

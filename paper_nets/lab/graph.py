@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -23,21 +24,20 @@ from paper_nets.nets import InputError
 
 IMAGE, CONSTANT = -1, -2  # among the inputs of an operation: the images, and what depends on neither them nor weights
 
+ARITHMETIC = ("add", "sub", "mul", "div")
 # PyTorch's operations that leave every value as it was.
 VIEWS = {
     *("view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "squeeze", "unsqueeze", "permute", "transpose"),
     *("t", "clone", "detach", "alias", "contiguous", "_to_copy", "expand", "lift_fresh"),
 }
 MADE_ANEW = {"zeros_like", "new_zeros", "new_full", "full_like", "ones_like", "new_empty", "empty_like", "zero"}
-ACTIVATIONS = {
-    "relu": "ReLU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "leaky_relu": "leaky ReLU",
-    "_prelu_kernel": "PReLU",
-    "hardtanh": "ReLU6",
-    **{name: name for name in ("elu", "sigmoid", "tanh", "hardswish", "mish", "softplus")},
-}
+ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "relu6": "ReLU6", "_prelu_kernel": "PReLU", "gelu": "GELU"}
+ACTIVATIONS |= {name: name for name in ("elu", "sigmoid", "tanh", "hardswish", "hardtanh", "mish", "softplus")}
+ACTIVATIONS["silu"] = "SiLU"
+PROBE = torch.linspace(-8, 8, 1601, device="cpu")  # what a function of single values makes of these tells which it is
+CURVES = {word: getattr(functional, name)(PROBE) for name, word in ACTIVATIONS.items() if hasattr(functional, name)}
+ITSELF = "addition to itself"
+LAYERS = ("conv", "linear", "norm")  # what has weights of its own
 # How an operation reads in a sentence.
 WORDS = {"conv": "convolution", "norm": "batch norm", "act": "ReLU", "global pool": "global average pool"}
 
@@ -49,12 +49,14 @@ class Op:
     Args:
         kind: "conv", "norm", "act", "max pool", "average pool", "global pool", "linear", "add", "product",
             "concatenate", "subsample" (one pixel of several), "pad", or PyTorch's own name of any other.
-        settings: what defines it beside its weights, as kernel and stride.
+        settings: what defines it beside its weights, as kernel and stride; "learned" counts parameters other than a
+            layer's weight and bias.
         inputs: the numbers of the operations that it reads, or IMAGE or CONSTANT; what it reads most of comes first.
         shape: of its output.
         weights: names in the net of its parameters and buffers, by what they are: {"weight": "conv1.weight"}; of
             those that a weight is computed from, {"weight from conv1.scale": "conv1.scale"}.
         place: the module that it stands in, by its name in the net.
+        affine: of a norm that is written out, what it makes of 0 and of 1 in each map.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Op:
     shape: tuple[int, ...]
     weights: dict[str, str] = field(default_factory=dict)
     place: str = ""
+    affine: tuple[Tensor, Tensor] | None = None
 
     def __str__(self) -> str:
         """In words: "3×3 convolution", "batch norm", "2×2 max pool"."""
@@ -143,10 +146,7 @@ def _slice(given, shape):
 
 
 def _times(given, shape):
-    other = given["other"]
-    if isinstance(other, Tensor):
-        return "product" if other.shape == given["self"].shape else "multiplication", {}
-    return "multiplication", {"by": other}
+    return "product" if given["other"].shape == given["self"].shape else "multiplication", {}
 
 
 def _cat(given, shape):
@@ -179,17 +179,11 @@ MEANINGS = {
 }
 
 
-def _is_relu(name: str, given: Mapping) -> bool:
-    lowest = given.get("min", given.get("threshold", given.get("other")))
-    if isinstance(lowest, Tensor) and lowest.is_meta:
-        return False
-    clamps = name in ("clamp_min", "clamp", "threshold", "maximum") and lowest is not None and given.get("max") is None
-    return clamps and not torch.as_tensor(lowest).any()
+def _name(func) -> str:
+    return func._schema.name.split("::")[1].rstrip("_")
 
 
 def _changes_nothing(name: str, given: Mapping, shape: tuple) -> bool:
-    if name in ("add", "sub", "mul", "div") and isinstance(given["other"], int | float):
-        return given["other"] == (name in ("mul", "div"))  # as the 0 that Python's sum begins with
     if name == "cat":
         return len(given["tensors"]) == 1
     if name == "constant_pad_nd":
@@ -205,6 +199,19 @@ def _tensors(values) -> Iterator[Tensor]:
         yield values
     for value in values if isinstance(values, list | tuple) else ():
         yield from _tensors(value)
+
+
+def _side_by_side(maps: list[tuple[int, int]], shape: tuple) -> Op:
+    """The concatenation of outputs, given by their numbers and how many maps each."""
+    inputs, channels = zip(*(one for one in maps if one[1]), strict=True)
+    return Op("concatenate", {"channels": channels}, inputs, shape)
+
+
+def _of_each_map(weight: Tensor, shape: tuple) -> Tensor | None:
+    """The value that a weight has for each map of an output; None where it has others."""
+    weight = weight.detach()[tuple(slice(None if step else 1) for step in weight.stride())]  # not expanded
+    size = (*[1] * (len(shape) - weight.dim()), *weight.shape)
+    return weight.flatten().expand(shape[1]) if size[1] == weight.numel() else None
 
 
 def _room(tensor: Tensor) -> int:
@@ -226,7 +233,12 @@ class Recorder(TorchDispatchMode):
         self.made = WeakIdKeyDictionary({images: IMAGE})  # which operation made a tensor
         named = [*net.named_parameters(remove_duplicate=False), *net.named_buffers(remove_duplicate=False)]
         self.names = WeakIdKeyDictionary({tensor: (name,) for name, tensor in reversed(named)})
+        self.sizes = {name: parameter.numel() for name, parameter in net.named_parameters()}
+        self.counted = set()  # the parameters that have been counted as an operation's "learned"
         self.computed = WeakIdKeyDictionary()  # tensors computed from weights, whose names they have in `names`
+        self.eps = WeakIdKeyDictionary()  # what has been added to the variance that a tensor is computed from
+        self.dropped = WeakIdKeyDictionary()  # what dropout multiplies by, drawn anew in each pass
+        self.curves = {}  # of functions of single values, what they read, and what they make of the PROBE
         self.modules = {id(module): name for name, module in net.named_modules()}
         self.whole = WeakValueDictionary()  # tensors that are no parts of others, by their memory
         self.place = ""
@@ -240,21 +252,26 @@ class Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         given = {each.name: kwargs.get(each.name, each.default_value) for each in func._schema.arguments}
         given |= dict(zip(given, args, strict=False))
-        name = func._schema.name.split("::")[1].rstrip("_")
+        name = _name(func)
         tensors = list(_tensors(list(given.values())))
         read = [self.made[tensor] for tensor in tensors if tensor in self.made]
         if name == "detach" and max(read, default=CONSTANT) >= 0 and DETACHED not in self.notes:
             self.notes.append(DETACHED)
         weights = [tensor for tensor in tensors if tensor in self.names]
+        curve = self._curve(func, given)
         output = func(*args, **kwargs)
         outputs = list(_tensors(output))
         for made in outputs if isinstance(output, list) else outputs[:1]:
             if any(number != CONSTANT for number in read):
-                self.made[made] = self._note(name, given, read, made)
+                self.made[made] = self._note(func, given, read, made, curve)
             elif not weights:
                 self.made[made] = CONSTANT
+                if name == "bernoulli" or any(tensor in self.dropped for tensor in tensors):
+                    self.dropped[made] = True
             elif made not in self.names:
                 self.names[made] = tuple(dict.fromkeys(name for tensor in weights for name in self.names[tensor]))
+                adds = name == "add" and isinstance(given["other"], float) and weights[0] not in self.computed
+                self.eps[made] = given["other"] if adds else max(self.eps.get(tensor, 0) for tensor in weights)
                 if name not in VIEWS or any(tensor in self.computed for tensor in weights):
                     self.computed[made] = True
         if func._schema.name in ("aten::copy_", "aten::add_") and args[0].numel() < _room(args[0]):
@@ -262,39 +279,145 @@ class Recorder(TorchDispatchMode):
         self.whole |= {t.untyped_storage()._cdata: t for t in outputs if t.numel() == _room(t)}
         return output
 
+    def _curve(self, func, given: dict) -> tuple[int, Tensor] | None:
+        """Of a function of single values, what it reads, and what it makes of the PROBE."""
+        sources = set()
+
+        def probed(value):
+            if not isinstance(value, Tensor):
+                return [*map(probed, value)] if isinstance(value, list) else value
+            number = self.made.get(value, CONSTANT)
+            if number == CONSTANT:
+                known = value.numel() and not value.is_meta and value not in self.names
+                known = known and bool((value == value.flatten()[0]).all())
+                return value.flatten()[0].cpu() if known else sources.add(CONSTANT)
+            source, values = self.curves.get(number, (number, PROBE))
+            sources.add(source)
+            return values
+
+        if torch.Tag.pointwise not in func.tags and "index_put" not in func._schema.name:
+            return None
+        values = {name: probed(value) for name, value in given.items()}
+        if isinstance(values.get("self"), Tensor):
+            values["self"] = values["self"].expand(len(PROBE)).clone()  # for it may be changed in place
+        try:
+            return (sources.pop(), func(**values)) if len(sources) == 1 and CONSTANT not in sources else None
+        except RuntimeError:  # it takes whole numbers
+            return None
+
+    def _told_by(self, source: int, values: Tensor, name: str, shape: tuple) -> int | None:
+        """The number of a function of single values, where it is an activation or a factor."""
+        values, factor = values.float(), round(float(values[-1] / PROBE[-1]), 6)
+        for function, known in CURVES.items():
+            if torch.allclose(values, known, atol=1e-5):
+                return self._append(Op("act", {"function": function}, (source,), shape))
+        if not torch.allclose(values, factor * PROBE, atol=1e-5):
+            return None
+        if factor in (0, 1):
+            return source if factor else CONSTANT
+        settings = {"of": ITSELF} if factor == 2 and name == "add" else {"by": factor}
+        return self._append(Op("multiplication", settings, (source,), shape))
+
     def _write(self, name: str, part: Tensor, values: Tensor) -> None:
-        """Values written into a part of a tensor, or added to it: as if they were padded."""
+        """Values written into a part of a tensor, or added to it: beside its other maps, or as if they were padded."""
         memory, read = part.untyped_storage()._cdata, self.made.get(values, CONSTANT)
         whole = self.whole.get(memory)
-        if whole is None or read == CONSTANT or values.untyped_storage()._cdata == memory:
-            return  # Python writes what has been added in place once more
-        before, shape = self.made.get(whole, CONSTANT), tuple(whole.shape)
-        if part.shape[2:] == whole.shape[2:] and (before == CONSTANT or name == "add"):
-            channels = part.storage_offset() // whole.stride(1)
-            zeros = {"before": channels, "after": shape[1] - channels - part.shape[1]}
-            made = self._append(Op("pad", {"sides": 0, **zeros}, (read,), shape))
-            made = made if before == CONSTANT else self._append(Op("add", {}, (before, made), shape))
+        if whole is None or whole.dim() != 4 or read == CONSTANT:
+            return
+        before, shape, channels = self.made.get(whole, CONSTANT), tuple(whole.shape), part.shape[1]
+        if values.untyped_storage()._cdata == memory:
+            if values.storage_offset() != part.storage_offset() and before >= 0 and self.ops[before].kind == "pad":
+                self.ops[before].settings["padded by"] = "circular"
+            return  # else Python writes what has been added in place once more
+        start, adds = part.storage_offset() // whole.stride(1), name == "add" and before != CONSTANT
+        ends = (0, start), (start + channels, shape[1])
+        beside = [[(CONSTANT, end - at)] if adds else self._maps(before, shape[1], at, end) for at, end in ends]
+        if part.shape[:2] == shape[:2] and before == CONSTANT:
+            sides = one([(room - size) // 2 for room, size in zip(shape[2:], part.shape[2:], strict=True)])
+            made = Op("pad", {"sides": sides, "before": 0, "after": 0}, (read,), shape)
+        elif part.shape[2:] != shape[2:] or None in beside:
+            made = Op("copy into a part", {}, (read, before), shape)
         else:
-            made = self._append(Op("copy into a part", {}, (read, before), shape))
-        self.made[whole] = made
+            made = _side_by_side([*beside[0], (read, channels), *beside[1]], shape)
+            made = Op("add", {}, (before, self._append(made)), shape) if adds else made
+        self.made[whole] = self._append(made)
 
-    def _note(self, name: str, given: dict, read: list[int], output: Tensor) -> int:
+    def _maps(self, number: int, channels: int, start: int, end: int) -> list[tuple[int, int]] | None:
+        """What makes the maps from start to end of an output, and how many each; None where it makes others too."""
+        parts, found, at = [(number, channels)], [], 0
+        op = self.ops[number] if number >= 0 else None
+        if op and op.kind == "concatenate":
+            parts = zip(op.inputs, op.settings["channels"], strict=True)
+        elif op and op.kind == "pad":
+            zeros = op.settings["before"], op.settings["after"]
+            parts = (CONSTANT, zeros[0]), (op.inputs[0], channels - sum(zeros)), (CONSTANT, zeros[1])
+        for made, maps in parts:
+            taken = min(at + maps, end) - max(at, start)
+            if 0 < taken < maps and made != CONSTANT:
+                return None
+            found += [(made, taken)] if taken > 0 else []
+            at += maps
+        return found
+
+    def _written_norm(self, func, given: dict, read: list[int], shape: tuple) -> Op | None:
+        """A step of a batch norm that is written out: a factor or a shift of each map, computed from weights."""
+        weights = {key: tensor for key, tensor in given.items() if tensor in self.names}
+        before = self.ops[read[0]] if read[0] >= 0 and self.ops[read[0]].affine else Op("", {}, tuple(read), ())
+        names = before.weights | {name: name for tensor in weights.values() for name in self.names[tensor]}
+        learned = [self.sizes[name] for name in names if name in self.sizes]
+        values = {key: _of_each_map(tensor, shape) for key, tensor in weights.items()}
+        turned = _name(func) == "div" and "self" in values
+        if not values or None in values.values() or turned or len(learned) >= min(len(names), 3):
+            return None  # it isn't, or is a factor that is learned
+        like = next(iter(values.values()))
+        affine = tuple(
+            func(**{key: end.clone() if isinstance(value, Tensor) else value for key, value in given.items()} | values)
+            for end in before.affine or (torch.zeros_like(like), torch.ones_like(like))
+        )
+        of = "batch norm" if len(names) > 1 else f"{_name(func)} of each map"
+        of = of if learned or len(names) < 3 else f"{of} that never learns"
+        eps = max(before.settings.get("eps") or 0, *(self.eps.get(tensor, 0) for tensor in weights.values())) or None
+        both = len(learned) == 2
+        settings = {"of": of, "eps": eps, "momentum": None, "affine": both}
+        settings["learned"] = sum(learned) - 2 * shape[1] * both
+        return Op("norm", settings, before.inputs, shape, names, affine=affine)
+
+    def _note(self, func, given: dict, read: list[int], output: Tensor, curve: tuple | None) -> int:
         """The number of the operation that made an output: of a new one, or of what it leaves as it was."""
-        if name in MADE_ANEW or (name == "mul" and isinstance(given["other"], int | float) and given["other"] == 0):
+        name, shape = _name(func), tuple(output.shape)
+        if name in MADE_ANEW:
             return CONSTANT
         if name == "copy":
             return self.made.get(given["src"], CONSTANT)
         if _changes_nothing(name, given, output.shape):
             return next(number for number in read if number != CONSTANT)
-        if {*read} <= {IMAGE, CONSTANT} and name in ("add", "sub", "mul", "div") and output.shape == self.images.shape:
+        if name == "slice" and given["dim"] == 1:
+            channels = given["self"].shape[1]
+            ends = slice(given["start"], given["end"]).indices(channels)[:2]
+            if maps := self._maps(self.made[given["self"]], channels, *ends):
+                return maps[0][0] if len(maps) == 1 else self._append(_side_by_side(maps, shape))
+        if {*read} <= {IMAGE, CONSTANT} and name in ARITHMETIC and output.shape == self.images.shape:
             self.images = output
             self.notes.append(f"It prepares the images itself ({name}), which was left out of account.")
             return IMAGE
-        if _is_relu(name, given):
-            name, read = "relu", read[:1]
-        by, shape = given.get("other"), tuple(output.shape)
-        if name == "div" and isinstance(by, int | float):
-            name, given = "mul", {**given, "other": 1 / by}
+        number = self._told_by(*curve, name, shape) if curve else None
+        if number is None:
+            number = self._append(self._new(func, given, read, shape))
+        if curve and number >= 0:
+            self.curves[number] = curve
+        return number
+
+    def _new(self, func, given: dict, read: list[int], shape: tuple) -> Op:
+        """An operation by its name."""
+        name, by = _name(func), given.get("other")
+        if (
+            name in (*ARITHMETIC, "addcmul")
+            and len(read) == 1
+            and (written := self._written_norm(func, given, read, shape))
+        ):
+            return written
+        if name == "mul" and (by in self.dropped or given["self"] in self.dropped):
+            return Op("dropout", {"of": "dropout that evaluation does not stop"}, (max(read),), shape)
         if name in ("add", "sub") and isinstance(by, Tensor):
             factor = given["alpha"] * (1 if name == "add" else -1)
             if factor != 1 and len(read) == 2:
@@ -302,25 +425,33 @@ class Recorder(TorchDispatchMode):
             name = "add" if factor == 1 or len(read) == 2 else name
         before = self.ops[read[0]] if read[0] >= 0 else None
         if name in ("sum", "mean") and before and before.kind == "stack":
-            total, by = self._append(Op("add", {}, before.inputs, shape)), 1 / len(before.inputs)
-            return total if name == "sum" else self._append(Op("multiplication", {"by": by}, (total,), shape))
+            total = Op("add", {}, before.inputs, shape)
+            by = {"by": 1 / len(before.inputs)}
+            return total if name == "sum" else Op("multiplication", by, (self._append(total),), shape)
         meaning = MEANINGS.get(name)
-        kind, settings = meaning(given, output.shape) if meaning else (name.strip("_").replace("_", " "), {})
-        weights = {}
+        kind, settings = meaning(given, torch.Size(shape)) if meaning else (name.strip("_").replace("_", " "), {})
+        weights, learned = {}, 0
         for key, tensor in given.items():
             if isinstance(tensor, Tensor) and tensor in self.names:
                 if kind == "linear":  # addmm calls them self and mat2
                     key = "bias" if key in ("self", "bias") and name != "mm" else "weight"
                 names = self.names[tensor]
+                if kind in LAYERS and "running" not in key:
+                    learned -= tensor.numel()
                 if tensor in self.computed:
                     weights |= {f"{key} from {name}": name for name in names}
                 else:
                     weights[key] = names[0]
         if kind == "linear" and not weights:  # of two things that both depend on the images
             kind, settings = "matrix product", {}
+        used = {*weights.values()} - (set() if kind in LAYERS else self.counted)
+        learned += sum(self.sizes.get(name, 0) for name in used)
+        if learned:
+            settings = {**settings, "learned": learned}
+            self.counted |= used
         if kind in ("add", "product", "multiplication"):
             read.sort(key=lambda number: -self._values(number))
-        return self._append(Op(kind, settings, tuple(read), shape, weights))
+        return Op(kind, settings, tuple(read), shape, weights)
 
     def _values(self, number: int) -> int:
         return prod(self.ops[number].shape) if number >= 0 else self.images.numel() if number == IMAGE else 0
@@ -333,7 +464,7 @@ class Recorder(TorchDispatchMode):
     def _simplified(self, op: Op) -> Op:
         """The same in one way where there are several."""
         before = self.ops[op.inputs[0]] if op.inputs[0] >= 0 else None
-        if op.kind == "concatenate" and [*op.inputs].count(CONSTANT) == len(op.inputs) - 1 > 0:
+        if op.kind == "concatenate" and [*op.inputs].count(CONSTANT) == len(op.inputs) - 1:
             place = next(i for i, number in enumerate(op.inputs) if number != CONSTANT)
             channels = op.settings["channels"]
             zeros = {"before": sum(channels[:place]), "after": sum(channels[place + 1 :])}
@@ -392,8 +523,6 @@ class Recording(NamedTuple):
 
 def _logits(output, recorder: Recorder) -> Tensor:
     """The logits among what a net returns: of several, what a linear layer has made."""
-    if hasattr(output, "logits"):
-        return output.logits
     tensors = list(_tensors(list(output.values()) if isinstance(output, Mapping) else output))
     if not tensors:
         raise InputError(f"The net returns {type(output).__name__}; it must return its logits, a tensor.")
@@ -402,7 +531,12 @@ def _logits(output, recorder: Recorder) -> Tensor:
         number = recorder.made.get(tensor, CONSTANT)
         return tensor.dim() != 2, number < 0 or recorder.ops[number].kind != "linear"
 
-    return min(tensors, key=unlike)
+    logits = getattr(output, "logits", None)
+    logits = min(tensors, key=unlike) if logits is None else logits
+    if len(tensors) > 1:
+        number = next(number for number, tensor in enumerate(tensors, 1) if tensor is logits)
+        recorder.notes.append(f"It returns {len(tensors)} tensors; number {number} was taken as the logits.")
+    return logits
 
 
 def record(net: nn.Module, images: Tensor) -> Recording:
@@ -429,4 +563,7 @@ def record(net: nn.Module, images: Tensor) -> Recording:
             waiting += recorder.ops[number].inputs
     order = {number: place for place, number in enumerate(sorted(leading))}
     ops = [replace(recorder.ops[i], inputs=tuple(order.get(j, j) for j in recorder.ops[i].inputs)) for i in order]
+    if any(op.affine and op.settings["affine"] for op in ops):
+        untold = "momentum" if all(op.settings["eps"] for op in ops if op.affine) else "momentum and eps"
+        recorder.notes.append(f"Its batch norm is written out; its {untold} could not be told.")
     return Recording(ops, logits, recorder.images, recorder.notes)

@@ -21,14 +21,16 @@ class Step(NamedTuple):
     Args:
         name: in words, as "batch norm", "ReLU", "2×2 max pool", "addition"; or "shortcut", where one begins.
         op: the operation; None where a shortcut begins, and of a concatenation.
-        around: the operations on the shortcut that ends in an addition.
+        around: the operations on the shortcut that ends in an addition, or from which a factor comes.
         reads: what a join reads, where it isn't F and the shortcut.
+        channels: as many as F reads of a concatenation where it reads some; else 0.
     """
 
     name: str
     op: Op | None = None
     around: tuple[Op, ...] = ()
     reads: str = ""
+    channels: int = 0
 
 
 class Key(NamedTuple):
@@ -73,19 +75,22 @@ class Outline:
             for step in layer.before:
                 if step.name == SHORTCUT:
                     forks.append((main.shape, main.kept))
+                    main.shape = (step.channels or main.shape[0], *main.shape[1:])
                 elif step.name in JOINS.values() and forks:
                     shape, kept = forks.pop()
-                    if step.name == "concatenation":
-                        main.shape = (shape[0] + main.shape[0], *main.shape[1:])
                     # F's first convolution has kept what it is added to.
                     around = _Walk(shape, main.sums, kept or step.name != "concatenation")
                     for op in step.around:
                         if op.kind == "conv":  # a projection to what it is added to
                             op = replace(op, settings={**op.settings, "out": main.shape[0]})
                         around.pass_through(op)
+                    if step.name == "concatenation":
+                        main.shape = (around.shape[0] + main.shape[0], *main.shape[1:])
                     main.kept = False
                 elif step.op is not None:
-                    main.pass_through(step.op)
+                    aside = _Walk(main.shape, main.sums, main.kept)
+                    for op in (*step.around, step.op):
+                        (main if op is step.op else aside).pass_through(op)
             main.pass_through(layer.op)
         return Cost(**main.sums)
 
@@ -103,7 +108,7 @@ class Outline:
 
 
 JOINS = {"add": "addition", "concatenate": "concatenation", "product": "product", "maximum": "maximum"}
-SHORTCUT, APART = "shortcut", "paths that do not meet"
+SHORTCUT, APART = "the shortcut branches off", "something from elsewhere"
 
 
 def _sources(ops: Sequence[Op], number: int) -> tuple[int, ...]:
@@ -139,15 +144,19 @@ def channels_in_order(ops: Sequence[Op], op: Op) -> Tensor | None:
     return torch.cat([places[source] for source in sorted(sources)])
 
 
+def _meeting(ops: Sequence[Op], ends: Sequence[int]) -> tuple:
+    """Where two paths begin, and the operations on each; None where there are not two, or they do not meet."""
+    one, other = (_back(ops, i) for i in ends) if len(ends) == 2 else ((), ())
+    fork = next((i for i in one if i in other), None)
+    return fork, *([ops[i] for i in reversed(path[: path.index(fork)])] for path in (one, other) if fork is not None)
+
+
 def _addition(ops: Sequence[Op], number: int):
     """F, the addition, and where F and the shortcut begin; no F where they do not meet, and where to go on."""
     op = ops[number]
-    inputs = [i for i in op.inputs if i != CONSTANT]
-    one, other = (_back(ops, i) for i in inputs) if len(inputs) == 2 else ((), ())
-    fork = next((i for i in one if i in other), None)
+    fork, *paths = _meeting(ops, [i for i in op.inputs if i != CONSTANT])
     if fork is None:
         return ([], Step(JOINS[op.kind], op, reads=APART), None), op.inputs[0]
-    paths = [[ops[i] for i in reversed(path[: path.index(fork)])] for path in (one, other)]
     around, F = sorted(paths, key=lambda path: (sum(op.kind == "conv" for op in path), len(path)))
     return (F, Step(JOINS[op.kind], op, tuple(around)), (fork,)), fork
 
@@ -162,8 +171,20 @@ def _concatenation(ops: Sequence[Op], sources: tuple[int, ...]):
         read = _sources(ops, number)
         if set(read) <= set(others):
             some = "" if len(read) == len(others) else f"{'one' if len(read) == 1 else 'some'} of the earlier outputs"
-            return ([ops[i] for i in reversed(path[:length])], Step("concatenation", reads=some), others), others
-    return ([], Step("concatenation", reads=APART), None), _sources(ops, path[-1])
+            join = Step("concatenation", reads=some, channels=some and _shape(ops, read)[0])
+            return ([ops[i] for i in reversed(path[:length])], join, others), others
+    fork, *paths = _meeting(ops, (*others, newest))
+    if fork is None:
+        return ([], Step("concatenation", reads=APART), None), _sources(ops, path[-1])
+    return (paths[1], Step("concatenation", around=tuple(paths[0])), (fork,)), (fork,)
+
+
+def _factor(ops: Sequence[Op], op: Op) -> tuple[Op, ...]:
+    """The operations from which a factor comes, as in squeeze and excitation."""
+    if op.kind != "multiplication" or len(op.inputs) < 2:
+        return ()
+    path = _back(ops, op.inputs[1])
+    return tuple(ops[i] for i in reversed(path[: path.index(op.inputs[0]) if op.inputs[0] in path else -1]))
 
 
 def outline(ops: Sequence[Op]) -> Outline:
@@ -202,10 +223,10 @@ def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
                 changed = stage == 0 or shape[1:] != tuple(out[2:]) or (shape[0] != out[1] and block > 0)
             stage, block = (stage + 1, 1) if changed else (stage, block + 1)
             changed, number = False, 0
-            before.append(Step(SHORTCUT))
+            before.append(Step(SHORTCUT, reads=join.reads, channels=join.channels))
         for op in path:
             if op.kind not in ("conv", "linear"):
-                before.append(Step(str(op), op))
+                before.append(Step(str(op), op, _factor(ops, op)))
                 changed |= not join and "pool" in op.kind
                 continue
             if join:
@@ -215,11 +236,13 @@ def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
                 changed = True
                 part = "stem" if not blocks or i < blocks[0] else "head" if i > blocks[-1] else "transition"
                 outside[part] += 1
+                if part == "transition":  # its outputs follow from its inputs
+                    op = replace(op, settings={**op.settings, "theta": op.settings["out"] / op.settings["in"]})
                 key = Key(part, outside[part]) if part == "transition" else Key(part, number=outside[part])
             layers.append(Layer(key, op, tuple(before)))
             before = []
         if join:
-            before.append(join)
+            before.append(join._replace(reads="" if path else join.reads))
     layers.append(Layer(Key("output"), Op("output", {}, (len(ops) - 1,), ops[-1].shape), tuple(before)))
     made = Outline(tuple(layers))
     return made if blocks else _without_shortcuts(made)
@@ -258,6 +281,8 @@ class _Walk:
             for i, (kernel, stride, padding, dilation) in enumerate(zip(*windows, strict=True)):
                 room = size[i] + 2 * padding - dilation * (kernel - 1) - 1
                 size[i] = (-(-room // stride) if settings.get("ceil_mode") else room // stride) + 1
+        if op.kind == "pad":
+            channels += settings["before"] + settings["after"]
         if op.kind == "linear" and settings["in"] == values:  # it reads every pixel
             channels, size = values, [1, 1]
         if op.kind in ("conv", "linear"):
@@ -271,11 +296,12 @@ class _Walk:
         elif op.kind == "norm":
             self.sums["parameters"] += 2 * channels * settings["affine"]
             self.sums["activation_bytes"] += FLOAT * values
-        elif op.kind in ("act", "average pool"):
+        elif op.kind in ("act", "average pool", "dropout"):
             self.sums["activation_bytes"] += FLOAT * values
         elif op.kind == "max pool":
             self.sums["activation_bytes"] += INDEX * channels * size[0] * size[1]
         elif op.kind == "global pool" or "size" in settings:
             size = [*settings.get("size", (1, 1))]
+        self.sums["parameters"] += settings.get("learned", 0)
         self.kept = op.kind == "act"
         self.shape = (channels, *size)

@@ -84,7 +84,9 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     made = outline(ops)
     multiply_adds = made.cost(image).multiply_adds
     weighted = [op for op in ops if op.kind in ("conv", "linear")]
-    if multiply_adds != sum(_weights(op) * prod(op.shape) // op.settings["out"] for op in weighted):
+    steps = [step for layer in made.layers for step in layer.before if step.name != "addition"]
+    beside = any(op.kind in ("conv", "linear") for step in steps for op in step.around)
+    if beside or multiply_adds != sum(_weights(op) * prod(op.shape) // op.settings["out"] for op in weighted):
         raise InputError("trace follows one path and its shortcuts; this net has layers beside them.")
     layers, shortcuts, units, forks = [], [], {}, []
     shape = image  # of what stands here

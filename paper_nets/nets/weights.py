@@ -1,6 +1,7 @@
 """Weights of others in our nets, and ours in torchvision's."""
 
 import pickle
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
@@ -57,12 +58,19 @@ def from_checkpoint(
     for convention, value in conventions.items():
         check_choice("a convention", convention, CONVENTIONS)
         check_choice(convention, value, CONVENTIONS[convention])
+    fitting = list(_fitting(tensors, [name] if name else NAMES))
     variants = [
         (net, {**changes, **some}, state)
-        for net, state, changes in _fitting(tensors, [name] if name else NAMES)
-        for some in _variants(net)
+        for net, state, changes, misplaced in fitting
+        for some in ([] if misplaced else _variants(net))
         if all(some.get(convention) == value for convention, value in conventions.items())
     ]
+    for net, _, _, misplaced in [] if variants else fitting:
+        if misplaced:
+            raise InputError(
+                f"The shapes of these tensors fit {net}, but their order does not: {misplaced[1]!r} is the first that "
+                f"stands in another's place, that of {misplaced[0]!r}. Give them in the order of the forward pass."
+            )
     if not variants:
         shape = " × ".join(map(str, next(iter(tensors.values())).shape)) or "one number"
         fits = f"does not fit {name}" if name else f"fits none of the nets {', '.join(NAMES)}"
@@ -126,12 +134,12 @@ def _tensors(checkpoint) -> dict[str, Tensor]:
     names = [f"{key!r}" for key, own in found if len(own) == len(tensors)]
     if len(names) > 1:
         raise InputError(f"The checkpoint holds weights under {' and '.join(sorted(names))}; give one of them.")
-    found = tensors
-    return {name.removeprefix("module."): tensor for name, tensor in found.items() if not name.endswith(COUNTER)}
+    return {name.removeprefix("module."): tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)}
 
 
-def _fitting(tensors: dict[str, Tensor], names: Iterable[str]) -> Iterator[tuple[str, dict[str, Tensor], dict]]:
-    """The nets that have weights of these shapes, each with its state dict, and with the channels and classes."""
+def _fitting(tensors: dict[str, Tensor], names: Iterable[str]) -> Iterator[tuple[str, dict, dict, tuple | None]]:
+    """The nets that have weights of these shapes, each with its state dict, and with the channels and classes; and
+    the first two names that do not belong together."""
     kernels = [tensor for tensor in tensors.values() if tensor.dim() == 4]
     classifiers = [tensor for tensor in tensors.values() if tensor.dim() == 2]
     if not kernels or len(classifiers) != 1:
@@ -148,8 +156,10 @@ def _fitting(tensors: dict[str, Tensor], names: Iterable[str]) -> Iterator[tuple
             # safetensors keeps names, but no order.
             order = next((some for some in _known_orders(name, state) if set(some) == set(tensors)), tensors)
             found = dict(zip(state, (tensors[name] for name in order), strict=False))
-            if len(tensors) == len(state) and all(state[name].shape == found[name].shape for name in state):
-                yield name, found, changes
+            if Counter(tensor.shape for tensor in state.values()) == Counter(t.shape for t in tensors.values()):
+                pairs = zip(state, order, strict=True)
+                apart = (pair for pair in pairs if state[pair[0]].shape != tensors[pair[1]].shape)
+                yield name, found, changes, next(apart, None)
 
 
 def _known_orders(name: str, state: dict[str, Tensor]) -> Iterator[list[str]]:
