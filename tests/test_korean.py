@@ -6,6 +6,7 @@ from collections import Counter
 import nbformat
 import pytest
 
+from paper_nets import show
 from tools import korean
 
 PARTS = {
@@ -62,21 +63,35 @@ def test_a_change_of_the_english_shows(tmp_path, monkeypatch):
     path = tmp_path / "01-a.po"
     path.write_text(path.read_text().replace('msgid "one"\nmsgstr ""', 'msgid "one"\nmsgstr "하나"'))
     korean.main(update=True)
-    assert dict(korean.translated(source)) == {"one": "하나", "two": "two"}
+    assert korean.translated(source) == {"one": "하나", "two": "two"}
     book.cells[0].source = "another"
     nbformat.write(book, source)
     (message,) = (message for message in korean.catalogue(source) if message.context == "one")
     assert message.fuzzy and message.id == "another" and message.string == "하나"
-    assert dict(korean.translated(source))["one"] == "another"
+    assert korean.translated(source)["one"] == "another"
 
 
 def test_the_korean_notebook_has_the_code_and_outputs_of_the_english_one(tmp_path, monkeypatch):
-    source = next(path for path in korean.SOURCES if path.name.startswith("00"))
+    source = next(path for path in korean.TEXTS if path.name.startswith("00"))
     book = nbformat.read(source, as_version=4)
     made = nbformat.read(korean.write(source, tmp_path), as_version=4)
     assert [cell.id for cell in made.cells] == [cell.id for cell in book.cells]
     for ours, english in zip(made.cells, book.cells, strict=True):
-        if english.cell_type == "code":
+        if english.cell_type == "code" and "erdict" not in english.source:
             assert ours == english
     links = [link for cell in made.cells for link in re.findall(r"\]\(([^)]+\.ipynb)", cell.source)]
     assert links and all(re.match(r"ko-\d\d-", link) for link in links)
+
+
+@pytest.mark.parametrize("source", korean.TEXTS, ids=lambda source: source.stem)
+def test_the_stored_files_are_those_of_now(source, tmp_path):
+    made = korean.write(source, tmp_path)
+    assert made.read_bytes() == (source.parent / made.name).read_bytes(), "run make korean"
+
+
+def test_a_verdict_is_in_korean():
+    verdict = show.Verdict("C2", "true", "it is so", "several seeds", "33 points")
+    shown = korean.verdicts_in_korean(verdict._repr_markdown_())
+    claim = korean.translated(korean.VERDICTS)["C2 claim"]
+    assert claim in shown and "**참**: it is so" in shown and "여러 시드" in shown and "33 points" in shown
+    assert "Rests" not in shown and verdict.claim not in shown

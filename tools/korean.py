@@ -2,28 +2,44 @@
 notebooks/ko-*.ipynb, with the code and the outputs of the English notebooks.
 
 A catalogue (gettext's format) has a message for each Markdown cell, its context the cell's id; of the README one for
-each section. `python -m tools.korean --update` adds new cells, and marks those fuzzy whose English has changed.
+each section; of the verdicts one for each claim and sentence. `python -m tools.korean --update` adds what is new, and
+marks those fuzzy whose English has changed.
 """
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 from babel.messages import Catalog, pofile
 
+from paper_nets.show import Verdicts
+from paper_nets.show.verdicts import GROUNDS, SCALE
+
 ROOT = Path(__file__).parents[1]
 CATALOGUES = ROOT / "translations/ko"
-SOURCES = [*sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")), ROOT / "README.md"]
+VERDICTS = Path("verdicts")  # no file: what the notebooks' tables of verdicts say
+TEXTS = [*sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")), ROOT / "README.md"]
+SOURCES = [*TEXTS, VERDICTS]
+TABLE = re.compile(r"(?s)(?<=written by make notebooks -->\n).*(?=<!-- end of verdicts)")
 
 
 def messages(source: Path) -> dict[str, str]:
-    """What is to be translated of a notebook, or of the README, by its context."""
+    """What is to be translated of a source, by its context."""
+    if source == VERDICTS:
+        found = {"head": "| the claim | the verdict |", "head of README": "| rests on | where |"}
+        found |= {word: f"**{word}**" for word in SCALE}
+        for ground in GROUNDS:
+            found |= {ground: f"*Rests on {ground}*", f"{ground}, folded": f"<summary>rests on {ground}</summary>"}
+            found[f"{ground}, in README"] = f"| {ground} |"
+        for verdict in Verdicts.read(ROOT / "notebooks"):
+            found |= {f"{verdict.claim_id} claim": verdict.claim, f"{verdict.claim_id} verdict": verdict.sentence}
+            found |= {verdict.section: f"in the review: {verdict.section}"} if verdict.section else {}
+        return found
     if source.suffix == ".ipynb":
         book = nbformat.read(source, as_version=4)
         return {cell.id: cell.source for cell in book.cells if cell.cell_type == "markdown"}
-    parts = re.split(r"(?m)^(?=##+ )", source.read_text(encoding="utf-8"))
+    parts = re.split(r"(?m)^(?=##+ )", TABLE.sub("", source.read_text(encoding="utf-8")))
     return {part.partition("\n")[0]: part.rstrip("\n") for part in parts}
 
 
@@ -41,11 +57,10 @@ def catalogue(source: Path) -> Catalog:
     return made
 
 
-def translated(source: Path) -> Iterator[tuple[str, str]]:
-    """The context and the Korean text of each message; the English one where there is none that holds."""
-    for message in catalogue(source):
-        if message.id:
-            yield message.context, message.id if message.fuzzy or not message.string else message.string
+def translated(source: Path) -> dict[str, str]:
+    """The Korean text of each message by its context; the English one where there is none that holds."""
+    found = (message for message in catalogue(source) if message.id)
+    return {m.context: m.id if m.fuzzy or not m.string else m.string for m in found}
 
 
 def to_korean_files(text: str) -> str:
@@ -55,24 +70,37 @@ def to_korean_files(text: str) -> str:
     return re.sub(r"(\]\((?:notebooks/)?)(ko-)?(\d\d-[\w-]+\.ipynb)", to_other, text)
 
 
+def verdicts_in_korean(text: str) -> str:
+    """A verdict, or a table of them, as the notebooks show it; what was measured stays as it is."""
+    english, korean = messages(VERDICTS), translated(VERDICTS)
+    for context in sorted(english, key=lambda context: len(english[context]), reverse=True):
+        text = text.replace(english[context], korean[context])
+    return text
+
+
 def write(source: Path, folder: Path | None = None) -> Path:
     """Write the Korean file beside the English one, or into `folder`."""
-    texts = dict(translated(source))
+    texts = {context: to_korean_files(text) for context, text in translated(source).items()}
     if source.suffix == ".md":
+        (table,) = TABLE.findall(source.read_text(encoding="utf-8"))
+        table = to_korean_files(verdicts_in_korean(table))
         path = (folder or source.parent) / "README.ko.md"
-        path.write_text(to_korean_files("\n".join(f"{text}\n" for text in texts.values())), encoding="utf-8")
+        path.write_text(TABLE.sub(lambda _: table, "\n".join(f"{text}\n" for text in texts.values())), encoding="utf-8")
         return path
     book = nbformat.read(source, as_version=4)
     for cell in book.cells:
-        if cell.id in texts:
-            cell.source = to_korean_files(texts[cell.id])
+        cell.source = texts.get(cell.id, cell.source)
+        for output in cell.get("outputs", []) if "erdict" in cell.source else []:
+            if "text/markdown" in output.get("data", {}):
+                shown = verdicts_in_korean(output.data["text/markdown"])
+                output.data["text/markdown"] = to_korean_files(shown)
     path = (folder or source.parent) / f"ko-{source.name}"
     nbformat.write(book, path)
     return path
 
 
 def main(update: bool) -> None:
-    for source in SOURCES:
+    for source in SOURCES if update else TEXTS:
         if update:
             made = catalogue(source)  # read before it is written
             with (CATALOGUES / f"{source.stem}.po").open("wb") as file:

@@ -128,8 +128,9 @@ def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, dict]], above: str =
     ends: by its name, a line's last value and its look. above: words above the names.
     """
     width, height = axes.get_window_extent().size
-    to_axes, half, places = axes.transData + axes.transAxes.inverted(), 8 / height, {}
-    sizes = {label: half * (1 + label.count("\n")) for label in ends}  # half of what a name needs, in heights of axes
+    to_axes, half, places = axes.transData + axes.transAxes.inverted(), 8.5 / height, {}
+    names = {label: fill(label, 23) for label in ends}
+    sizes = {label: half * (1 + name.count("\n")) for label, name in names.items()}  # half of what a name needs
     bottom = -1.0
     for label in sorted(ends, key=lambda label: ends[label][0]):
         end = min(max(to_axes.transform((1, ends[label][0]))[1], 0), 1)
@@ -142,8 +143,8 @@ def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, dict]], above: str =
         x = [1 + pixels / width for pixels in (8, 24, 40, 47)]
         sample = Line2D(x[:3], [y] * 3, transform=axes.transAxes, markevery=[1], **ends[label][1])
         axes.figure.add_artist(sample)
-        axes.figure.text(x[3], y, label, transform=axes.transAxes, va="center", fontsize=9)
-    axes.figure.text(1 + 8 / width, 1 + 3 * half, above, transform=axes.transAxes, fontsize=9, color="0.35")
+        axes.figure.text(x[3], y, names[label], transform=axes.transAxes, va="center", fontsize=9)
+    axes.figure.text(1 + 8 / width, 1 + 1.5 * half, above, transform=axes.transAxes, fontsize=9, color="0.35")
 
 
 def learning_curves(table: pandas.DataFrame, epochs: int, title: str = "", **options) -> Picture:
