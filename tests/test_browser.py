@@ -176,7 +176,7 @@ def test_a_stack_of_the_readers_own_learns(learning):
 def test_the_gradient_answers_to_a_slider_and_a_switch(gradients):
     explorer = panel(gradients, "batch norm")
     explorer.scroll_into_view_if_needed()
-    wait_for_alt(gradients, explorer, "plain20, gain 1.00")
+    wait_for_alt(gradients, explorer, "plain-20, gain 1.00")
     level = explorer.locator("img").get_attribute("alt")
     explorer.get_by_role("button", name="batch norm").click()
     explorer.locator(f'img:not([alt="{level}"])').wait_for()
@@ -380,11 +380,11 @@ def test_the_workshop_stops_and_goes_on(reproduce):
     status.filter(has_text="on this machine: plain20").wait_for()
     only.uncheck()
     workshop.get_by_role("button", name="Start, or go on").click()
-    wait_for_alt(reproduce, workshop, "plain20 training")
+    wait_for_alt(reproduce, workshop, "plain-20 training")
     workshop.get_by_role("button", name="Stop").click()
     status.filter(has_text="Stopped.").wait_for()
     workshop.get_by_role("button", name="Start, or go on").click()
     status.filter(has_text="Done.").wait_for(timeout=120_000)
     above = [output["data"]["text/plain"] for cell in RAN["11-reproduce.ipynb"] for output in cell if "data" in output]
-    assert alt(workshop) in above and "resnet20 training" in alt(workshop)
+    assert alt(workshop) in above and "residual-20 training" in alt(workshop)
     shoot(reproduce, "workshop")

@@ -149,7 +149,7 @@ def test_the_workshop_tells_trains_stops_and_goes_on(tmp_path):
     assert len(list(root.iterdir())) >= 1
     assert start() == f"Done. The runs are in the folder {root}." and page.shares()[-1] == 1
     last = [gzip.decompress(packed[0]).decode() for message, packed in page.heard if packed and packed[0]][-1]
-    assert "resnet20 training" in last and last.count(">14 of 14<") == 2
+    assert "residual-20 training" in last and last.count(">14 of 14<") == 2
     # What cannot be done is said.
     for control, value, words in (("nets", [], "No net is chosen"), ("source", str(tmp_path / "no"), "There is no f")):
         before, controls[control].value = controls[control].value, value

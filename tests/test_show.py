@@ -364,7 +364,7 @@ def test_gradients_by_layer_are_drawn_as_given():
     assert lines_of(signal) == [([1, 2, 3], [0.1, 0.01, 0.001])] * 4  # the third is the classifier
     low, high = gradient.get_ylim()
     assert high / low > 9999  # level data look level
-    assert "plain20 10; resnet20 10" in show.gradient_by_layer(by_layer(), "t").alt
+    assert "plain-20 10; residual-20 10" in show.gradient_by_layer(by_layer(), "t").alt
     _, weight = show.gradient_by_layer(by_layer(), "t", ("gradient", "weight")).axes
     assert lines_of(weight)[0] == ([1, 2, 3], [3, 3, 3])
 
