@@ -57,16 +57,14 @@ def to_korean_files(text: str) -> str:
 
 def write(source: Path, folder: Path | None = None) -> Path:
     """Write the Korean file beside the English one, or into `folder`."""
-    texts = dict(translated(source))
+    folder, texts = folder or source.parent, {at: to_korean_files(text) for at, text in translated(source)}
     if source.suffix == ".md":
-        path = (folder or source.parent) / "README.ko.md"
-        path.write_text(to_korean_files("\n".join(f"{text}\n" for text in texts.values())), encoding="utf-8")
+        path = folder / "README.ko.md"
+        path.write_text("\n".join(f"{text}\n" for text in texts.values()), encoding="utf-8")
         return path
-    book = nbformat.read(source, as_version=4)
+    path, book = folder / f"ko-{source.name}", nbformat.read(source, as_version=4)
     for cell in book.cells:
-        if cell.id in texts:
-            cell.source = to_korean_files(texts[cell.id])
-    path = (folder or source.parent) / f"ko-{source.name}"
+        cell.source = texts.get(cell.id, cell.source)
     nbformat.write(book, path)
     return path
 
