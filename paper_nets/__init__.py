@@ -14,12 +14,7 @@ if "torch" not in sys.modules:
 from paper_nets.nets import InputError, build, catalog, cost, plan, published  # noqa: E402
 
 # Loaded with their first use, since they take more than the architectures.
-LATER = {
-    "audit": "lab.audit",
-    "from_checkpoint": "nets.weights",
-    "pretrained": "nets.weights",
-    "to_torchvision": "nets.weights",
-}
+LATER = {"audit": "lab.audit", **dict.fromkeys(("from_checkpoint", "pretrained", "to_torchvision"), "nets.weights")}
 __all__ = ["InputError", "build", "catalog", "cost", "plan", "published", *LATER]
 
 

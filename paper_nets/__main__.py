@@ -99,11 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, help="on the CPU (train: as many as cores, 1 for digits; sweep: 1)")
     add("--compile", action=switch, help="torch.compile; pays on long runs (off)")
     add = recipe.add_argument
-    add(
-        "--data",
-        default="digits",
-        help="cifar10, cifar100, or a folder of CLASS, or train/CLASS, test/CLASS (digits)",
-    )
+    add("--data", default="digits", help="cifar10, cifar100, or a folder of CLASS, or train/CLASS, test/CLASS (digits)")
     add("--side", type=int, help="pixels to which a folder's images are resized (32)")
     add("--fit", choices=tuple(FITS), help="what makes a folder's images square (squash)")
     add("--images", type=int, help="training images in all, equally many of each class (all)")
@@ -136,11 +132,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--live", action="store_true", help="train first what can be trained here in two minutes")
 
     add = command(_audit, "whether a net is the paper's: the differences, and exit status 1 where there are any")
-    add(
-        "net",
-        metavar="MODULE:CALLABLE",
-        help="what makes it, as torchvision.models:resnet50; modules of this folder too",
-    )
+    makes = "what makes it, as torchvision.models:resnet50; modules of this folder too"
+    add("net", metavar="MODULE:CALLABLE", help=makes)
     add("name", nargs="?", help="a name from paper_nets.catalog() (default: the nearest three)")
     add("--image", type=int, nargs=3, metavar=("C", "H", "W"), help="its size (default: 224 or 32 pixels square)")
 
@@ -215,11 +208,8 @@ def _watch(training: Training, folder: Path, settings: dict) -> None:
         epochs = -(-training.steps // settings["iterations_per_epoch"])
         for row in record.make(training, folder, settings, watch):
             held_out = "" if isnan(row.validation_error) else f"validation error {row.validation_error:.2f} %, "
-            _say(
-                f"epoch {row.epoch:3} of {epochs}: loss {row.training_loss:.4f}, "
-                f"training error {row.training_error:.2f} %, {held_out}test error {row.test_error:.2f} %, "
-                f"{row.seconds:.0f} s"
-            )
+            errors = f"training error {row.training_error:.2f} %, {held_out}test error {row.test_error:.2f} %"
+            _say(f"epoch {row.epoch:3} of {epochs}: loss {row.training_loss:.4f}, {errors}, {row.seconds:.0f} s")
     _say(f"recorded in {folder}")
 
 

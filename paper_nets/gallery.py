@@ -57,9 +57,7 @@ class Figure:
 
 def figures() -> list[Figure]:
     """The figures that stand in the notebooks, by name. Raises InputError where there are no notebooks."""
-    books = {
-        path: json.loads(path.read_text(encoding="utf-8"))["cells"] for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
-    }
+    books = {path: json.loads(path.read_bytes())["cells"] for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))}
     if not books:
         raise InputError("The figures stand in the notebooks, which are not here; take a clone of the repository.")
     found = []

@@ -2,13 +2,7 @@
 
 from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import Data, load
-from paper_nets.lab.gradients import (
-    Paths,
-    gradient_norms,
-    gradient_similarity,
-    jacobian,
-    loss_along_gradient,
-)
+from paper_nets.lab.gradients import Paths, gradient_norms, gradient_similarity, jacobian, loss_along_gradient
 from paper_nets.lab.identity import learn_identity
 from paper_nets.lab.lesions import lesioned
 from paper_nets.lab.probes import block_inputs, calibrated, layer_responses, recovered

@@ -46,10 +46,8 @@ class Audit:
     def __str__(self) -> str:
         told = [f"{number}. {difference}." for number, difference in enumerate(self.differences, 1)]
         if self.matches:
-            told = [
-                f"Its weights were drawn otherwise: {one.found}; the paper has {one.expected}."
-                for one in self.differences
-            ]
+            drawn = "Its weights were drawn otherwise: {0.found}; the paper has {0.expected}."
+            told = [drawn.format(difference) for difference in self.differences]
         return "\n".join([self._verdict(), *told, *self.notes])
 
     __repr__ = __str__
@@ -164,9 +162,7 @@ def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
         if not apart <= max(1e-3, 4 * torch.finfo(run.logits.dtype).eps):
             found.append(Difference("outputs", "the whole net", words, "others", Cost(0, 0, 0)))
     elif not found:
-        notes.append(
-            "That both put out the same with the same weights could not be tried: its weights are not at hand."
-        )
+        notes += ["That both put out the same with the same weights could not be tried: its weights are not at hand."]
     found += _initial_weights(net, theirs, plan(name).init)
     total = sum(p.numel() for p in net.parameters())
     return Audit(name, tuple(found), tuple(notes), replace(theirs.cost(image), parameters=total), papers.cost(image))
@@ -208,9 +204,8 @@ def _outputs_apart(name: str, net: nn.Module, theirs: Outline, papers: Outline, 
         order, given = channels_in_order(run.ops, own), {what: tensors[at] for what, at in own.weights.items()}
         if own.affine:
             zero, one = own.affine
-            ones = torch.ones_like(one)
-            variance = ones - paper.settings["eps"]
-            given = {"weight": one - zero, "bias": zero, "running_mean": 0 * ones, "running_var": variance}
+            variance = torch.ones_like(one) - paper.settings["eps"]
+            given = {"weight": one - zero, "bias": zero, "running_mean": 0 * variance, "running_var": variance}
         for what, papers_name in paper.weights.items():
             tensor = given[what].detach()
             if order is not None and not (own.kind in ("conv", "linear") and what == "bias"):

@@ -315,7 +315,6 @@ class Comparison:
                     apart[:] = [one for one in apart if one[0] is not pair]
 
     def _compare_step(self, pair: Pair, theirs: Step, papers: Step) -> None:
-        """Two steps of one name."""
         before = tuple(theirs if step is papers else step for step in pair[1].before)
         edit = lambda name: replace(pair[1], before=before)  # noqa: E731
         if papers.name == "addition":
@@ -382,7 +381,6 @@ def _growth_rate(layers: Sequence[Layer]) -> int:
 
 
 def _setting(name: str, value) -> str:
-    """A setting in words."""
     if name == "bias":
         return "a bias" if value else "no bias"
     return f"{name.replace('_', ' ')} {'zeros' if name == 'padded by' and value is None else value}"
@@ -423,19 +421,15 @@ def _without_joins(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def _layers(layers: Sequence[Layer]) -> str:
-    """Layers in words."""
     return " – ".join(str(layer.op) for layer in layers) or "nothing"
-
-
-def _changed(layer: Layer, **settings) -> Layer:
-    return replace(layer, op=replace(layer.op, settings={**layer.op.settings, **settings}))
 
 
 def _with(pair: Pair, name: str) -> Layer:
     """The paper's layer with one setting of theirs, and the padding that follows from it."""
-    theirs, papers = (layer.op.settings for layer in pair)
+    theirs, papers = pair[0].op.settings, pair[1].op
     names = [name, *(["padding"] if name in ("kernel", "dilation") and _keeps_size(theirs) else [])]
-    return _changed(pair[1], **{name: theirs[name] for name in names if name in theirs})
+    settings = {**papers.settings, **{name: theirs[name] for name in names if name in theirs}}
+    return replace(pair[1], op=replace(papers, settings=settings))
 
 
 def _listed(values: Iterable) -> str:

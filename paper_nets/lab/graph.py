@@ -38,8 +38,6 @@ PROBE = torch.linspace(-8, 8, 1601, device="cpu")  # what a function of single v
 CURVES = {word: getattr(functional, name)(PROBE) for name, word in ACTIVATIONS.items() if hasattr(functional, name)}
 ITSELF = "addition to itself"
 LAYERS = ("conv", "linear", "norm")  # what has weights of its own
-# How an operation reads in a sentence.
-WORDS = {"conv": "convolution", "norm": "batch norm", "act": "ReLU", "global pool": "global average pool"}
 
 
 @dataclass
@@ -69,7 +67,8 @@ class Op:
 
     def __str__(self) -> str:
         """In words: "3×3 convolution", "batch norm", "2×2 max pool"."""
-        name = self.settings.get("function") or self.settings.get("of") or WORDS.get(self.kind, self.kind)
+        kind = "convolution" if self.kind == "conv" else self.kind
+        name = self.settings.get("function") or self.settings.get("of") or kind
         if self.kind == "global pool":
             name = f"global {self.settings['of']} pool"
         if self.settings.get("by"):
@@ -93,8 +92,8 @@ def _conv(given, shape):
     weight, groups = given["weight"], given["groups"]
     sizes = {name: one(given[name]) for name in ("stride", "padding", "dilation")}
     settings = {"kernel": one(weight.shape[2:]), "in": weight.shape[1] * groups, "out": shape[1], **sizes}
-    settings["groups"] = groups
-    return "transposed conv" if given["transposed"] else "conv", {**settings, "bias": given["bias"] is not None}
+    settings |= {"groups": groups, "bias": given["bias"] is not None}
+    return "transposed conv" if given["transposed"] else "conv", settings
 
 
 def _norm(given, shape, of="batch norm"):
@@ -124,8 +123,7 @@ def _pool(given, shape, of):
     if kernel == 1:
         return "subsample", {"stride": stride}
     windows = {"kernel": kernel, "stride": stride, "padding": one(given.get("padding", 0))}
-    windows["ceil_mode"] = given.get("ceil_mode", False)
-    return f"{'max' if of == 'maximum' else of} pool", windows
+    return f"{'max' if of == 'maximum' else of} pool", {**windows, "ceil_mode": given.get("ceil_mode", False)}
 
 
 def _reduction(given, shape, of):
@@ -143,10 +141,6 @@ def _slice(given, shape):
     if given["dim"] in (2, 3) and not given["start"] and given["step"] > 1:
         return "subsample", {"stride": (given["step"], 1) if given["dim"] == 2 else (1, given["step"])}
     return "slice", {"dim": given["dim"], "start": given["start"], "end": given["end"]}
-
-
-def _times(given, shape):
-    return "product" if given["other"].shape == given["self"].shape else "multiplication", {}
 
 
 def _cat(given, shape):
@@ -172,7 +166,7 @@ MEANINGS = {
     **{name: partial(_reduction, of=of) for name, of in (("mean", "average"), ("amax", "maximum"), ("sum", "sum"))},
     "upsample_nearest2d": _nearest,
     "slice": _slice,
-    "mul": _times,
+    "mul": lambda given, shape: ("product" if given["other"].shape == given["self"].shape else "multiplication", {}),
     "cat": _cat,
     "constant_pad_nd": _pad,
     **{f"{by}_pad2d": partial(_pad, by=by) for by in ("reflection", "replication")},
@@ -408,13 +402,9 @@ class Recorder(TorchDispatchMode):
         return number
 
     def _new(self, func, given: dict, read: list[int], shape: tuple) -> Op:
-        """An operation by its name."""
         name, by = _name(func), given.get("other")
-        if (
-            name in (*ARITHMETIC, "addcmul")
-            and len(read) == 1
-            and (written := self._written_norm(func, given, read, shape))
-        ):
+        of_maps = name in (*ARITHMETIC, "addcmul") and len(read) == 1
+        if of_maps and (written := self._written_norm(func, given, read, shape)):
             return written
         if name == "mul" and (by in self.dropped or given["self"] in self.dropped):
             return Op("dropout", {"of": "dropout that evaluation does not stop"}, (max(read),), shape)
@@ -435,13 +425,10 @@ class Recorder(TorchDispatchMode):
             if isinstance(tensor, Tensor) and tensor in self.names:
                 if kind == "linear":  # addmm calls them self and mat2
                     key = "bias" if key in ("self", "bias") and name != "mm" else "weight"
-                names = self.names[tensor]
                 if kind in LAYERS and "running" not in key:
                     learned -= tensor.numel()
-                if tensor in self.computed:
-                    weights |= {f"{key} from {name}": name for name in names}
-                else:
-                    weights[key] = names[0]
+                computed = tensor in self.computed
+                weights |= {f"{key} from {name}" if computed else key: name for name in self.names[tensor]}
         if kind == "linear" and not weights:  # of two things that both depend on the images
             kind, settings = "matrix product", {}
         used = {*weights.values()} - (set() if kind in LAYERS else self.counted)
@@ -497,15 +484,14 @@ def undisturbed(net: nn.Module) -> Iterator[None]:
     numbers are what they were."""
     modes = {module: module.training for module in net.modules() if hasattr(module, "training")}
     buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
-    try:
-        for module in modes:
-            module.training = False
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        try:
+            for module in modes:
+                module.training = False
             yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-        with torch.no_grad():
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
             for buffer, before in buffers:
                 if not buffer.is_meta and not torch.equal(buffer, before):
                     buffer.copy_(before)
@@ -555,13 +541,11 @@ def record(net: nn.Module, images: Tensor) -> Recording:
     last = recorder.made.get(logits, CONSTANT)
     if last < 0:
         raise InputError("The net's output does not depend on the images.")
-    leading, waiting = set(), [last]
-    while waiting:
-        number = waiting.pop()
-        if number >= 0 and number not in leading:
-            leading.add(number)
-            waiting += recorder.ops[number].inputs
-    order = {number: place for place, number in enumerate(sorted(leading))}
+    leading = {last}
+    for number in range(last, -1, -1):  # an operation reads only what came before it
+        if number in leading:
+            leading.update(recorder.ops[number].inputs)
+    order = {number: place for place, number in enumerate(sorted(leading - {IMAGE, CONSTANT}))}
     ops = [replace(recorder.ops[i], inputs=tuple(order.get(j, j) for j in recorder.ops[i].inputs)) for i in order]
     if any(op.affine and op.settings["affine"] for op in ops):
         untold = "momentum" if all(op.settings["eps"] for op in ops if op.affine) else "momentum and eps"

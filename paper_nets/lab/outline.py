@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from math import prod
 from typing import NamedTuple
 
@@ -139,8 +138,8 @@ def channels_in_order(ops: Sequence[Op], op: Op) -> Tensor | None:
     sources = _sources(ops, number)
     if list(sources) == sorted(sources):
         return None
-    ends = list(accumulate(ops[source].shape[1] for source in sources))
-    places = {source: torch.arange(start, end) for source, start, end in zip(sources, [0, *ends], ends, strict=False)}
+    sizes = [ops[source].shape[1] for source in sources]
+    places = dict(zip(sources, torch.arange(sum(sizes)).split(sizes), strict=True))
     return torch.cat([places[source] for source in sorted(sources)])
 
 
@@ -293,10 +292,8 @@ class _Walk:
             self.sums["parameters"] += weights + settings["bias"] * out
             self.sums["multiply_adds"] += weights * size[0] * size[1]
             channels = out
-        elif op.kind == "norm":
-            self.sums["parameters"] += 2 * channels * settings["affine"]
-            self.sums["activation_bytes"] += FLOAT * values
-        elif op.kind in ("act", "average pool", "dropout"):
+        elif op.kind in ("norm", "act", "average pool", "dropout"):
+            self.sums["parameters"] += 2 * channels * settings.get("affine", 0)
             self.sums["activation_bytes"] += FLOAT * values
         elif op.kind == "max pool":
             self.sums["activation_bytes"] += INDEX * channels * size[0] * size[1]

@@ -25,19 +25,10 @@ from torch import Tensor, nn
 
 from paper_nets.lab import parallel
 from paper_nets.lab.data import DATA_SETS, Data
-from paper_nets.lab.train import (
-    Epoch,
-    Recipe,
-    Training,
-    Watch,
-    changes_for,
-    default_recipe,
-    iterations_per_epoch,
-    present_names,
-)
+from paper_nets.lab.train import Epoch, Recipe, Training, Watch, changes_for, default_recipe, iterations_per_epoch
 from paper_nets.nets import build, cost, plan
 from paper_nets.nets.cost import NetCost
-from paper_nets.nets.parts import InputError, check_choice
+from paper_nets.nets.parts import InputError, check_choice, present_names
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 FORMAT = "paper_nets run 1"

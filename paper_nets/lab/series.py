@@ -109,9 +109,8 @@ def paper_schedule(net: str) -> dict[str, float]:
     """
     recipe = replace(default_recipe(net, "cifar10"), precision=fast_precision("cpu"))
     form = {"memory_efficient": True} if isinstance(plan(net), DenseNetPlan) else {}
-    batch = next(
-        n for n in (128, 64, 32, 16, 8) if n <= min(recipe.batch, max(8, 3e8 / cost(net, **form).activation_bytes))
-    )
+    most = min(recipe.batch, max(8, 3e8 / cost(net, **form).activation_bytes))
+    batch = next(n for n in (128, 64, 32, 16, 8) if n <= most)
     step, look = pace(net, noise(400), replace(recipe, batch=batch))
     steps = recipe.steps(50_000)
     epochs = steps * recipe.batch / 50_000

@@ -43,14 +43,10 @@ class Speed:
     shares: dict[str, float]
 
     def __str__(self) -> str:
-        ours, plain, written = (
-            "" if memory is None else f"{memory:.2f} GB"
-            for memory in (self.our_memory, self.plain_memory, self.written_memory)
-        )
-        words = (
-            f"{self.net}, batch {self.batch}: {self.ours:.0f} images per second (plain {self.plain:.0f}), "
-            f"{self.ours / self.plain:.2f} times as fast" + (f", {ours} (plain {plain})" if ours else "")
-        )
+        memories = self.our_memory, self.plain_memory, self.written_memory
+        ours, plain, written = ("" if memory is None else f"{memory:.2f} GB" for memory in memories)
+        beside = f"{self.ours / self.plain:.2f} times as fast" + (f", {ours} (plain {plain})" if ours else "")
+        words = f"{self.net}, batch {self.batch}: {self.ours:.0f} images per second (plain {self.plain:.0f}), {beside}"
         if self.written is not None:
             words += f"; as written, {self.written:.0f} images per second" + (f", {written}" if written else "")
         shares = ", ".join(f"{kind} {share:.0f} %" for kind, share in self.shares.items())

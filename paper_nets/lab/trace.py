@@ -67,9 +67,8 @@ class Trace(NamedTuple):
         for height, width in sorted({layer.size for layer in self.layers}, reverse=True):
             labels = groupby(" · ".join(map(_label, unit)) for unit in units if unit[-1].size == (height, width))
             counted = ((label, len(list(same))) for label, same in labels)
-            rows[f"{height} × {width}"] = "; ".join(
-                label if times == 1 and "·" not in label else f"[{label}] × {times}" for label, times in counted
-            )
+            words = (label if times == 1 and "·" not in label else f"[{label}] × {times}" for label, times in counted)
+            rows[f"{height} × {width}"] = "; ".join(words)
         rows["multiply–adds"] = f"{self.multiply_adds / 1e9:.3f} × 10⁹"
         return pandas.Series(rows).rename_axis("output size")
 

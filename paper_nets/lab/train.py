@@ -16,16 +16,8 @@ from torch.overrides import TorchFunctionMode
 
 from paper_nets.lab import parallel
 from paper_nets.lab.data import CIFAR, Data, crop_and_flip
-from paper_nets.nets import DenseNetPlan, build, cost, plan
-from paper_nets.nets.parts import (
-    InputError,
-    check_choice,
-    check_dropout,
-    check_switch,
-    check_whole,
-    is_count,
-    numbered_names,
-)
+from paper_nets.nets import DenseNetPlan, InputError, build, cost, plan
+from paper_nets.nets.parts import check_choice, check_dropout, check_switch, check_whole, is_count, present_names
 
 PRECISIONS = ("float32", "bfloat16")
 # Steps between two looks at the loss: on a GPU each look waits for all the work under way.
@@ -83,10 +75,8 @@ class Recipe:
         for entry in fields(self):
             if entry.metadata["choices"] and (value := getattr(self, entry.name)) != entry.default:
                 check_choice(entry.name, value, entry.metadata["choices"])
-        rate, momentum, decay = (
-            value if isinstance(value, int | float) else nan
-            for value in (self.learning_rate, self.momentum, self.weight_decay)
-        )
+        numbers = self.learning_rate, self.momentum, self.weight_decay
+        rate, momentum, decay = (value if isinstance(value, int | float) else nan for value in numbers)
         for name, is_right, must in (
             ("batch", is_count(self.batch) and self.batch <= 10**6, "be a whole number above 0, at most 1,000,000"),
             ("learning_rate", 0 < rate < inf, "be a number above 0"),
@@ -223,15 +213,10 @@ class Training:
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.allow_tf32 = False
         self.net = parallel.synchronise(net).to(self.device, memory_format=torch.channels_last)
-        self.optimiser = torch.optim.SGD(
-            self.net.parameters(),
-            # On a GPU a tensor, which a recorded step reads anew each time; that takes the fused form.
-            torch.tensor(recipe.learning_rate, device=self.device) if on_gpu else recipe.learning_rate,
-            recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.nesterov,
-            fused=on_gpu or None,
-        )
+        # On a GPU a tensor, which a recorded step reads anew each time; that takes the fused form.
+        rate = torch.tensor(recipe.learning_rate, device=self.device) if on_gpu else recipe.learning_rate
+        how = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay, "nesterov": recipe.nesterov}
+        self.optimiser = torch.optim.SGD(self.net.parameters(), rate, fused=on_gpu or None, **how)
         self._recorded = {} if on_gpu and processes == 1 else None  # a step for each size of batch
         self._mean, self._std = (statistic.to(self.device) for statistic in data.mean_and_std)
         self._train, self._validation = data.hold_out(recipe.validation, self.device)
@@ -521,13 +506,6 @@ def changes_for(name: str, recipe: Recipe) -> dict:
     if recipe.dropout and not isinstance(plan(name), DenseNetPlan):
         raise InputError(f"dropout is {recipe.dropout}; {name} takes none, it must be 0 but for dense nets.")
     return {change: value for change in ("dropout", "stem") if (value := getattr(recipe, change))}
-
-
-def present_names(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A state, of weights or of a checkpoint, with the names that its tensors have now; version 0.1 numbered layers."""
-    now = numbered_names(net)
-    now |= {prefix + old: prefix + new for old, new in now.items() for prefix in ("net.", "momentum.")}
-    return {now.get(name, name): tensor for name, tensor in state.items()}
 
 
 def is_expected(error: BaseException) -> bool:

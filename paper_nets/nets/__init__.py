@@ -6,20 +6,5 @@ from paper_nets.nets.densenet import DenseBlock, DenseLayer, DenseNet, DenseNetP
 from paper_nets.nets.parts import InputError
 from paper_nets.nets.resnet import Block, ResNet, ResNetPlan
 
-__all__ = [
-    "NAMES",
-    "Block",
-    "DenseBlock",
-    "DenseLayer",
-    "DenseNet",
-    "DenseNetPlan",
-    "InputError",
-    "ResNet",
-    "ResNetPlan",
-    "Transition",
-    "build",
-    "catalog",
-    "cost",
-    "plan",
-    "published",
-]
+__all__ = ["NAMES", "Block", "DenseBlock", "DenseLayer", "DenseNet", "DenseNetPlan", "InputError", "ResNet"]
+__all__ += ["ResNetPlan", "Transition", "build", "catalog", "cost", "plan", "published"]

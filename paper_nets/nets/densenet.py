@@ -102,20 +102,8 @@ class DenseNet(parts.Net):
         num_classes: int = 10,
     ):
         super().__init__()
-        self.plan = plan = DenseNetPlan(
-            blocks,
-            growth_rate,
-            bottleneck,
-            compression,
-            stem,
-            stem_channels,
-            dropout,
-            norm,
-            memory_efficient,
-            init,
-            in_channels,
-            num_classes,
-        )
+        given = blocks, growth_rate, bottleneck, compression, stem, stem_channels, dropout, norm, memory_efficient, init
+        self.plan = plan = DenseNetPlan(*given, in_channels, num_classes)
         self.stem = parts.stem(stem, in_channels, plan.channels_in, norm, activate=stem == "7x7")
         self.stages = nn.Sequential()
         for i, (layers, (enter, after)) in enumerate(zip(blocks, plan.channels, strict=True), 1):

@@ -143,6 +143,13 @@ def numbered_names(net: nn.Module) -> dict[str, str]:
     return names
 
 
+def present_names(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state, of weights or of a checkpoint, with the names that its tensors have now; version 0.1 numbered layers."""
+    now = numbered_names(net)
+    now |= {prefix + old: prefix + new for old, new in now.items() for prefix in ("net.", "momentum.")}
+    return {now.get(name, name): tensor for name, tensor in state.items()}
+
+
 def is_count(value) -> bool:
     """Whether a value is a whole number of at least 1."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1

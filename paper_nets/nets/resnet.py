@@ -99,21 +99,8 @@ class ResNet(parts.Net):
         num_classes: int = 10,
     ):
         super().__init__()
-        self.plan = plan = ResNetPlan(
-            blocks,
-            residual,
-            preact,
-            block,
-            shortcut,
-            stride_in,
-            norm,
-            stem,
-            width,
-            init,
-            zeros,
-            in_channels,
-            num_classes,
-        )
+        given = blocks, residual, preact, block, shortcut, stride_in, norm, stem, width, init, zeros
+        self.plan = plan = ResNetPlan(*given, in_channels, num_classes)
         self.stem = parts.stem(stem, in_channels, width, norm)
         self.stages = nn.Sequential()
         c_in = width

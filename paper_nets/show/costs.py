@@ -41,9 +41,7 @@ def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
     or on the right where most of them are beaten by a cheaper net of another line."""
     bc = table.line == "dense, BC"
     others = table[~bc]
-    beaten = [
-        ((others[currency] < row[currency]) & (others.error < row.error)).any() for _, row in table[bc].iterrows()
-    ]
+    beaten = [((others[currency] < r[currency]) & (others.error < r.error)).any() for _, r in table[bc].iterrows()]
     left = bc if 2 * sum(beaten) <= len(beaten) else ~bc
     for row, on_the_left in zip(table.itertuples(), left, strict=True):
         k = f"/{row.net.rpartition('_k')[2]}" if "_k" in row.net else ""

@@ -235,10 +235,9 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
                 every = max(1, len(run) // 12)
                 axes.plot(run.iteration, run[f"{error}_error"], markersize=5, markevery=every, **styles[net])
             papers = ends[ends.net.isin(own.net)].set_index("net")[f"{error}_error_pct"].dropna()
-            looks = {
-                net: {"color": "0.35", "linewidth": 1, "linestyle": styles[net]["linestyle"]} for net in papers.index
-            }
+            looks = {}
             for net, end in papers.items():
+                looks[net] = {"color": "0.35", "linewidth": 1, "linestyle": styles[net]["linestyle"]}
                 axes.axhline(end, **looks[net])
             if len(papers):
                 words = f"in the paper: {', '.join(f'{end:g}' for end in sorted(papers, reverse=True))} %"
@@ -256,12 +255,7 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
     return picture
 
 
-BY_LAYER = {
-    "signal": "‖∂loss/∂output‖ of the layer",
-    "gradient": "‖∂loss/∂W‖ of the layer",
-    "weight": "‖W‖ of the layer",
-    "influence": "‖∂loss/∂W‖ · ‖W‖ of the layer",
-}
+NORMS = {"signal": "‖∂loss/∂output‖", "gradient": "‖∂loss/∂W‖", "weight": "‖W‖", "influence": "‖∂loss/∂W‖ · ‖W‖"}
 
 
 def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal", "gradient")) -> Picture:
@@ -275,12 +269,12 @@ def gradient_by_layer(table: pandas.DataFrame, title: str = "", columns=("signal
     # The last layer is the classifier.
     ratio = table.groupby(by, sort=False)[columns[0]].agg(lambda v: v.iloc[0] / v.iloc[-2] if v.iloc[-2] else 0.0)
     medians = "; ".join(f"{net} {value:.2g}" for net, value in ratio.groupby(level=0, sort=False).median().items())
-    alt = f"{BY_LAYER[columns[0]]}, the first over the last convolution's: {medians}"
+    words = {column: f"{NORMS[column]} of the layer" for column in columns}
+    alt = f"{words[columns[0]]}, the first over the last convolution's: {medians}"
     # A net without batch norm may have died; a logarithmic axis has no 0.
     shown = table.assign(**{column: table[column].where(table[column] > 0) for column in columns})
     alive = [column for column in columns if shown[column].notna().any()]
-    words, limits = {column: BY_LAYER[column] for column in columns}, {"layer": (0, table.layer.max() + 1)}
-    x_label = "layer (the gradient comes from the right)"
+    x_label, limits = "layer (the gradient comes from the right)", {"layer": (0, table.layer.max() + 1)}
     picture = lines(shown, "layer", words, x_label, title, log=alive, limits=limits, decades=4, alt=alt)
     if (table.groupby(by)[columns[0]].median() == 0).any():
         picture.text(0.3, 0.5, "all or most of them are exactly 0", ha="center", color="0.35")

@@ -139,9 +139,8 @@ def side_by_side(nets: Mapping[str, Trace]) -> Picture:
             y = tops[layer.size] + filled[layer.size]
             filled[layer.size] += 1
             rows.append(y + 0.4)
-            axes.add_patch(
-                Rectangle((column + 0.12, y), 0.66, 0.8, facecolor=shades[layer.size], edgecolor="0.4", linewidth=0.6)
-            )
+            look = {"facecolor": shades[layer.size], "edgecolor": "0.4", "linewidth": 0.6}
+            axes.add_patch(Rectangle((column + 0.12, y), 0.66, 0.8, **look))
             axes.text(column + 0.45, y + 0.42, _describe(layer), ha="center", va="center", fontsize=7)
         for before, after in zip(rows, rows[1:], strict=False):
             axes.plot((column + 0.45,) * 2, (before + 0.4, after - 0.4), color="0.4", linewidth=0.7)
@@ -166,14 +165,6 @@ def _describe(layer: Layer) -> str:
 
 
 def _arc(axes: Axes, x: float, top: float, bottom: float, dotted: bool) -> None:
-    arrow = {
-        "arrowstyle": "-|>",
-        "connectionstyle": "arc3,rad=-0.55",
-        "linestyle": ":" if dotted else "-",
-        "color": COLOURS["residual"],
-        "linewidth": 1.3,
-        "shrinkA": 0,
-        "shrinkB": 0,
-        "mutation_scale": 7,
-    }
+    look = {"linestyle": ":" if dotted else "-", "color": COLOURS["residual"], "linewidth": 1.3, "mutation_scale": 7}
+    arrow = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.55", "shrinkA": 0, "shrinkB": 0, **look}
     axes.annotate("", xy=(x, bottom), xytext=(x, top), arrowprops=arrow)

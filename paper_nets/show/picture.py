@@ -17,14 +17,8 @@ from paper_nets.nets import DenseNetPlan, plan
 from paper_nets.nets.catalog import title
 
 # Okabe and Ito's colour-blind-safe palette; a family has the same colour in every figure.
-COLOURS = {
-    "plain": "#D55E00",
-    "residual": "#0072B2",
-    "preact": "#56B4E9",
-    "dense": "#009E73",
-    "other": "#7A7A7A",
-    "human": "#CC79A7",
-}
+COLOURS = {"plain": "#D55E00", "residual": "#0072B2", "preact": "#56B4E9", "dense": "#009E73"}
+COLOURS |= {"other": "#7A7A7A", "human": "#CC79A7"}
 # And the same marker, for those who see no colours.
 MARKERS = {"plain": "o", "residual": "s", "preact": "^", "dense": "D", "other": "."}
 DPI = 100

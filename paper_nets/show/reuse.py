@@ -86,10 +86,8 @@ def _heatmap(axes: Axes, squares: numpy.ndarray, norm: Normalize, colours: str, 
     import seaborn  # here, since it takes most of a second to import
 
     beside = axes.figure.add_axes((0.925, axes.get_position().y0, 0.016, axes.get_position().height))
-    scale = {
-        "ticks": list(norm.inverse(numpy.linspace(0, 1, 5))),
-        "format": "%.1g" if isinstance(norm, LogNorm) else "%.2g",
-    }
+    ticks = list(norm.inverse(numpy.linspace(0, 1, 5)))
+    scale = {"ticks": ticks, "format": "%.1g" if isinstance(norm, LogNorm) else "%.2g"}
     how = {"annot": numbers, "fmt": ".2f", "annot_kws": {"fontsize": 7}, "cbar_kws": scale}
     with warnings.catch_warnings():  # seaborn 0.13.2 calls what matplotlib 3.11 will take away
         warnings.simplefilter("ignore", PendingDeprecationWarning)
