@@ -35,6 +35,7 @@ from paper_nets.lab.record import make, read, runs_in, settings_of
 from paper_nets.lab.train import PRECISIONS, Training, default_recipe, fast_precision, in_a_sentence, seeded
 from paper_nets.nets import InputError
 from paper_nets.nets.parts import numbered_names
+from paper_nets.show.picture import spelled
 
 PYTHON = [sys.executable, "-m", "paper_nets"]
 
@@ -393,7 +394,7 @@ def test_runs_are_compared_and_drawn(run_folder, tmp_path, capsys):
     assert re.search(r"resnet56 +cifar10 +0 .* 6\.97 +853018", capsys.readouterr().out)
     assert main(["plot", str(run_folder), "--to", str(tmp_path / "curves.png")]) == 0
     assert Image.open(tmp_path / "curves.png").width >= 1800
-    assert "plain8 training" in capsys.readouterr().out
+    assert "plain-8 training" in capsys.readouterr().out
     assert main(["plot", str(run_folder.parent), "--to", str(tmp_path / "curves.svg")]) == 0
     assert b"<svg" in (tmp_path / "curves.svg").read_bytes()
 
@@ -449,7 +450,7 @@ def test_without_runs_the_longest_of_the_package_are_drawn(tmp_path, capsys):
     assert main(["plot", "--to", str(tmp_path / "curves.png")]) == 0
     told = capsys.readouterr().out
     for run in record.recorded("cifar10", epochs=15):
-        assert f"{run.net} training {run.curve.training_error.iloc[-1]:.1f} %" in told
+        assert f"{spelled(run.net)} training {run.curve.training_error.iloc[-1]:.1f} %" in told
 
 
 def test_all_of_the_runs_are_kept_or_none(run_folder, tmp_path, digits, capsys):
