@@ -131,7 +131,7 @@ def test_lines_are_named_at_their_ends_without_overlapping():
 
 
 def test_nets_are_spelled_as_in_the_text():
-    names = ("plain56", "resnet56", "resnet50", "densenet40_k12", "densenet_bc100_k12", "AlexNet", "plain")
+    names = ("plain56", "resnet56", "resnet50", "densenet40_k12", "densenet_bc100_k12", "AlexNet", "plain", "conv1")
     words = [
         "plain-56",
         "residual-56",
@@ -140,6 +140,7 @@ def test_nets_are_spelled_as_in_the_text():
         "DenseNet-BC-100 (k = 12)",
         "AlexNet",
         "plain",
+        "conv1",
     ]
     assert [*map(spelled, names)] == words
 

@@ -74,7 +74,7 @@ def build(name: str, **changes) -> nn.Module:
 
 def title(name: str) -> str:
     """A net's name as the papers spell it: densenet_bc100_k12 is "DenseNet-BC-100 (k = 12)". Other words stay."""
-    match = re.fullmatch(r"([a-z_]+?)(\d+)(?:_k(\d+))?", name)
+    match = re.fullmatch(r"(plain|(?:preact_)?resnet|densenet(?:_bc)?)(\d+)(?:_k(\d+))?", name)
     if not match:
         return name
     kind, depth, k = match.groups()
