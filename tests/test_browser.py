@@ -255,7 +255,7 @@ def test_another_block_is_taken_out(resnets):
 def test_the_growth_rate_under_the_readers_hand(dense):
     explorer = dense.locator(".jp-OutputArea-output .widget-vbox").filter(has_text="preset")
     explorer.scroll_into_view_if_needed()
-    wait_for_alt(dense, explorer, "densenet121: 7,978,856 parameters")
+    wait_for_alt(dense, explorer, "DenseNet-121: 7,978,856 parameters")
     explorer.get_by_role("slider").first.focus()
     dense.keyboard.press("ArrowLeft")
     wait_for_alt(dense, explorer, "a net of your own")

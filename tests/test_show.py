@@ -18,7 +18,7 @@ from matplotlib.collections import QuadMesh
 from PIL import Image
 from torchvision import models
 
-from paper_nets import build, cost, plan, published, show
+from paper_nets import build, catalog, cost, plan, published, show
 from paper_nets.lab import load
 from paper_nets.lab.trace import Layer, Trace, trace
 from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, InputError, ResNetPlan
@@ -461,7 +461,7 @@ def test_the_explorer_reads_out_what_the_net_costs_and_names_it():
         plan("densenet_bc100_k12", stem_channels=24), {"densenet_bc100_k12": plan("densenet_bc100_k12")}
     )
     parameters = sum(p.numel() for p in net.parameters())
-    assert explored.alt.startswith(f"densenet_bc100_k12: {parameters:,} parameters")
+    assert explored.alt.startswith(f"DenseNet-BC-100 (k = 12): {parameters:,} parameters")
     assert "100 layers deep" in explored.alt and "block 3: 150 + 16 × 12 = 342" in explored.alt
     star = next(line for line in explored.axes[1].lines if line.get_marker() == "*")
     assert star.get_xdata()[0] == pytest.approx(parameters / 1e6)
@@ -507,7 +507,7 @@ def test_a_star_beyond_the_axes_stands_at_their_edge_with_an_arrow(net, arrow):
 def test_the_nearest_of_the_papers_nets_is_filled(name):
     near = replace(DENSE[name], blocks=(*DENSE[name].blocks[:-1], DENSE[name].blocks[-1] + 1))
     picture = show.staircase(near, DENSE)
-    assert picture.alt.endswith(name)
+    assert picture.alt.endswith(spelled(name))
     filled = [line for line in picture.axes[1].lines if line.get_markerfacecolor() not in ("white", "black")]
     ((at,),) = (line.get_xydata() for line in filled)
     assert at == pytest.approx((cost(name).parameters / 1e6, cost(name).multiply_adds / 1e9))
@@ -692,20 +692,17 @@ def test_gradients_that_are_all_zero_are_said_to_be():
     assert not any("exactly 0" in text.get_text() for text in show.gradient_by_layer(by_layer(), "alive").texts)
 
 
-def test_names_stand_on_the_side_where_nothing_else_is():
-    """Left of the points of the cheaper family, right of the dearer one's, whichever that is."""
-    rows = [
-        ("resnet50", 8.0, 4e6, 1e7),
-        ("resnet101", 7.0, 8e6, 2e7),
-        ("densenet121", 8.1, 2e6, 4e7),
-        ("densenet169", 7.1, 3e6, 5e7),
-    ]
-    table = pandas.DataFrame(rows, columns=["net", "error", "parameters", "activation_bytes"])
-    picture = show.error_against_costs(table, ["parameters", "activation_bytes"], "error")
-    for axes, left in zip(picture.axes, ({"121", "169"}, {"50", "101"}), strict=True):
-        assert {text.get_text() for text in axes.texts if text.get_ha() == "right"} == left
-        ticks = axes.get_xticks()
-        assert 3 <= len(ticks) <= 8 and all(low < high for low, high in zip(ticks, ticks[1:], strict=False))
+def test_names_beside_points_cover_no_other():
+    """The nets of both papers on CIFAR-10, of which several lie close together."""
+    table = catalog().cifar10_error_pct.dropna().rename("error").rename_axis("net").reset_index()
+    for currency in (currencies := ["parameters", "multiply_adds"]):
+        table[currency] = [getattr(cost(net), currency) for net in table.net]
+    for axes in show.error_against_costs(table, currencies, "error").axes:
+        frame, names = axes.get_window_extent(), [text.get_window_extent() for text in axes.texts]
+        assert len(names) == len(table) and all(box.x1 <= frame.x1 for box in names)
+        assert not any(one.overlaps(other) for one, other in combinations(names, 2))
+        ticks = list(axes.get_xticks())
+        assert 3 <= len(ticks) <= 8 and ticks == sorted(ticks) and {1, 10} < set(ticks)
 
 
 def test_more_sizes_of_maps_than_shades():

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from math import log10, nan
+from itertools import product
+from math import nan
 
+import numpy
 import pandas
 from matplotlib.axes import Axes
+from matplotlib.path import Path
 
 from paper_nets.nets import plan
 from paper_nets.show.picture import COLOURS, MARKERS, Picture, family, figure, spelled
@@ -17,6 +20,9 @@ CURRENCIES = {
     "multiply_adds": ("10⁹ multiply–adds per image", 1e9),
     "activation_bytes": ("MB of activations per image", 1e6),
 }
+# Where a name may stand beside its point, the best first: points right and up, and which of its ends is there.
+PLACES = [(7, 3, "left"), (-7, 3, "right"), (7, -9, "left"), (-7, -9, "right"), (0, 8, "center"), (0, -14, "center")]
+PLACES += [(9, -3, "left"), (-9, -3, "right")]
 
 
 def _families(axes: Axes, table: pandas.DataFrame, currency: str, **look) -> None:
@@ -25,7 +31,8 @@ def _families(axes: Axes, table: pandas.DataFrame, currency: str, **look) -> Non
         kind = own.family.iloc[0]
         style = {"color": COLOURS[kind], "marker": MARKERS[kind], "markersize": 7, **look}
         line = "none" if kind == "other" else "-" if label == kind else "--"
-        axes.plot(own[currency] / CURRENCIES[currency][1], own.error, linestyle=line, label=label, **style)
+        words = label.replace("preact", "pre-activation")
+        axes.plot(own[currency] / CURRENCIES[currency][1], own.error, linestyle=line, label=words, **style)
 
 
 def _line(net: str) -> str:
@@ -37,37 +44,45 @@ def _line(net: str) -> str:
 
 
 def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
-    """Each net's depth, and where its name has one its growth rate, beside its point: those of DenseNet-BC on the left,
-    or on the right where most of them are beaten by a cheaper net of another line."""
-    bc = table.line == "dense, BC"
-    others = table[~bc]
-    beaten = [((others[currency] < r[currency]) & (others.error < r.error)).any() for _, r in table[bc].iterrows()]
-    left = bc if 2 * sum(beaten) <= len(beaten) else ~bc
-    for row, on_the_left in zip(table.itertuples(), left, strict=True):
+    """Each net's depth, and where its name has one its growth rate, beside its point, where it covers least."""
+    frame, taken = axes.get_window_extent(), []
+    for line in axes.lines:  # what a name may cover: the lines, and more so their points
+        way = axes.transData.transform(line.get_xydata())
+        taken += [*Path(way).interpolated(30 if line.get_linestyle() != "None" else 1).vertices]
+        taken += [point + corner for point in way for corner in product((-7, 0, 7), repeat=2)]
+    for row in table.sort_values("error").itertuples():
         k = f"/{row.net.rpartition('_k')[2]}" if "_k" in row.net else ""
         words = row.net
         if row.family != "other":
             words = ("BC-" if "_bc" in row.net else "") + re.search(r"\d+", row.net)[0] + k
-        place = {"xytext": (-6, -9), "ha": "right"} if on_the_left else {"xytext": (7, 3)}
-        at = (getattr(row, currency) / CURRENCIES[currency][1], row.error)
-        axes.annotate(words, at, textcoords="offset points", fontsize=8, **place)
+        name = axes.annotate(words, (getattr(row, currency) / CURRENCIES[currency][1], row.error), fontsize=8)
+
+        def covered(place: tuple[float, float, str], name=name) -> int:
+            name.set(position=place[:2], anncoords="offset points", ha=place[2])
+            box = name.get_window_extent()
+            return 100 * (box.x1 > frame.x1 or box.y0 < frame.y0) + box.count_contains(taken)
+
+        covered(min(PLACES, key=covered))
+        box = name.get_window_extent()
+        taken.extend(product(numpy.linspace(box.x0, box.x1, 9), numpy.linspace(box.y0, box.y1, 5)))
 
 
 def _money(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
     """A logarithmic axis in one currency, with ticks that are plain numbers."""
     words, scale = CURRENCIES[currency]
-    low, high = table[currency].min() / scale / 1.9, 2.4 * table[currency].max() / scale
+    low, high = table[currency].min() / scale / 2.5, 4 * table[currency].max() / scale
     plain_log(axes.xaxis, _ticks(low, high))
     axes.set_xlim(low, high)
     tidy(axes, words, "")
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Of 1, 2, 5, 10, 20 … those between two numbers, as many as an eighth of the axis apart allows."""
-    ticks = []
-    for tick in (digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5)):
-        if low < tick < high and (not ticks or log10(tick / ticks[-1]) > log10(high / low) / 8):
-            ticks.append(tick)
+    """Of 1, 2, 5, 10, 20 … those between two numbers; of 1, 3, 10, 30 … or of 1, 10 … where those are more than 8."""
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [digit * 10.0**power for power in range(-3, 5) for digit in digits]
+        ticks = [tick for tick in ticks if low < tick < high]
+        if len(ticks) <= 8:
+            break
     return ticks
 
 

@@ -129,7 +129,7 @@ def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, dict]], above: str =
     """
     width, height = axes.get_window_extent().size
     to_axes, half, places = axes.transData + axes.transAxes.inverted(), 8.5 / height, {}
-    names = {label: fill(label, 23) for label in ends}
+    names = {label: fill(label.replace(" = ", "\u00a0=\u00a0"), 23) for label in ends}
     sizes = {label: half * (1 + name.count("\n")) for label, name in names.items()}  # half of what a name needs
     bottom = -1.0
     for label in sorted(ends, key=lambda label: ends[label][0]):

@@ -17,7 +17,7 @@ from paper_nets.nets.cost import NetCost
 from paper_nets.nets.densenet import compressed
 from paper_nets.nets.parts import check_whole
 from paper_nets.show.curves import lines
-from paper_nets.show.picture import COLOURS, Picture, figure
+from paper_nets.show.picture import COLOURS, Picture, figure, spelled
 from paper_nets.show.style import plain_log, tidy
 
 
@@ -218,7 +218,7 @@ def staircase(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan] | None = No
     words, price = _staircase(left, plan, (1.06, 1.52), brief=True), cost(plan)
     nearest = _among(right, price, others)
     # The stem's channels may be given or follow from k; it is the same net.
-    alike = {replace(other, stem_channels=other.channels_in): name for name, other in others.items()}
+    alike = {replace(other, stem_channels=other.channels_in): spelled(name) for name, other in others.items()}
     name = alike.get(replace(plan, stem_channels=plan.channels_in), "a net of your own")
     figures = {
         "parameters": f"{price.parameters:,}",
@@ -232,7 +232,7 @@ def staircase(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan] | None = No
         picture.text(x, 0.83, what, fontsize=9, va="center")
     picture.alt = f"{name}: {', '.join(f'{value} {what}' for what, value in figures.items())}. {words}"
     if nearest:
-        picture.alt += f". Nearest of the paper's: {nearest}"
+        picture.alt += f". Nearest of the paper's: {spelled(nearest)}"
     return picture
 
 
@@ -284,7 +284,8 @@ def growth(table: pandas.DataFrame, title: str = "", x_label: str = "layers", do
     drawn += [(name, "other", pandas.Series((layers / first).values ** p, layers)) for name, p in (("L", 1), ("L²", 2))]
     if doubling:
         at = numpy.geomspace(first, last, 200)
-        drawn.append((f"doubled each\n{doubling:g} layers", "other", pandas.Series(2 ** ((at - first) / doubling), at)))
+        doubled = pandas.Series(2 ** ((at - first) / doubling), at)
+        drawn.append((f"doubled every\n{doubling:g} layers", "other", doubled))
     rows = pandas.concat(
         pandas.DataFrame({"layers": values.index, "times": values.values, "net": net, "label": label, "seed": 0})
         for label, net, values in drawn
