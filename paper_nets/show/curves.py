@@ -169,7 +169,7 @@ def spread(
     log: bool = False,
     top: float | None = None,
 ) -> Picture:
-    """Columns against `x`: a pale dot for each run, and a line through the means of each net.
+    """Columns against `x`: a black dot for each run, and a line through the means of each net.
 
     Args:
         table: `x`, net (or a family, for a line over many nets), and the columns.
@@ -185,7 +185,7 @@ def spread(
         ends = {}
         for net, own in table.groupby("net", sort=False):
             means, look = own.groupby(x)[column].mean(), {"color": COLOURS[family(net)], "marker": MARKERS[family(net)]}
-            axes.plot(own[x], own[column], alpha=0.4, markersize=5, linestyle="none", **look)
+            axes.plot(own[x], own[column], ".", color="black", markersize=4, zorder=3)
             look |= {"linewidth": 2, "linestyle": "--" if family(net) == "residual" else "-"}
             axes.plot(means, **look)
             ends[spelled(net)] = means.iloc[-1], look
@@ -195,7 +195,7 @@ def spread(
             plain_log(axes.xaxis, values)
         axes.set_ylim(-0.02 * (top or 0), top or max(5, 1.1 * table[column].max()))
         tidy(axes, x, "", label)
-    _name_lines(row[-1], ends, "mean, and a\ndot for each run")
+    _name_lines(row[-1], ends, "mean, and a black\ndot for each run")
     picture.suptitle(title, fontsize=11)
     picture.alt = f"{title}. {', '.join(columns.values())}, mean, by {x}: {'; '.join(words)}".removeprefix(". ")
     return picture

@@ -81,13 +81,19 @@ def connections(
     return picture
 
 
+def _values(norm: Normalize) -> numpy.ndarray:
+    """The values beside a scale: powers of ten, or five that are evenly spaced."""
+    if isinstance(norm, LogNorm):
+        return 10.0 ** numpy.arange(numpy.ceil(numpy.log10(norm.vmin)), numpy.log10(norm.vmax) + 1e-9)
+    return norm.inverse(numpy.linspace(0, 1, 5))
+
+
 def _heatmap(axes: Axes, squares: numpy.ndarray, norm: Normalize, colours: str, numbers: bool) -> None:
     """Seaborn's, with numbers in the squares where there is room for them."""
     import seaborn  # here, since it takes most of a second to import
 
     beside = axes.figure.add_axes((0.925, axes.get_position().y0, 0.016, axes.get_position().height))
-    ticks = list(norm.inverse(numpy.linspace(0, 1, 5)))
-    scale = {"ticks": ticks, "format": "%.1g" if isinstance(norm, LogNorm) else "%.2g"}
+    scale = {"ticks": list(_values(norm)), "format": "%.2g"}
     how = {"annot": numbers, "fmt": ".2f", "annot_kws": {"fontsize": 7}, "cbar_kws": scale}
     with warnings.catch_warnings():  # seaborn 0.13.2 calls what matplotlib 3.11 will take away
         warnings.simplefilter("ignore", PendingDeprecationWarning)
@@ -98,11 +104,11 @@ def _heatmap(axes: Axes, squares: numpy.ndarray, norm: Normalize, colours: str, 
 
 
 def _quick(axes: Axes, squares: numpy.ndarray, norm: Normalize, colours: str) -> None:
-    """The same under a slider, in a quarter of the time: an image, and a scale with five values."""
+    """The same under a slider, in a quarter of the time: an image, and a scale."""
     rows, columns = squares.shape
     axes.imshow(squares, cmap=colours, norm=norm, aspect="auto", interpolation="nearest", extent=(0, columns, rows, 0))
     left, right = 1.01 * columns, 1.03 * columns
     axes.imshow(numpy.linspace(1, 0, 64)[:, None], cmap=colours, aspect="auto", extent=(left, right, rows, 0))
-    for share in numpy.linspace(0, 1, 5):
-        axes.text(right + 0.01 * columns, rows * (1 - share), f"{norm.inverse(share):.2g}", va="center", fontsize=9)
+    for value in _values(norm):
+        axes.text(right + 0.01 * columns, rows * (1 - norm(value)), f"{value:.2g}", va="center", fontsize=9)
     axes.set_xlim(0, right)
