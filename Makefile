@@ -5,6 +5,7 @@
 # make korean    the Korean edition, from the English notebooks and translations/ko
 # make measure   time and memory of every notebook with one thread
 # make speed    training speed and memory of four nets, with nothing else at work
+# make lock   the versions of .venv, which make test has tried, for Binder
 # make badge  the repository's name on GitHub into the README's Binder badge
 # make book   the series as web pages whose sliders need no kernel and no network
 #
@@ -23,7 +24,7 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: env lab test bench notebooks korean figures badge book measure speed format clean
+.PHONY: env lab test bench notebooks korean figures lock badge book measure speed format clean
 
 env: $(READY)
 
@@ -47,6 +48,15 @@ korean: $(READY)
 
 figures: $(READY)
 	$(BIN)/python -m paper_nets figures
+
+# From PyPI, where PyTorch needs CUDA; on Binder it comes from its own index, which has it without.
+lock: $(READY)
+	$(BIN)/pip install --quiet uv
+	{ echo '# written by make lock'; echo '--extra-index-url https://download.pytorch.org/whl/cpu'; \
+	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' | $(BIN)/uv pip compile --quiet --no-header --no-annotate \
+	--constraint - --python-version 3.12 --python-platform x86_64-manylinux_2_28 pyproject.toml \
+	| grep -Ev '^(cuda|nvidia|triton)'; } > binder/requirements.new
+	mv binder/requirements.new binder/requirements.txt
 
 badge:
 	@name=$$(git remote get-url origin | sed -nE 's#^.*github\.com[:/]([^/]+/[^/]+)$$#\1#p' | sed 's/\.git$$//'); \
