@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -98,14 +99,31 @@ def test_the_package_carries_its_data(tmp_path):
         shutil.copy2(ROOT / name, tmp_path)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", "wheel", "."]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    import zipfile
-
     (wheel,) = (tmp_path / "wheel").glob("*.whl")
+    assert wheel.stat().st_size < 20e6
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
     held = set(zipfile.ZipFile(wheel).namelist())
     for part in ("published", "recorded"):
         files = [p for p in (ROOT / "paper_nets" / part).rglob("*") if p.is_file() and "__pycache__" not in p.parts]
         assert files
         assert {p.relative_to(ROOT).as_posix() for p in files} <= held
+    surroundings = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    script = "import paper_nets.__main__ as m; print(m.__file__); m.main(['compare'])"
+    command = [sys.executable, "-c", script]
+    said = subprocess.run(command, cwd=tmp_path / "wheel", env=surroundings, capture_output=True, text=True).stdout
+    assert said.startswith(str(tmp_path / "installed")) and "densenet_bc100_k12" in said
+
+
+def test_the_version_has_its_section_in_the_changelog():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_it_can_be_cited():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
+    readme = (ROOT / "README.md").read_text()
+    assert all(paper["title"] in readme for paper in cited["references"])
 
 
 @pytest.mark.parametrize("origin", ["https://github.com/ada/nets.git", "git@github.com:ada/nets", "/somewhere/nets"])
