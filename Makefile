@@ -6,7 +6,7 @@
 # make measure   time and memory of every notebook with one thread
 # make speed    training speed and memory of four nets, with nothing else at work
 # make lock   the versions of .venv, which make test has tried, for Binder
-# make badge  the repository's name on GitHub into the README's Binder badge
+# make badge  the repository's name on GitHub into the links to Binder and Colab
 # make book   the series as web pages whose sliders need no kernel and no network
 #
 # PYTHON=python3.12 names another Python; TORCH=cpu takes PyTorch without CUDA (Linux, saves some 5 GB).
@@ -61,7 +61,7 @@ lock: $(READY)
 badge:
 	@name=$$(git remote get-url origin | sed -nE 's#^.*github\.com[:/]([^/]+/[^/]+)$$#\1#p' | sed 's/\.git$$//'); \
 	test -n "$$name" || { echo "make badge: origin is not on GitHub, git remote -v shows where it is." >&2; exit 1; }; \
-	sed -i.old "s#OWNER/NAME#$$name#g" README.md && rm README.md.old
+	git grep --untracked -lF OWNER/NAME -- '*.md' '*.ipynb' '*.po' | xargs perl -pi -e "s#OWNER/NAME#$$name#g"
 
 book: $(READY)
 	$(BIN)/python -m tools.book

@@ -1,5 +1,6 @@
 """The ways to set up agree, Binder accepts its folder, and nothing in the tree belongs to one machine."""
 
+import json
 import os
 import re
 import shutil
@@ -114,6 +115,23 @@ def test_the_package_carries_its_data(tmp_path):
     assert said.startswith(str(tmp_path / "installed")) and "densenet_bc100_k12" in said
 
 
+def test_what_others_run_is_what_there_is():
+    """The workflow, on three systems and from the oldest Python on, and the dev container."""
+    text = (ROOT / ".github/workflows/tests.yml").read_text()
+    jobs = yaml.safe_load(text)["jobs"]
+    matrix = jobs["make-test"]["strategy"]["matrix"]
+    assert {*matrix["os"], jobs["windows"]["runs-on"]} == {f"{name}-latest" for name in ("ubuntu", "macos", "windows")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f">={matrix['python'][0]}" == project["requires-python"]
+    assert jobs["book"]["needs"] == "make-test" and jobs["book"]["permissions"]["pages"] == "write"
+    text += json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())["postCreateCommand"]
+    assert set(re.findall(r"make (\w+)", text)) >= {"env", "test", "book"}
+    for target in re.findall(r"make (\w+)", re.sub("#.*", "", text)):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), target
+    for name in re.findall(r"tests/test_\w+\.py", text):
+        assert (ROOT / name).exists()
+
+
 def test_the_version_has_its_section_in_the_changelog():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text()
@@ -130,15 +148,22 @@ def test_it_can_be_cited():
 def test_the_badge_gets_the_name_of_the_repository(origin, tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     link = "https://mybinder.org/v2/gh/{}/HEAD?labpath=notebooks/00-start-here.ipynb"
-    (tmp_path / "README.md").write_text(link.format("OWNER/NAME"))
+    texts = [
+        tmp_path / name for name in ("README.md", "README.ko.md", "notebooks/ko-00.ipynb", "translations/ko/00.po")
+    ]
+    for text in texts:
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text(link.format("OWNER/NAME"))
     for command in (["git", "init", "-q"], ["git", "remote", "add", "origin", origin]):
         subprocess.run(command, cwd=tmp_path, check=True)
     made = subprocess.run(["make", "badge"], cwd=tmp_path, capture_output=True, text=True)
-    text = (tmp_path / "README.md").read_text()
     if origin.startswith("/"):
-        assert made.returncode != 0 and "origin is not on GitHub" in made.stderr and "OWNER/NAME" in text
+        assert (
+            made.returncode != 0 and "origin is not on GitHub" in made.stderr and "OWNER/NAME" in texts[0].read_text()
+        )
     else:
-        assert made.returncode == 0 and text == link.format("ada/nets")
+        assert made.returncode == 0
+        assert all(text.read_text() == link.format("ada/nets") for text in texts)
 
 
 @pytest.mark.parametrize(("first", "policy"), [("paper_nets", "passive"), ("torch", "None")])

@@ -67,7 +67,7 @@ def to_korean_files(text: str) -> str:
     """Links between files of the English edition lead to the Korean ones, and those to the Korean edition back."""
     text = re.sub(r"README(\.ko)?\.md", lambda name: "README.md" if name[1] else "README.ko.md", text)
     to_other = lambda link: f"{link[1]}{'' if link[2] else 'ko-'}{link[3]}"  # noqa: E731
-    return re.sub(r"(\]\((?:notebooks/)?)(ko-)?(\d\d-[\w-]+\.ipynb)", to_other, text)
+    return re.sub(r"(\]\((?:https:[^)\s]*/)?(?:notebooks/)?)(ko-)?(\d\d-[\w-]+\.ipynb)", to_other, text)
 
 
 def verdicts_in_korean(text: str) -> str:
