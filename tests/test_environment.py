@@ -63,6 +63,13 @@ def test_repo2docker_accepts_binder(tmp_path):
     assert all(f"binder/{name}" in said for name in ("requirements.txt", "postBuild", "start"))
 
 
+def test_jupyter_starts_without_what_binder_takes_away():
+    (taken,) = re.findall(r"pip uninstall --yes (\S+)", (ROOT / "binder/postBuild").read_text())
+    assert f"\n{taken}==" in (ROOT / "binder/requirements.txt").read_text()
+    script = f"import sys; sys.modules[{taken.replace('-', '_')!r}] = None; import jupyterlab.labapp"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_subshells_are_off_where_the_environment_is_ours():
     settings = (ROOT / "binder/overrides.json").read_text()
     assert '"commsOverSubshells": "disabled"' in settings
