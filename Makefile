@@ -5,7 +5,8 @@
 # make korean    the Korean edition, from the English notebooks and translations/ko
 # make measure   time and memory of every notebook with one thread
 # make speed    training speed and memory of four nets, with nothing else at work
-# make badge  the repository's name on GitHub into the README's Binder badge
+# make lock   the versions of .venv, which make test has tried, for Binder
+# make badge  the repository's name on GitHub into the links to Binder and Colab
 # make book   the series as web pages whose sliders need no kernel and no network
 #
 # PYTHON=python3.12 names another Python; TORCH=cpu takes PyTorch without CUDA (Linux, saves some 5 GB).
@@ -23,7 +24,7 @@ READY := .venv/.ready
 BROWSER := $(if $(filter Darwin,$(shell uname -s))$(DISPLAY)$(WAYLAND_DISPLAY),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: env lab test bench notebooks korean figures badge book measure speed format clean
+.PHONY: env lab test bench notebooks korean figures lock badge book measure speed format clean
 
 env: $(READY)
 
@@ -48,10 +49,19 @@ korean: $(READY)
 figures: $(READY)
 	$(BIN)/python -m paper_nets figures
 
+# From PyPI, where PyTorch needs CUDA; on Binder it comes from its own index, which has it without.
+lock: $(READY)
+	$(BIN)/pip install --quiet uv
+	{ echo '# written by make lock'; echo '--extra-index-url https://download.pytorch.org/whl/cpu'; \
+	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' | $(BIN)/uv pip compile --quiet --no-header --no-annotate \
+	--constraint - --python-version 3.12 --python-platform x86_64-manylinux_2_28 pyproject.toml \
+	| grep -Ev '^(cuda|nvidia|triton)'; } > binder/requirements.new
+	mv binder/requirements.new binder/requirements.txt
+
 badge:
 	@name=$$(git remote get-url origin | sed -nE 's#^.*github\.com[:/]([^/]+/[^/]+)$$#\1#p' | sed 's/\.git$$//'); \
 	test -n "$$name" || { echo "make badge: origin is not on GitHub, git remote -v shows where it is." >&2; exit 1; }; \
-	sed -i.old "s#OWNER/NAME#$$name#g" README.md && rm README.md.old
+	git grep --untracked -lF OWNER/NAME -- '*.md' '*.ipynb' '*.po' | xargs perl -pi -e "s#OWNER/NAME#$$name#g"
 
 book: $(READY)
 	$(BIN)/python -m tools.book

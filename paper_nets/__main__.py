@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         if field.name != "seed":
             groups.get(field.name, recipe).add_argument("--" + field.name.replace("_", "-"), **how)
     add = machine.add_argument
-    add("--device", choices=("cpu", "cuda"), help="cuda where there is one")
+    add("--device", choices=("cpu", "cuda", "mps"), help="cuda where there is one; mps is Apple's, untested")
     add("--threads", type=int, help="on the CPU (train: as many as cores, 1 for digits; sweep: 1)")
     add("--compile", action=switch, help="torch.compile; pays on long runs (off)")
     add = recipe.add_argument
@@ -146,9 +146,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _machine(asked: argparse.Namespace) -> tuple[str, bool]:
     """The device to train on, and whether to compile for it; sets the number of threads."""
-    device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("This machine has no GPU that PyTorch can use; leave --device out, or ask for cpu.")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    device = asked.device or ("cuda" if there["cuda"] else "cpu")
+    if not there[device]:
+        raise InputError(f"There is no GPU that PyTorch can use as {device}; leave --device out, or ask for cpu.")
+    if device == "mps":
+        if asked.precision == "bfloat16":
+            raise InputError("precision is bfloat16; on mps it must be float32.")
+        print("mps is untested here: compare a short run with --device cpu.", file=sys.stderr)
     torch.set_num_threads(asked.threads or min(torch.get_num_threads(), cpu_count()))
     return device, bool(asked.compile)
 
@@ -229,7 +234,7 @@ def _sweep(asked: argparse.Namespace) -> None:
     _data(asked)  # what is wrong with the images is said once, and they are downloaded once
     device, _ = _machine(asked)
     threads = asked.threads or 1
-    at_once = asked.at_once or (1 if device == "cuda" else max(1, cpu_count() // threads))
+    at_once = asked.at_once or (max(1, cpu_count() // threads) if device == "cpu" else 1)
     own = ("nets", "seeds", "at_once", "run", "traceback")
     shared = record.as_options({k: v for k, v in vars(asked).items() if k not in own} | {"threads": threads})
     # The first seed of every net before the second of any.

@@ -11,7 +11,7 @@ import pytest
 
 from paper_nets import gallery
 from tests.test_browser import pytestmark  # noqa: F401  it needs the same browser
-from tools.book import NOTEBOOKS, TRAINS, main
+from tools.book import NOTEBOOKS, WORDS, main
 from tools.jupyter import OFFLINE, browser
 
 
@@ -166,8 +166,9 @@ def test_the_workshop_needs_the_notebook(tmp_path):
     cells.append(nbformat.v4.new_code_cell("show.workshop()"))
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "09-own.ipynb")
     main(tmp_path, [tmp_path / "09-own.ipynb"])
-    page = (tmp_path / "09-own.html").read_text()
-    assert page.count(TRAINS) == 1 and "Run this cell" not in page
+    for language, words in WORDS.items():
+        page = (tmp_path / f"{words['file'].format('09-own')}.html").read_text()
+        assert f'<html lang="{language}">' in page and page.count(words["trains"]) == 1 and "Run this cell" not in page
 
 
 def test_the_map_and_the_verdicts_can_be_read_without_scrolling_sideways(page, book):
@@ -222,3 +223,33 @@ def test_the_pages_lead_to_one_another(page, book):
     assert page.locator(":target h2").inner_text().startswith("C22") and page.title().startswith("07")
     page.get_by_role("navigation").get_by_text("00 start here").click()
     page.get_by_role("navigation").get_by_text("07 dense").click()
+
+
+def test_each_page_leads_to_itself_in_the_other_language_and_on_in_that(page, book):
+    page, wrong = page
+    page.goto((book / "07-dense-connectivity.html").as_uri())
+    pictures = page.locator(".frames").count()
+    page.get_by_role("navigation").get_by_text("한국어").click()
+    assert page.title().startswith("07 · 밀집 연결") and page.locator("html").get_attribute("lang") == "ko"
+    wait_for_panels(page)
+    assert page.locator(".frames").count() == pictures and page.evaluate(FITS)
+    page.get_by_role("navigation").get_by_text("찾기").click()
+    page.get_by_role("searchbox").fill("압축 θ")
+    assert page.get_by_role("status").inner_text().endswith("개 절") and page.get_by_role("listitem").count()
+    page.get_by_role("navigation").get_by_text("English").click()
+    page.get_by_role("navigation").get_by_text("00 Start here").click()
+    assert page.url.endswith("/00-start-here.html") and wrong == []
+
+
+def test_it_can_be_read_in_the_dark(page, book):
+    page, _ = page
+    page.emulate_media(color_scheme="dark")
+    page.goto((book / "07-dense-connectivity.html").as_uri())
+    lightness = """([place, what]) => Math.max(...getComputedStyle(document.querySelector(place))[what]
+        .match(/\\d+/g).slice(0, 3))"""
+    assert page.evaluate(lightness, ["body", "backgroundColor"]) < 40
+    for place in ("p", "h1", ".note", ".highlight .n", "a", "td"):
+        assert page.evaluate(lightness, [place, "color"]) > 150, place
+    wait_for_panels(page)
+    assert page.evaluate(lightness, [".frames img", "backgroundColor"]) == 255
+    page.emulate_media(color_scheme="light")

@@ -1,6 +1,7 @@
 """The command line: runs that are recorded, killed and resumed, shared by processes, and refused in one sentence."""
 
 import fcntl
+import functools
 import itertools
 import json
 import multiprocessing
@@ -26,6 +27,7 @@ import torch
 from filelock import FileLock
 from PIL import Image
 from safetensors import safe_open
+from torch.overrides import TorchFunctionMode
 
 from paper_nets import cost
 from paper_nets.__main__ import main
@@ -822,3 +824,29 @@ def test_the_printed_commands_parse():
         assert _recipe(asked, "cpu") == run.recipe, json.dumps(run.settings)
         assert asked.data in DATA_SETS and asked.images == run.settings["part"]
         assert asked.threads == run.environment[-1]["threads"]
+
+
+class Mac(TorchFunctionMode):
+    """The CPU in place of Apple's GPU, without float64 as that is."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        named, there = kwargs or {}, lambda value: isinstance(value, torch.device) and value.type == "mps"
+        here = lambda value: torch.device("cpu") if there(value) else value  # noqa: E731
+        made = function(*map(here, args), **{name: here(value) for name, value in named.items()})
+        assert not any(map(there, [*args, *named.values()])) or getattr(made, "dtype", None) != torch.float64
+        return made
+
+
+def test_apples_gpu_is_used_where_it_is_asked_for_and_said_to_be_untested(tmp_path, capsys, monkeypatch):
+    command = ["train", "resnet8", "--epochs", "1", "--device", "mps", "--runs", str(tmp_path)]
+    monkeypatch.setattr(torch.backends.mps, "is_available", functools.cache(lambda: False))
+    assert main(command) == 2
+    sentence(capsys.readouterr().err, "no GPU that PyTorch can use as mps")
+    monkeypatch.setattr(torch.backends.mps, "is_available", functools.cache(lambda: True))
+    assert main([*command, "--precision", "bfloat16"]) == 2
+    sentence(capsys.readouterr().err, "on mps it must be float32")
+    with Mac():
+        assert main(command) == 0
+    assert "untested" in capsys.readouterr().err
+    (run,) = runs_in(tmp_path)
+    assert run.recipe.precision == "float32" and run.environment[0]["device"] == "mps"

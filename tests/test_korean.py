@@ -79,7 +79,7 @@ def test_the_korean_notebook_has_the_code_and_outputs_of_the_english_one(tmp_pat
     for ours, english in zip(made.cells, book.cells, strict=True):
         if english.cell_type == "code" and "erdict" not in english.source:
             assert ours == english
-    links = [link for cell in made.cells for link in re.findall(r"\]\(([^)]+\.ipynb)", cell.source)]
+    links = [link for cell in made.cells for link in re.findall(r"\]\(([^):]+\.ipynb)", cell.source)]
     assert links[0] == source.name and len(links) > 12 and all(link.startswith("ko-") for link in links[1:])
 
 

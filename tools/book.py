@@ -1,6 +1,7 @@
 """The series as web pages that need no kernel and no network: `make book` writes them into book/.
 
 Every notebook is run; each panel is drawn for the values of two of its controls, and a few lines of script switch them.
+The Korean pages, ko-*.html, show the same run.
 """
 
 import base64
@@ -11,6 +12,7 @@ import re
 import shutil
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
@@ -20,20 +22,36 @@ from pygments.formatters import HtmlFormatter
 
 from paper_nets import gallery
 from paper_nets.gallery import NOTEBOOKS, PAGES, REACH, WIDE
+from tools import korean
 from tools.execute import execute
 
 ASK = """from IPython.display import display
 
 panel = list(Out.values())[-1]  # not _, which a notebook may use
 display({"application/json": None if panel.training else panel.still()}, raw=True)"""
-NOTE = (
-    "This page needs no kernel, and its sliders work. To answer a question, to train, or to change a number, open the "
-    "notebook itself: in its repository, <code>make lab</code>."
-)
-TRAINS = '<p class="note">This panel trains nets: open the notebook to use it.</p>'
+WORDS = {  # of the pages, by language
+    "en": {
+        "file": "{}",
+        "code": "the code",
+        "find": "Search",
+        "trains": "This panel trains nets: open the notebook to use it.",
+        "note": "This page needs no kernel, and its sliders work. To answer a question, to train, or to change a "
+        "number, open the notebook itself: in its repository, <code>make lab</code>.",
+    },
+    "ko": {
+        "file": "ko-{}",
+        "code": "코드",
+        "find": "찾기",
+        "trains": "이 패널은 네트워크를 학습시킵니다. 쓰려면 노트북을 여세요.",
+        "note": "이 페이지는 커널 없이도 슬라이더가 움직입니다. 질문에 답하거나, 학습시키거나, 수를 바꾸려면 "
+        "저장소에서 <code>make lab</code>으로 노트북을 여세요.",
+    },
+}
 
 STYLE, SEARCH = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("book.css", "search.js"))
 STYLE += (PAGES / "panel.css").read_text(encoding="utf-8")
+CODE = HtmlFormatter().get_style_defs(".highlight")
+CODE += f"@media (prefers-color-scheme: dark) {{ {HtmlFormatter(style='github-dark').get_style_defs('.highlight')} }}"
 SCRIPT = (PAGES / "panel.js").read_text(encoding="utf-8")
 SCRIPT += 'for (const panel of document.querySelectorAll(".frames")) still(panel).then(reach);'
 
@@ -54,21 +72,23 @@ def sliders(frames: dict) -> str:
     return f'<div class="frames"><script type="text/plain">{data.decode()}</script></div>'
 
 
-def body_of(book: nbformat.NotebookNode) -> str:
+def body_of(book: nbformat.NotebookNode, words: dict[str, str]) -> str:
     """What a notebook's page shows: frames in place of panels, pictures with their words, and links that lead to the
     pages of the others."""
     cells = []
     for cell in book.cells:
         if cell.source == ASK:
             frames = next(output.data["application/json"] for output in cell.outputs if "data" in output)
-            cells[-1].outputs[-1].data = {"text/html": sliders(frames) if frames else TRAINS}
+            cells[-1].outputs[-1].data = {
+                "text/html": sliders(frames) if frames else f'<p class="note">{words["trains"]}</p>'
+            }
             continue
         if "questions.Guess(" in cell.source:  # a box that needs the kernel
             continue
         if cell.metadata.get("jupyter", {}).get("source_hidden"):
             cell.metadata["transient"] = {"remove_source": True}
             if "show.Verdict(" in cell.source:
-                folded = f"<details><summary>the code</summary>\n\n```python\n{cell.source}\n```\n\n</details>"
+                folded = f"<details><summary>{words['code']}</summary>\n\n```python\n{cell.source}\n```\n\n</details>"
                 cells.append(nbformat.v4.new_markdown_cell(folded))
         cells.append(cell)
         if shown := gallery.image(cell, NOTEBOOKS):
@@ -87,7 +107,7 @@ def body_of(book: nbformat.NotebookNode) -> str:
     return re.sub(r'(href="[^":]*)\.ipynb', r"\1.html", body)
 
 
-def sections(body: str, name: str) -> list[dict]:
+def sections(body: str, name: str, file: str) -> list[dict]:
     """The sections of a page: a link, the heading, and the words until the next one."""
     found = []
     soup = BeautifulSoup(body, "html.parser")
@@ -95,7 +115,7 @@ def sections(body: str, name: str) -> list[dict]:
         unseen.decompose()
     for piece in soup.find_all(string=True):
         if heading := piece.find_parent(["h1", "h2", "h3"]):
-            link = f"{name}.html#{heading['id']}"
+            link = f"{file}.html#{heading['id']}"
             if not found or found[-1]["link"] != link:
                 words = heading.get_text().strip().removeprefix(f"{name[:2]} · ")
                 found.append({"link": link, "heading": f"{name[:2]} · {words}", "text": ""})
@@ -104,30 +124,35 @@ def sections(body: str, name: str) -> list[dict]:
     return [{**section, "text": " ".join(section["text"].split())} for section in found]
 
 
-def search(found: list[dict]) -> str:
+def search(found: list[dict], words: dict[str, str]) -> str:
     """What the search page shows."""
     data = json.dumps(found, ensure_ascii=False).replace("</", "<\\/")
     return (
-        '<h1>Search</h1><p><label>In all notebooks: <input type="search" autofocus></label> <output></output></p>'
-        f'<ol></ol><script type="application/json" id="sections">{data}</script><script>{SEARCH}</script>'
+        f'<h1>{words["find"]}</h1><p><input type="search" aria-label="{words["find"]}" autofocus> '
+        f'<output></output></p><ol></ol><script type="application/json" id="sections">{data}</script>'
+        f"<script>{SEARCH}</script>"
     )
 
 
-def page(body: str, name: str, names: list[str]) -> str:
-    """The whole page of this name, with links to the others."""
-    title = html.escape(BeautifulSoup(body, "html.parser").h1.get_text().replace("¶", "").strip())
-    here = ' aria-current="page"'
+def page(body: str, name: str, language: str, names: dict[str, str]) -> str:
+    """The whole page of this name, with links to the others, and to itself in the other language."""
+    title, words = (
+        html.escape(BeautifulSoup(body, "html.parser").h1.get_text().replace("¶", "").strip()),
+        WORDS[language],
+    )
+    here, (other, tongue) = ' aria-current="page"', {"en": ("ko", "한국어"), "ko": ("en", "English")}[language]
     links = "".join(
-        f'<a href="{other}.html"{here if other == name else ""}>{other.replace("-", " ")}</a>'
-        for other in [*names, "search"]
+        f'<a href="{words["file"].format(each)}.html"{here if each == name else ""}>{html.escape(label)}</a>'
+        for each, label in {**names, "search": words["find"].lower()}.items()
     )
+    links += f'<a href="{WORDS[other]["file"].format(name)}.html" lang="{other}">{tongue}</a>'
     return f"""<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<style>{STYLE}{WIDE}{HtmlFormatter().get_style_defs(".highlight")}</style></head>
+<style>{STYLE}{WIDE}{CODE}</style></head>
 <body><nav aria-label="notebooks">{links}</nav>
-<p class="note">{NOTE}</p>
+<p class="note">{words["note"]}</p>
 <main>{body}</main>
 <script>{REACH}</script><script type="module">{SCRIPT}</script></body>
 </html>
@@ -136,17 +161,31 @@ def page(body: str, name: str, names: list[str]) -> str:
 
 def main(folder: Path, paths: list[Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    names, found = [path.stem for path in paths], []
+    found, names = {"en": [], "ko": []}, {"en": {}, "ko": {}}
+    texts = {path: {"en": {}, "ko": korean.texts(path)} for path in paths}
+    for path in paths:
+        first = nbformat.read(path, as_version=4).cells[0]
+        for language, labels in names.items():
+            title = texts[path][language].get(first.id, first.source).partition("\n")[0]
+            labels[path.stem] = re.sub("^# |· |: .*", "", title)
     for path in paths:
         start = time.perf_counter()
-        body = body_of(execute(path, prepare=ask_for_frames))
-        found += sections(body, path.stem)
-        (folder / f"{path.stem}.html").write_text(page(body, path.stem, names), encoding="utf-8")
+        run = execute(path, prepare=ask_for_frames)
+        for language, words in WORDS.items():
+            book, file = deepcopy(run), words["file"].format(path.stem)
+            if language == "ko":
+                korean.in_korean(book, texts[path]["ko"])
+            body = body_of(book, words)
+            found[language] += sections(body, path.stem, file)
+            written = page(body, path.stem, language, names[language])
+            (folder / f"{file}.html").write_text(written, encoding="utf-8")
         print(f"{folder / path.stem}.html: {time.perf_counter() - start:.0f} s", flush=True)
     for cover in paths[0].parent.glob("[0-9][0-9]-*.png"):  # notebook 00 shows them all
         shutil.copy(cover, folder)
-    (folder / "search.html").write_text(page(search(found), "search", names), encoding="utf-8")
-    shutil.copy(folder / f"{names[0]}.html", folder / "index.html")
+    for language, words in WORDS.items():
+        written = page(search(found[language], words), "search", language, names[language])
+        (folder / f"{words['file'].format('search')}.html").write_text(written, encoding="utf-8")
+    shutil.copy(folder / f"{paths[0].stem}.html", folder / "index.html")
 
 
 if __name__ == "__main__":

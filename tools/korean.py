@@ -67,7 +67,7 @@ def to_korean_files(text: str) -> str:
     """Links between files of the English edition lead to the Korean ones, and those to the Korean edition back."""
     text = re.sub(r"README(\.ko)?\.md", lambda name: "README.md" if name[1] else "README.ko.md", text)
     to_other = lambda link: f"{link[1]}{'' if link[2] else 'ko-'}{link[3]}"  # noqa: E731
-    return re.sub(r"(\]\((?:notebooks/)?)(ko-)?(\d\d-[\w-]+\.ipynb)", to_other, text)
+    return re.sub(r"(\]\((?:https:[^)\s]*/)?(?:notebooks/)?)(ko-)?(\d\d-[\w-]+\.ipynb)", to_other, text)
 
 
 def verdicts_in_korean(text: str) -> str:
@@ -80,23 +80,34 @@ def verdicts_in_korean(text: str) -> str:
 
 def write(source: Path, folder: Path | None = None) -> Path:
     """Write the Korean file beside the English one, or into `folder`."""
-    texts = {context: to_korean_files(text) for context, text in translated(source).items()}
     if source.suffix == ".md":
         (table,) = TABLE.findall(source.read_text(encoding="utf-8"))
         table = to_korean_files(verdicts_in_korean(table))
         path = (folder or source.parent) / "README.ko.md"
-        path.write_text(TABLE.sub(lambda _: table, "\n".join(f"{text}\n" for text in texts.values())), encoding="utf-8")
+        path.write_text(
+            TABLE.sub(lambda _: table, "\n".join(f"{text}\n" for text in texts(source).values())), encoding="utf-8"
+        )
         return path
     book = nbformat.read(source, as_version=4)
+    in_korean(book, texts(source))
+    path = (folder or source.parent) / f"ko-{source.name}"
+    nbformat.write(book, path)
+    return path
+
+
+def texts(source: Path) -> dict[str, str]:
+    """What the Korean files have in place of each message."""
+    return {context: to_korean_files(text) for context, text in translated(source).items()}
+
+
+def in_korean(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
+    """Give a notebook these texts in place of its cells with their ids, and its verdicts in Korean."""
     for cell in book.cells:
         cell.source = texts.get(cell.id, cell.source)
         for output in cell.get("outputs", []) if "erdict" in cell.source else []:
             if "text/markdown" in output.get("data", {}):
                 shown = verdicts_in_korean(output.data["text/markdown"])
                 output.data["text/markdown"] = to_korean_files(shown)
-    path = (folder or source.parent) / f"ko-{source.name}"
-    nbformat.write(book, path)
-    return path
 
 
 def main(update: bool) -> None:

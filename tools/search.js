@@ -4,7 +4,8 @@ function show() {
   const words = asked.value.toLowerCase().split(/\s+/).filter(Boolean);
   const has = section => words.every(word => (section.heading + ' ' + section.text).toLowerCase().includes(word));
   const found = words.length ? sections.filter(has) : [];
-  const count = found.length === 1 ? '1 section' : `${found.length} sections`;
+  const n = found.length, korean = document.documentElement.lang === 'ko';
+  const count = korean ? `${n}개 절` : n === 1 ? '1 section' : `${n} sections`;
   document.querySelector('output').textContent = words.length ? count : '';
   list.replaceChildren(...found.map(section => {
     const item = document.createElement('li'), link = document.createElement('a'), text = document.createElement('p');

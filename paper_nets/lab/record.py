@@ -406,6 +406,7 @@ def environment(training: Training) -> dict:
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "device": device.type,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "processes": parallel.processes(),

@@ -153,7 +153,7 @@ def fast_precision(device: str) -> str:
     if device == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch before 2.12 does not tell
-    return "bfloat16" if capabilities.get("avx512_bf16") else "float32"
+    return "bfloat16" if device == "cpu" and capabilities.get("avx512_bf16") else "float32"
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,8 @@ class Training:
         order = torch.randperm(len(self._train[1]), generator=self._generator)
         batches = batches_of(order, self.recipe.batch)[: self.steps - step]
         warming = self.recipe.warm_up and min([row.training_error for row in self.rows], default=100) >= 80
-        sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # of the losses, and of the mistakes
+        exact = torch.float32 if self.device.type == "mps" else torch.float64  # which mps has not
+        sums = torch.zeros(2, dtype=exact, device=self.device)  # of the losses, and of the mistakes
         count = 0
         self.net.train()
         with self._lent_generators():
@@ -357,7 +358,7 @@ class Training:
         self.net.eval()
         wrong = torch.zeros(1, device=self.device)
         # On a CPU few, since 500 images of a dense net can take more memory than its training.
-        few = 500 if self.device.type == "cuda" else 50
+        few = 50 if self.device.type == "cpu" else 500
         for x, y in zip(parallel.share(images).split(few), parallel.share(labels).split(few), strict=True):
             with self._autocast():
                 wrong += (self.net(self._normalise(x)).argmax(1) != y).sum()
