@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from itertools import product, zip_longest
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import anywidget
 import traitlets
@@ -92,7 +93,8 @@ class Panel(VBox):
             if isinstance(control, ToggleButton):
                 control.layout.width = "auto"
             elif hasattr(control, "readout"):  # a slider: as long whatever its name is
-                control.layout.width = f"{230 + 7 * len(control.description)}px"
+                wide = sum(east_asian_width(letter) in "WF" for letter in control.description)
+                control.layout.width = f"{230 + 7 * (len(control.description) + wide)}px"
             if not button:
                 control.observe(self._moved, names=trait(control))
         if play and play not in controls:
