@@ -1,6 +1,7 @@
 """What the notebooks ask their readers: predictions, and a check for each question, against the nets themselves.
 
-A check says what is off about an answer; the solutions are in the notebooks, folded up.
+A check says what is off about an answer; the solutions are in the notebooks, folded up. What it says is translated
+where it is shown.
 """
 
 import html
@@ -21,6 +22,7 @@ from torchvision import models
 from paper_nets import audit, build, catalog, cost, plan, published
 from paper_nets.lab import cut, jacobian, trace
 from paper_nets.lab.train import DENSENET, RESNET
+from paper_nets.language import say
 from paper_nets.nets import Block, DenseBlock, DenseNet, DenseNetPlan, ResNetPlan, Transition
 from paper_nets.nets.densenet import compressed
 from paper_nets.nets.parts import ZeroPad
@@ -36,11 +38,11 @@ class Guess(HBox):
 
     def __init__(self, what: str, *options: str):
         self.what = what
-        self.box = Dropdown(options=["", *options]) if options else Text(placeholder="your guess")
+        self.box = Dropdown(options=["", *map(say, options)]) if options else Text(placeholder=say("your guess"))
         super().__init__([HTML(html.escape(repr(self))), self.box])
 
     def __repr__(self) -> str:
-        return f"Your guess: {self.what}"
+        return say(f"Your guess: {self.what}")
 
     def beside(self, measured: bool | float | str) -> HTML:
         """The guess and what was measured, in words that follow the box."""
@@ -51,8 +53,9 @@ class Guess(HBox):
         shown = _Words()
 
         def tell(_=None) -> None:
-            guess = f"you said {self.box.value}, " if self.box.value.strip() else ""
-            shown.value = f"{html.escape(f'{self.what}: {guess}')}measured <b>{html.escape(measured)}</b>"
+            guess = self.box.value if self.box.value.strip() else ""
+            told = say(f"{self.what}: you said {guess}, measured " if guess else f"{self.what}: measured ")
+            shown.value = f"{html.escape(told)}<b>{html.escape(say(measured))}</b>"
 
         self.box.observe(tell, "value")
         tell()
@@ -88,13 +91,13 @@ def question(check: Callable[[Any], str]) -> Callable[[Any], Reply]:
     @wraps(check)
     def ask(answer: Any) -> Reply:
         if answer is ...:
-            return Reply(None, "Your turn: put your answer in place of the dots, and run the cell again.")
+            return Reply(None, say("Your turn: put your answer in place of the dots, and run the cell again."))
         try:
-            return Reply(True, f"Right. {check(answer)}")
+            return Reply(True, say(f"Right. {check(answer)}"))
         except NotYet as off:
-            return Reply(False, f"Not yet: {off}")
+            return Reply(False, say(f"Not yet: {off}"))
         except Exception as error:  # the reader's own code runs in here, and may do anything
-            return Reply(False, f"Not yet: your answer gave {type(error).__name__}: {error}")
+            return Reply(False, say(f"Not yet: your answer gave {type(error).__name__}: {error}"))
 
     return ask
 
@@ -169,8 +172,11 @@ def option_b_parameters(answer: int) -> str:
     """Parameters that option B adds to a residual-56 with twice the channels."""
     a, b = (sum(p.numel() for p in build("resnet56", width=32, shortcut=option).parameters()) for option in "AB")
     near = {32 * 64 + 64 * 128: "the weights of both projections are there, but each is followed by a batch norm."}
-    hint = "Two blocks change dimensions, 32 to 64 and 64 to 128 channels; each gets a 1×1 convolution without bias, "
-    number(answer, b - a, near, hint + "and a batch norm with a scale and a shift for each channel that comes out.")
+    hint = (
+        "Two blocks change dimensions, 32 to 64 and 64 to 128 channels; each gets a 1×1 convolution without bias, "
+        "and a batch norm with a scale and a shift for each channel that comes out."
+    )
+    number(answer, b - a, near, hint)
     return f"{b - a:,} on top of {a:,}: {100 * (b - a) / a:.1f} %."
 
 
@@ -182,7 +188,7 @@ def make_identity(answer: Callable[[Block], None]) -> str:
     before = {name: parameter.clone() for name, parameter in block.named_parameters()}
     answer(block)
     changed = [name for name, parameter in block.named_parameters() if not torch.equal(parameter, before[name])]
-    names = ", ".join(changed) or "nothing"
+    names = ", ".join(changed) or say("nothing")
     x = torch.rand(4, 8, 6, 6)
     off = (block.train()(x) - x).abs().max().item()
     must(off <= 1e-6, f"y still differs from x by up to {off:.2g} (changed: {names}).")

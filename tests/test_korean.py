@@ -1,12 +1,20 @@
 """The Korean edition says what the English one says, cell by cell."""
 
+import ast
 import re
 from collections import Counter
 
 import nbformat
 import pytest
+import torch
+from babel.messages import pofile
+from ipywidgets import Dropdown, IntSlider
+from jupyter_server.services.sessions.sessionmanager import SessionManager
+from torch import nn
 
-from paper_nets import show
+from paper_nets import published, questions, show
+from paper_nets.language import in_korean, language, say
+from tests.test_questions import ANSWERS, CHECKS
 from tools import korean
 
 PARTS = {
@@ -17,6 +25,7 @@ PARTS = {
     "headings": r"(?m)^#+(?= )",
     "rows of tables": r"(?m)^\|",
     "folds": r"</?details>",
+    "places": r"\{[^}]*\}",
 }
 
 
@@ -50,6 +59,27 @@ def test_it_is_korean_and_spelled_as_in_the_glossary():
         assert other in text
     for other in ("그라디언트", "그래디언트", "컨볼루션", "레이어"):
         assert other not in text, other
+
+
+def test_what_code_says_has_no_korean_of_before():
+    with (korean.CATALOGUES / "code.po").open("rb") as file:
+        kept = {message.id for message in pofile.read_po(file) if message.id}
+    assert kept == {*korean.messages(korean.CODE)} and len(kept) > 240, "run python -m tools.korean --update"
+    assert korean.SAID.read_text(encoding="utf-8") == korean.said(), "run make korean"
+
+
+def test_strings_that_readers_see_are_found(monkeypatch, tmp_path):
+    code = """show.Panel(draw, button="Begin", play="turn", far_off=Dropdown(options=["near", "far"]))
+guess = questions.Guess("how many", "none", "all of them")
+say(f"it has {len(net)} layers" if net else "there is none")
+print("what a cell prints stays")"""
+    source = tmp_path / "01-a.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), source)
+    monkeypatch.setattr(korean, "TEXTS", [source])
+    found = {*korean.marked()}
+    own = {"Begin", "far off", "near", "far", "how many", "none", "all of them", "it has {len(net)} layers"}
+    assert {*own, "there is none"} <= found
+    assert not {"turn", "play", "what a cell prints stays", "says", "kc,nchw->nkhw"} & found
 
 
 def test_a_change_of_the_english_shows(tmp_path, monkeypatch):
@@ -87,6 +117,93 @@ def test_the_korean_notebook_has_the_code_and_outputs_of_the_english_one(tmp_pat
 def test_the_stored_files_are_those_of_now(source, tmp_path):
     made = korean.write(source, tmp_path)
     assert made.read_bytes() == (source.parent / made.name).read_bytes(), "run make korean"
+
+
+def test_the_language_is_that_of_the_notebook(monkeypatch):
+    for name, wanted in (("", "en"), ("a/ko-01-a.ipynb", "ko"), ("ko-notes/01-a.ipynb", "en")):
+        monkeypatch.setenv("JPY_SESSION_NAME", name)
+        assert language() == wanted
+        monkeypatch.setenv("PAPER_NETS_LANGUAGE", "en")
+        assert language() == "en" and say("yes") == "yes"
+        monkeypatch.setenv("PAPER_NETS_LANGUAGE", "ko")
+        assert language() == "ko" and say("yes") == "예" and say("no such sentence") == "no such sentence"
+        monkeypatch.delenv("PAPER_NETS_LANGUAGE")
+
+
+def test_places_are_filled_and_what_stands_in_them_is_korean_too():
+    assert in_korean("7 is not it. per cent, please.") == "7은(는) 답이 아닙니다. 퍼센트로 답해 주세요."
+    assert in_korean("y = x, but 2 tensors were changed (a, b); one is enough.").count("(a, b)") == 1
+
+
+def test_jupyter_tells_the_kernel_its_notebook():
+    assert SessionManager().get_kernel_env("notebooks/ko-01-a.ipynb")["JPY_SESSION_NAME"].endswith("ko-01-a.ipynb")
+
+
+@pytest.fixture
+def in_ko(monkeypatch):
+    monkeypatch.setenv("PAPER_NETS_LANGUAGE", "ko")
+
+
+ENGLISH = re.compile(r"[a-z]+ [a-z]+ [a-z]+")
+
+
+def test_any_answer_gets_a_korean_sentence(in_ko):
+    for check in CHECKS:
+        assert check(...).message.startswith("이제 여러분 차례입니다.")
+        for answer in ANSWERS[4::3]:
+            message = re.split("audit|오류가 났습니다:", check(answer).message)[0]  # what follows is English
+            assert re.match(r"(맞습니다|아직 아닙니다)\. ", message) and not ENGLISH.search(message), message
+
+
+BOOKS = [nbformat.read(path, as_version=4) for path in korean.TEXTS if path.suffix == ".ipynb"]
+
+
+def test_wrong_answers_of_the_notebooks_get_korean_hints(in_ko):
+    wrong = [cell.metadata["wrong"] for book in BOOKS for cell in book.cells if "wrong" in cell.metadata]
+    for code in wrong:
+        *before, last = ast.parse(code).body
+        there = {"questions": questions, "torch": torch, "nn": nn, "published": published}
+        exec(compile(ast.Module(before, []), "", "exec"), there)
+        message = eval(ast.unparse(last), there).message.partition("audit")[0]
+        assert message.startswith("아직 아닙니다. ") and not ENGLISH.search(message), message
+    assert len(wrong) > 30
+
+
+def test_a_guess_is_in_korean(in_ko):
+    guess = questions.Guess("the worst plain-20 is better than the best plain-44", "yes", "no")
+    what = "가장 나쁜 plain-20도 가장 좋은 plain-44보다 낫다"
+    assert repr(guess) == f"나의 예측: {what}" and guess.box.options == ("", "예", "아니요")
+    guess.box.value = "예"
+    assert repr(guess.beside(False)) == f"{what}: 예측 예, 측정값 아니요"
+
+
+def test_a_panel_is_in_korean(in_ko):
+    drawn = []
+    control = Dropdown(options=["training", "test"], value="test")
+    panel = show.Panel(
+        lambda **values: drawn.append(values) or show.Picture(9, 9),
+        play="epoch",
+        epoch=IntSlider(min=1, max=3),
+        error=control,
+    )
+    panel._repr_mimebundle_()
+    assert control.description == "오차" and control.label == "테스트" and drawn[-1] == {"epoch": 1, "error": "test"}
+    says = panel.picture.setup["says"]
+    assert says["reset"] == "처음으로" and len(says) >= 10 and all(re.search("[가-힣]", word) for word in says.values())
+    training = show.Panel(lambda: iter([]), button="Train")
+    assert (training.button.description, training.stop.description) == ("학습하기", "멈춤")
+
+
+def test_a_verdict_that_is_run_says_what_the_stored_one_says(monkeypatch):
+    verdicts = show.Verdicts.read(korean.ROOT / "notebooks")
+
+    def shown():
+        table = verdicts._repr_mimebundle_()[0]["text/markdown"]
+        return "\n".join([*(verdict._repr_markdown_() for verdict in verdicts), table])
+
+    stored = korean.verdicts_in_korean(shown())
+    monkeypatch.setenv("PAPER_NETS_LANGUAGE", "ko")
+    assert shown() == stored and str(verdicts).startswith(f"판정 {len(verdicts)}개: 참 ")
 
 
 def test_a_verdict_is_in_korean():

@@ -14,6 +14,7 @@ import numpy
 import pandas
 import pytest
 import torch
+from matplotlib import font_manager
 from matplotlib.collections import QuadMesh
 from PIL import Image
 from torchvision import models
@@ -22,6 +23,7 @@ from paper_nets import build, catalog, cost, plan, published, show
 from paper_nets.lab import load
 from paper_nets.lab.trace import Layer, Trace, trace
 from paper_nets.nets import NAMES, Block, DenseBlock, DenseNetPlan, InputError, ResNetPlan
+from paper_nets.show import picture as drawn_by
 from paper_nets.show.picture import family, spelled
 
 
@@ -274,6 +276,54 @@ def test_a_picture_shows_itself_with_its_words():
     about = metadata["image/png"]
     assert size == (2 * about["width"], 2 * about["height"])
     assert data["text/plain"] == about["alt"] == picture.alt
+
+
+def named(*classes):
+    """The digits 0 and 1 with these names of their classes."""
+    return replace(load("digits"), classes=classes)
+
+
+@pytest.fixture
+def own_fonts(monkeypatch):
+    """The fonts are looked for anew, and so at the end for the tests that follow."""
+    fonts = [font for font in font_manager.fontManager.ttflist if font.name not in drawn_by.FONTS]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    for known in (drawn_by.families, drawn_by.tell_once):
+        known.cache_clear()
+    yield
+    drawn_by.families.cache_clear()
+
+
+def has_hangul():
+    return any("Nanum" in path or "NotoSansCJK" in path for path in font_manager.findSystemFonts())
+
+
+@pytest.mark.skipif(not has_hangul(), reason="no font for Hangul here")
+def test_names_in_hangul_are_drawn(own_fonts, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = [show.samples(named(*names)).png() for names in (("개", "고양이"), ("말", "송아지"))]
+    assert drawn[0] != drawn[1]  # boxes would be alike
+    assert not capsys.readouterr().out
+
+
+def test_letters_that_no_font_has_are_told_once_and_in_a_sentence(own_fonts, monkeypatch, capsys):
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = [show.samples(named(*names)).png() for names in (("개", "고양이"), ("말", "송아지"))]
+    assert drawn[0] == drawn[1]
+    assert capsys.readouterr().out.count("No font here has some letters of this picture") == 1
+
+
+def test_other_warnings_of_a_drawing_reach_the_reader():
+    @show.figure
+    def draw():
+        warnings.warn("a word of one's own", stacklevel=1)
+        return show.Picture(9, 9)
+
+    with pytest.warns(UserWarning, match="a word of one's own"):
+        draw()
 
 
 def test_nothing_needs_pyplot():

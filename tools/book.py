@@ -174,7 +174,7 @@ def main(folder: Path, paths: list[Path]) -> None:
         for language, words in WORDS.items():
             book, file = deepcopy(run), words["file"].format(path.stem)
             if language == "ko":
-                korean.in_korean(book, texts[path]["ko"])
+                korean.translate(book, texts[path]["ko"])
             body = body_of(book, words)
             found[language] += sections(body, path.stem, file)
             written = page(body, path.stem, language, names[language])

@@ -1,26 +1,35 @@
-"""The Korean edition, from the English one and the catalogues in translations/ko: `make korean` writes README.ko.md and
-notebooks/ko-*.ipynb, with the code and the outputs of the English notebooks.
+"""The Korean edition, from the English one and the catalogues in translations/ko: `make korean` writes README.ko.md,
+notebooks/ko-*.ipynb, with the code and the outputs of the English notebooks, and paper_nets/korean.json.
 
 A catalogue (gettext's format) has a message for each Markdown cell, its context the cell's id; of the README one for
-each section; of the verdicts one for each claim and sentence. `python -m tools.korean --update` adds what is new, and
-marks those fuzzy whose English has changed.
+each section; of the verdicts one for each claim and sentence; of the code one for each sentence. `python
+-m tools.korean --update` adds what is new, and marks those fuzzy whose English has changed.
 """
 
+import ast
+import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 from babel.messages import Catalog, pofile
 
+from paper_nets.language import PLACE, in_korean
 from paper_nets.show import Verdicts
+from paper_nets.show.panel import SAYS
 from paper_nets.show.verdicts import GROUNDS, SCALE
 
 ROOT = Path(__file__).parents[1]
 CATALOGUES = ROOT / "translations/ko"
+SAID = ROOT / "paper_nets/korean.json"
 VERDICTS = Path("verdicts")  # no file: what the notebooks' tables of verdicts say
+CODE = Path("code")  # nor is this one: what the package and the notebooks' code say
+COUNTED = [f"{{n}} {word}" for word in (*SCALE, "not borne out", "days", "hours", "minutes")]
+COUNTED += ["does not grow"]  # what notebook 03 measures
 TEXTS = [*sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")), ROOT / "README.md"]
-SOURCES = [*TEXTS, VERDICTS]
+SOURCES = [*TEXTS, VERDICTS, CODE]
 TABLE = re.compile(r"(?s)(?<=written by make notebooks -->\n).*(?=<!-- end of verdicts)")
 
 
@@ -28,6 +37,7 @@ def messages(source: Path) -> dict[str, str]:
     """What is to be translated of a source, by its context."""
     if source == VERDICTS:
         found = {"head": "| the claim | the verdict |", "head of README": "| rests on | where |"}
+        found["last of head"] = "| where |"
         found |= {word: f"**{word}**" for word in SCALE}
         for ground in GROUNDS:
             found |= {ground: f"*Rests on {ground}*", f"{ground}, folded": f"<summary>rests on {ground}</summary>"}
@@ -36,6 +46,8 @@ def messages(source: Path) -> dict[str, str]:
             found |= {f"{verdict.claim_id} claim": verdict.claim, f"{verdict.claim_id} verdict": verdict.sentence}
             found |= {verdict.section: f"in the review: {verdict.section}"} if verdict.section else {}
         return found
+    if source == CODE:  # what has no words needs no Korean
+        return {text: text for text in marked() if re.search("[a-z]{2}", PLACE.sub("", text))}
     if source.suffix == ".ipynb":
         book = nbformat.read(source, as_version=4)
         return {cell.id: cell.source for cell in book.cells if cell.cell_type == "markdown"}
@@ -43,24 +55,57 @@ def messages(source: Path) -> dict[str, str]:
     return {part.partition("\n")[0]: part.rstrip("\n") for part in parts}
 
 
+def marked() -> Iterator[str]:
+    """What code says to readers: what `say` gets, all sentences of questions, the words of guesses and of controls."""
+    yield from (*COUNTED, *SAYS)
+    books = (nbformat.read(path, as_version=4).cells for path in TEXTS if path.suffix == ".ipynb")
+    code = [cell.source for cells in books for cell in cells if cell.cell_type == "code"]
+    code += [path.read_text(encoding="utf-8") for path in sorted((ROOT / "paper_nets").glob("**/*.py"))]
+    for node in (node for text in code for node in ast.walk(ast.parse(text))):
+        call = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+        if call in ("say", "Guess"):
+            yield from (text for argument in node.args for text in strings(argument))
+        for key in ast.walk(node) if call == "Panel" else ():
+            if isinstance(key, ast.keyword) and key.arg in ("button", "description", "options"):
+                yield from strings(key.value)
+            elif key in node.keywords and key.arg and "description=" not in ast.unparse(key):
+                yield key.arg.replace("_", " ") if isinstance(key.value, ast.Call) else ""
+    for check in ast.parse((ROOT / "paper_nets/questions.py").read_text(encoding="utf-8")).body:
+        if isinstance(check, ast.FunctionDef):
+            own = set(strings(check)) - {ast.get_docstring(check, clean=False)}
+            yield from sorted(text for text in own if " " in text and "==" not in text)
+
+
+def strings(node: ast.AST) -> Iterator[str]:
+    """The strings in a piece of code, f-strings with their expressions as places."""
+    if isinstance(node, ast.JoinedStr):
+        of = lambda part: part.value if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"  # noqa: E731
+        yield "".join(map(of, node.values))
+    elif isinstance(node, ast.Constant):
+        yield from [node.value] if isinstance(node.value, str) else []
+    else:
+        yield from (text for child in ast.iter_child_nodes(node) for text in strings(child))
+
+
 def catalogue(source: Path) -> Catalog:
     """The messages of a source as it is now, with their translations; fuzzy where the English has changed since."""
     path, known = CATALOGUES / f"{source.stem}.po", {}
     if path.exists():
         with path.open("rb") as file:
-            known = {message.context: message for message in pofile.read_po(file, locale="ko") if message.id}
+            known = {m.context or m.id: m for m in pofile.read_po(file, locale="ko") if m.id}
     made = Catalog(locale="ko", fuzzy=False)
     for context, english in messages(source).items():
         before = known.get(context)
         fuzzy = before and before.string and (before.id != english or before.fuzzy)
-        made.add(english, before.string if before else "", context=context, flags=["fuzzy"] if fuzzy else [])
+        flags, context = ["fuzzy"] if fuzzy else [], None if source == CODE else context
+        made.add(english, before.string if before else "", context=context, flags=flags)
     return made
 
 
 def translated(source: Path) -> dict[str, str]:
     """The Korean text of each message by its context; the English one where there is none that holds."""
     found = (message for message in catalogue(source) if message.id)
-    return {m.context: m.id if m.fuzzy or not m.string else m.string for m in found}
+    return {m.context or m.id: m.id if m.fuzzy or not m.string else m.string for m in found}
 
 
 def to_korean_files(text: str) -> str:
@@ -89,7 +134,7 @@ def write(source: Path, folder: Path | None = None) -> Path:
         )
         return path
     book = nbformat.read(source, as_version=4)
-    in_korean(book, texts(source))
+    translate(book, texts(source))
     path = (folder or source.parent) / f"ko-{source.name}"
     nbformat.write(book, path)
     return path
@@ -100,17 +145,35 @@ def texts(source: Path) -> dict[str, str]:
     return {context: to_korean_files(text) for context, text in translated(source).items()}
 
 
-def in_korean(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
+def translate(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
     """Give a notebook these texts in place of its cells with their ids, and its verdicts in Korean."""
     for cell in book.cells:
         cell.source = texts.get(cell.id, cell.source)
-        for output in cell.get("outputs", []) if "erdict" in cell.source else []:
-            if "text/markdown" in output.get("data", {}):
-                shown = verdicts_in_korean(output.data["text/markdown"])
-                output.data["text/markdown"] = to_korean_files(shown)
+        for output in cell.get("outputs", []):
+            shown = output.get("data", {})
+            if "erdict" in cell.source and "text/markdown" in shown:
+                shown["text/markdown"] = to_korean_files(verdicts_in_korean(shown["text/markdown"]))
+            elif "question" in cell.metadata.get("tags", []) and "text/markdown" in shown:
+                mark, _, reply = shown["text/markdown"].partition(" ")
+                shown["text/markdown"], shown["text/plain"] = f"{mark} {in_korean(reply)}", in_korean(reply)
+            elif re.match("Your guess: |Run this cell |.*: measured ", shown.get("text/plain", "")):
+                parts = re.split(r"(.*: measured |(?<=: |, )[^,.]+(?=[,.]))", shown["text/plain"])
+                shown["text/plain"] = in_korean("".join(map(in_korean, parts)))
+            elif re.match(r"\d+ verdicts: ", output.get("text", "")):
+                output.text = in_korean(output.text.strip()) + "\n"
+
+
+def said() -> str:
+    """What code says, for the package: the English and the Korean."""
+    found = {
+        m.id: m.string for source in (VERDICTS, CODE) for m in catalogue(source) if m.id and m.string and not m.fuzzy
+    }
+    return json.dumps(found, ensure_ascii=False, indent=0) + "\n"
 
 
 def main(update: bool) -> None:
+    if not update:
+        SAID.write_text(said(), encoding="utf-8")  # before the notebooks, whose outputs are read off it
     for source in SOURCES if update else TEXTS:
         if update:
             made = catalogue(source)  # read before it is written

@@ -13,8 +13,9 @@ const element = (name, properties) => Object.assign(document.createElement(name)
 const save = (href, download) => element("a", { href, download }).click();
 
 async function render({ model, el, host, signal }) {
-  const { start, presets, training, play, steps, ...setup } = model.get("setup");
+  const { start, presets, training, play, steps, says, ...setup } = model.get("setup");
   const control = async ([id, trait]) => ({ shared: await host.getModel(id), trait });
+  const say = english => says[english] ?? english;
   const controls = await Promise.all(setup.controls.map(control));
   const preset = presets.length ? await control(setup.preset) : null;
   const placeOf = ({ shared, trait }) => shared.get(trait);
@@ -28,7 +29,7 @@ async function render({ model, el, host, signal }) {
   view.innerHTML = `<progress max="1" hidden></progress> <span></span>
     <div role="status" class="paper-nets-words"></div>
     <div class="paper-nets-picture wide"></div>
-    <details hidden><summary>Where it happened</summary><pre></pre></details>
+    <details hidden><summary>${say("Where it happened")}</summary><pre></pre></details>
     <div class="paper-nets-tools"></div>
     <div class="paper-nets-aloud" aria-live="polite"></div>`;
   const [progress, doing, status, figure, details, tools, aloud] = view.children;
@@ -197,19 +198,19 @@ async function render({ model, el, host, signal }) {
       if (next() === steps.length) stop();
     };
     signal.addEventListener("abort", stop);
-    tool("▶ play", "Play, or pause: step through all values", () => {
+    tool(say("▶ play"), say("Play, or pause: step through all values"), () => {
       if (playing) return stop();
       if (next() === steps.length) set(player, steps[0]);
       playing = setInterval(step, 400);
     });
   }
-  if (controls.length) tool("reset", "Set all controls as they were at first", () => setAll(start));
+  if (controls.length) tool(say("reset"), say("Set all controls as they were at first"), () => setAll(start));
   if (!training)
-    tool("copy call", "Copy the Python call that draws this picture", async ({ target }) => {
+    tool(say("copy call"), say("Copy the Python call that draws this picture"), async ({ target }) => {
       try {
         await navigator.clipboard.writeText(call);
-        target.textContent = "copied";
-        setTimeout(() => (target.textContent = "copy call"), 1500);
+        target.textContent = say("copied");
+        setTimeout(() => (target.textContent = say("copy call")), 1500);
       } catch {
         status.textContent = call; // a page that may not write to the clipboard
       }
@@ -221,8 +222,8 @@ async function render({ model, el, host, signal }) {
     canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     save(canvas.toDataURL("image/png"), "picture.png");
   };
-  tool("SVG", "Download this picture as SVG", () => save(picture().src, "picture.svg"));
-  tool("PNG", "Download this picture as PNG", png);
+  tool("SVG", say("Download this picture as SVG"), () => save(picture().src, "picture.svg"));
+  tool("PNG", say("Download this picture as PNG"), png);
 
   for (const [sent, packed] of model.get("frames")) await keep(sent, packed);
   if (!training) await show(kept.get(keyOf(start)), turn);
@@ -254,7 +255,8 @@ export async function still(el) {
     };
   }
   setup.controls = controls.map(control => [control, "value"]);
-  const note = `Also in the notebook: ${data.left_out}.`;
+  const say = english => setup.says[english] ?? english;
+  const note = `${say("Also in the notebook")}: ${data.left_out}.`;
   if (data.left_out) el.append(element("p", { className: "note", textContent: note }));
   const model = { get: name => data[name], on: () => {}, send: () => {} };
   await render({ model, el, host: { getModel: control => control }, signal: new AbortController().signal });

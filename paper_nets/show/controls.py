@@ -5,6 +5,8 @@ A place is what the page knows: the index of a menu's option, of any other contr
 
 from ipywidgets import ColorPicker, Text, Textarea, Widget, widget_bool, widget_float, widget_int, widget_selection
 
+from paper_nets.language import say
+
 ONE_OF, SOME_OF = widget_selection._Selection, widget_selection._MultipleSelection
 KINDS = (ONE_OF, SOME_OF, widget_int._Int, widget_float._Float, widget_bool._Bool, Text, Textarea, ColorPicker)
 
@@ -69,8 +71,17 @@ def label(control: Widget, at) -> str:
     if isinstance(control, ONE_OF):
         return options(control)[at][0]
     if isinstance(at, bool):
-        return ("off", "on")[at]
+        return say(("off", "on")[at])
     return f"{at:g}" if isinstance(at, int | float) else str(at)
+
+
+def translate(control: Widget, name: str) -> None:
+    """Give a control its name, and a menu's options theirs, in the reader's language."""
+    control.description = say(control.description or name.replace("_", " "))
+    if isinstance(control, ONE_OF | SOME_OF):
+        said, at = [(say(label), option) for label, option in options(control)], control.index
+        if said != list(options(control)):
+            control.options, control.index = said, at
 
 
 def evenly(whole: list, at, most: int) -> list:

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import gc
 import gzip
+import re
 import threading
 import time
 import traceback
@@ -12,17 +13,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from itertools import product, zip_longest
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import anywidget
 import traitlets
 from ipywidgets import Box, Button, Dropdown, ToggleButton, VBox, Widget
 
 from paper_nets.lab.train import in_a_sentence, is_expected
+from paper_nets.language import say
 from paper_nets.nets import InputError
-from paper_nets.show.controls import KINDS, evenly, label, place, place_of, places, rounded, trait, value
+from paper_nets.show.controls import KINDS, evenly, label, place, place_of, places, rounded, trait, translate, value
 from paper_nets.show.picture import DRAWING, as_page, as_still
 
 PAGES = Path(__file__).parents[1] / "pages"
+# What the page itself says.
+SAYS = re.findall(r'say\("(.+?)"\)', (PAGES / "panel.js").read_text(encoding="utf-8"))
 PAUSE = 0.01  # seconds between two pictures drawn ahead, in which the kernel hears what the reader asks for
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
 MOST = 200  # pictures kept, here and in the page: some 10 MB
@@ -83,19 +88,20 @@ class Panel(VBox):
             if not isinstance(control, KINDS):
                 kind = type(control).__name__
                 raise InputError(f"{name} is a {kind}; a panel takes sliders, number boxes, texts, menus and switches.")
-            control.description = control.description or name.replace("_", " ")
+            translate(control, name)
             control.style.description_width = "initial"
             if isinstance(control, ToggleButton):
                 control.layout.width = "auto"
             elif hasattr(control, "readout"):  # a slider: as long whatever its name is
-                control.layout.width = f"{230 + 7 * len(control.description)}px"
+                wide = sum(east_asian_width(letter) in "WF" for letter in control.description)
+                control.layout.width = f"{230 + 7 * (len(control.description) + wide)}px"
             if not button:
                 control.observe(self._moved, names=trait(control))
         if play and play not in controls:
             raise InputError(f"play is {play!r}; it must be one of the controls: {', '.join(controls)}.")
         row, here, presets = list(controls.values()), self._places(), presets or {}
         settings = [tuple(place_of(controls[name], at[name]) for name in controls) for at in presets.values()]
-        self.preset = Dropdown(options=["your own", *presets], description="preset")
+        self.preset = Dropdown(options=[say("your own"), *presets], description=say("preset"))
         self.preset.style.description_width = "initial"
         self.preset.index = 1 + settings.index(here) if here in settings else 0
         self.picture = Frames(
@@ -107,6 +113,7 @@ class Panel(VBox):
                 "training": self.training,
                 "play": list(controls).index(play) if play else -1,
                 "steps": places(controls[play]) if play else [],
+                "says": dict(zip(SAYS, map(say, SAYS), strict=True)),
             },
             frames=[] if button else [self._frame(here)],
         )
@@ -114,8 +121,8 @@ class Panel(VBox):
         if presets:
             row.insert(0, self.preset)
         if button:
-            self.button = Button(description=button, button_style="primary")
-            self.stop = Button(description="Stop", disabled=True)
+            self.button = Button(description=say(button), button_style="primary")
+            self.stop = Button(description=say("Stop"), disabled=True)
             self.button.on_click(self._begin)
             self.stop.on_click(self._stop)
             row += [self.button, self.stop]
@@ -236,20 +243,20 @@ class Panel(VBox):
             self.picture.send({**message, "frame": frame} if frame else message, [packed])
 
         words, start, before, end = "", time.perf_counter(), 0, {}
-        tell("Working …")
+        tell(say("Working …"))
         try:
             for drawn in self.draw(**values):
                 drawn, done = drawn if isinstance(drawn, tuple) else (drawn, None)
                 if isinstance(drawn, str):  # the work itself begins behind it
                     words, start, before = drawn, time.perf_counter(), done or 0
-                    tell("Working …", done, words=words)
+                    tell(say("Working …"), done, words=words)
                     continue
                 frame, packed = as_page(drawn)
                 pace = (time.perf_counter() - start) / (done - before) if done and done > before else 0
-                text = f"about {pace * (1 - done):.0f} s left" if pace else "Working …"
+                text = say(f"about {pace * (1 - done):.0f} s left" if pace else "Working …")
                 tell(text, done, packed, words=words, **frame)
         except KeyboardInterrupt:
-            end = {"words": "Stopped."}
+            end = {"words": say("Stopped.")}
         except Exception as error:
             end = words_for(error, self.draw)
         finally:
@@ -275,10 +282,11 @@ class Panel(VBox):
             labels = [label(controls[i], at) for at in drawn[i]]
             shown.append({"control": i, "name": controls[i].description, "places": drawn[i], "labels": labels})
         frames = [(frame, gzip.decompress(packed).decode()) for frame, packed in map(self._draw, product(*drawn))]
-        left_out = ["preset"] if setup["presets"] else []
+        left_out = [say("preset")] if setup["presets"] else []
         left_out += [control.description for i, control in enumerate(controls) if i not in chosen]
         steps = drawn[setup["play"]] if setup["steps"] else []
         setup = {"start": here, "presets": [], "training": False, "play": setup["play"], "steps": steps}
+        setup["says"] = self.picture.setup["says"]
         return {"setup": setup, "frames": frames, "shown": shown, "left_out": ", ".join(left_out)}
 
     _ipython_display_ = None  # ipywidgets 7 shows itself by this, without a picture that stays
@@ -291,5 +299,5 @@ class Panel(VBox):
                 still, metadata = as_still(self.draw(**self._values(self._places())))
                 bundle |= still
         names = ", ".join(control.description for control in self._controls.values())
-        bundle["text/plain"] = f"Run this cell to move the controls: {names}."
+        bundle["text/plain"] = say(f"Run this cell to move the controls: {names}.")
         return bundle, metadata

@@ -4,15 +4,19 @@ import base64
 import gzip
 import html
 import io
+import re
 import sys
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache, wraps
 
-from matplotlib import rc_context
+from matplotlib import font_manager, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from paper_nets.language import say
 from paper_nets.nets import DenseNetPlan, plan
 from paper_nets.nets.catalog import title
 
@@ -25,6 +29,43 @@ DPI = 100
 
 # matplotlib is not thread-safe, and JupyterLab may run widget callbacks beside a cell.
 DRAWING = threading.RLock()
+
+# Letters that matplotlib's own font lacks, as in the names of a reader's classes: the fonts of Linux, macOS, Windows.
+FONTS = ("Noto Sans CJK KR", "Noto Sans CJK JP", "NanumGothic", "Apple SD Gothic Neo", "Malgun Gothic")
+FONTS += ("Hiragino Sans", "Yu Gothic", "Noto Sans Devanagari", "Kohinoor Devanagari", "Nirmala UI")
+FONTS += ("Noto Naskh Arabic", "Noto Sans Thai", "Thonburi", "Leelawadee UI")
+
+
+@cache
+def families() -> list[str]:
+    """matplotlib's own font, and those of FONTS that are here."""
+    fonts = font_manager.fontManager.ttflist
+    if not {font.name for font in fonts} & {*FONTS}:  # matplotlib's list is as old as its first use
+        for path in {*font_manager.findSystemFonts()} - {font.fname for font in fonts}:
+            with suppress(Exception):  # a font that it cannot read
+                font_manager.fontManager.addfont(path)
+    names = {font.name for font in fonts}
+    return ["sans-serif", *(name for name in FONTS if name in names)]
+
+
+@contextmanager
+def drawing_alone(more: dict | None = None, tell: bool = False) -> Iterator[None]:
+    """One drawing at a time, with the letters of all scripts; none of matplotlib's warnings of those that are missing,
+    but with `tell` a sentence."""
+    with DRAWING, rc_context({"font.family": families(), **(more or {})}):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.filterwarnings("always", "Glyph .* missing from")
+            yield
+        others = [one for one in caught if not re.match("Glyph .* missing from", str(one.message))]
+        for one in others:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        if tell and len(others) < len(caught):
+            tell_once()
+
+
+@cache
+def tell_once() -> None:
+    print(say("No font here has some letters of this picture; README.md says which to install."))
 
 
 class Picture(Figure):
@@ -42,14 +83,14 @@ class Picture(Figure):
     def png(self, scale: int = 1) -> bytes:
         """The picture as PNG, `scale` times as many pixels each way."""
         out = io.BytesIO()
-        with DRAWING:
+        with drawing_alone(tell=True):
             self.savefig(out, format="png", dpi=DPI * scale)
         return out.getvalue()
 
     def svg(self) -> str:
         """The picture as SVG whose words the browser sets: in half the time of a PNG, and sharp on every screen."""
         out = io.StringIO()
-        with DRAWING, rc_context({"svg.fonttype": "none"}):
+        with drawing_alone({"svg.fonttype": "none"}):
             self.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
         return out.getvalue()
 
@@ -106,7 +147,7 @@ def figure(function: Callable[..., Picture]) -> Callable[..., Picture]:
 
     @wraps(function)
     def alone(*data, **options) -> Picture:
-        with DRAWING:
+        with drawing_alone():
             return function(*data, **options)
 
     return alone

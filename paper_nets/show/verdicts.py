@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from paper_nets.language import say
 from paper_nets.nets import InputError, published
 
 # What a verdict can be, with its mark, which says the same without its colour.
@@ -65,11 +66,11 @@ class Verdict:
     def answer(self, coloured: bool = True) -> str:
         """The verdict and its sentence, in Markdown."""
         if not self.borne_out:
-            return f"**not borne out by these numbers**: {self.verdict} {self.sentence}"
+            return say(f"**not borne out by these numbers**: {self.verdict} {self.sentence}")
         mark, colour = SCALE[self.verdict]
         mark = f'<span style="color: {colour}">{mark}</span>' if coloured else mark
         end = " " if self.verdict.endswith("when") else ": "
-        return f"{mark} **{self.verdict}**{end}{self.sentence}"
+        return f"{mark} {say(f'**{self.verdict}**')}{end}{say(self.sentence)}"
 
     @property
     def link(self) -> str:
@@ -77,7 +78,8 @@ class Verdict:
         return f"{self.notebook}#cell-id={self.cell}"
 
     def _repr_markdown_(self) -> str:
-        return f"**{self.claim_id}**: {self.claim}.\n\n{self.answer()}\n\n*Rests on {self.rests_on}*: {self.measured}."
+        rests_on = say(f"*Rests on {self.rests_on}*")
+        return f"**{self.claim_id}**: {say(self.claim)}.\n\n{self.answer()}\n\n{rests_on}: {self.measured}."
 
 
 class Verdicts(tuple):
@@ -118,13 +120,16 @@ class Verdicts(tuple):
     def _repr_mimebundle_(self, include=None, exclude=None):
         rows = []
         for v in self:
-            where = f"<br><small>in the review: {v.section}</small>" if v.section else ""
+            where = f"<br><small>{say(f'in the review: {v.section}')}</small>" if v.section else ""
             measured = html.escape(v.measured, quote=False)
-            folded = f"<details><summary>rests on {v.rests_on}</summary>{measured}</details>"
-            rows.append((v.claim_id, v.claim + where, v.answer() + folded, f"[{v.notebook[:2]}]({v.link})"))
+            folded = f"<details>{say(f'<summary>rests on {v.rests_on}</summary>')}{measured}</details>"
+            rows.append((v.claim_id, say(v.claim) + where, v.answer() + folded, f"[{v.notebook[:2]}]({v.link})"))
         columns = 4 if any(v.notebook for v in self) else 3
-        table = _table(("", "the claim", "the verdict", "where")[:columns], [row[:columns] for row in rows])
-        missing = [f"\n{name} shows no verdicts now; run it to its end and save it." for name in self.unfinished]
+        head = ("", say("the claim"), say("the verdict"), say("where"))
+        table = _table(head[:columns], [row[:columns] for row in rows])
+        missing = [
+            "\n" + say(f"{name} shows no verdicts now; run it to its end and save it.") for name in self.unfinished
+        ]
         data = [{name: value for name, value in asdict(v).items() if name not in ("notebook", "cell")} for v in self]
         shown = {"text/markdown": "\n".join([table, *missing]), "text/plain": repr(self)}
         return shown, {"text/markdown": {"verdicts": data}}
@@ -135,8 +140,8 @@ class Verdicts(tuple):
 
     def __str__(self) -> str:
         counts = Counter(verdict.verdict if verdict.borne_out else "not borne out" for verdict in self)
-        words = [f"{counts[word]} {word}" for word in (*SCALE, "not borne out") if counts[word]]
-        return f"{len(self)} verdicts: {'; '.join(words)}"
+        words = [say(f"{counts[word]} {word}") for word in (*SCALE, "not borne out") if counts[word]]
+        return say(f"{len(self)} verdicts: {'; '.join(words)}")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

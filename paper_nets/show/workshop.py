@@ -11,6 +11,7 @@ from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import DATA_SETS, FITS, load
 from paper_nets.lab.series import Series
 from paper_nets.lab.train import Training, remarks
+from paper_nets.language import say
 from paper_nets.nets import catalog
 from paper_nets.show.curves import run_curves
 from paper_nets.show.panel import Panel
@@ -27,14 +28,14 @@ def workshop(root: str | Path = "runs") -> Panel:
     read = lru_cache(1)(load)
 
     def train(nets, source, side, fit, images, epochs, seed, only_time) -> Iterator:
-        yield "Reading the images …"
+        yield say("Reading the images …")
         # A folder is read each time, since its pictures may be others now.
         data = read(source) if source in DATA_SETS else load(source, side, fit)
         series = Series(nets, data, epochs, seed, images or None, root)
-        yield "Trying a few steps of each net …"
+        yield say("Trying a few steps of each net …")
         seconds = series.seconds_left()
-        each = ", ".join(f"{net} {in_words(left)}" if left else f"{net} is there" for net, left in seconds.items())
-        about = f"About {in_words(sum(seconds.values()))} on this machine: {each}."
+        each = ", ".join(f"{net} {in_words(left)}" if left else say(f"{net} is there") for net, left in seconds.items())
+        about = say(f"About {in_words(sum(seconds.values()))} on this machine: {each}.")
         yield " ".join([about, *remarks(nets[0], series.data, series.recipes[nets[0]])]), series.done()
         if only_time:
             return
@@ -44,7 +45,7 @@ def workshop(root: str | Path = "runs") -> Panel:
             yield HTML(image(run_curves(now.table, ends)) + table._repr_html_()), now.done
         told = [] if source in DATA_SETS else series.runs()
         told = [f"{run.net}: {Training(run.weights(), series.data, run.recipe).class_errors()}" for run in told]
-        yield " ".join([f"Done. The runs are in the folder {root}.", *told])
+        yield " ".join([say(f"Done. The runs are in the folder {root}."), *told])
 
     names = list(catalog().query("dataset == 'CIFAR'").index)
     return Panel(
@@ -65,5 +66,5 @@ def in_words(seconds: float) -> str:
     """A time as one says it: "1 second", "3 minutes", "1.5 hours", "12 days"."""
     for unit, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
         if (time := seconds / length) >= 1.5:
-            return f"{time:.2g} {unit}" if time < 10 else f"{time:.0f} {unit}"
-    return f"{round(seconds)} seconds" if seconds >= 1.5 else "1 second"
+            return say(f"{time:.2g} {unit}" if time < 10 else f"{time:.0f} {unit}")
+    return say(f"{round(seconds)} seconds" if seconds >= 1.5 else "1 second")
