@@ -149,6 +149,10 @@ RIGHT = {
     "sum over area": ("resnet20", lambda: SmallResNet(pool=lambda x: x.sum((2, 3)) / 64)),
     "clamped": ("resnet20", lambda: SmallResNet(act=lambda x: torch.maximum(x, torch.zeros_like(x)))),
     "into one tensor": ("densenet40_k12", lambda: trained(foreign.Buffered())),
+    "maps padded before the pool": (
+        "resnet18",
+        lambda: resnet18(("maxpool", nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2)))),
+    ),
     "ten classes": ("resnet18", lambda: torchvision.models.resnet18(num_classes=10)),
 }
 
@@ -300,6 +304,18 @@ WRONG = {
         "resnet18", "pooling", lambda: resnet18(("maxpool.ceil_mode", True))
     ),
     "sums for means": ("resnet20", "pooling", lambda: SmallResNet(pool=lambda x: x.sum((2, 3)))),
+    "more padding behind": ("resnet18", "padding", lambda: resnet18(("conv1", padded_behind()))),
+    "more padding behind the pool's maps": (
+        "resnet18", "pooling",
+        lambda: resnet18(("maxpool", nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(3, 2))))
+    ),
+    "a corner for the mean": ("resnet20", "pooling", lambda: SmallResNet(pool=lambda x: x[:, :, 0, 0])),
+    "mean and maximum": ("resnet20", "pooling", lambda: SmallResNet(pool=lambda x: x.mean((2, 3)) + x.amax((2, 3)))),
+    "dilated pool": ("resnet18", "pooling", lambda: resnet18(("maxpool", nn.MaxPool2d(3, 2, 1, dilation=2)))),
+    "a stage of bottlenecks that does not shrink": (
+        "resnet50", "stride",
+        lambda: bottlenecks(("layer4.0.conv1.stride", (1, 1)), ("layer4.0.downsample.0.stride", (1, 1)))
+    ),
     "edges from the other side": (
         "resnet20", "padding", lambda: changed(SmallResNet(), circular)
     ),
@@ -316,6 +332,7 @@ WRONG = {
     "option C": ("resnet50", "shortcut option", lambda: build("resnet50", shortcut="C")),
     "option A": ("resnet18", "shortcut option", lambda: build("resnet18", shortcut="A")),
     "zeros half before": ("resnet20", "shortcut option", lambda: SmallResNet(zeros="both")),
+    "ones for zeros": ("resnet20", "shortcut option", lambda: SmallResNet(zeros=ones)),
     "zeros before": ("resnet20", "shortcut option", lambda: SmallResNet(zeros="before")),
     "pixels averaged": ("resnet20", "shortcut option", lambda: SmallResNet(zeros=averaged)),
     "maps repeated": ("resnet20", "shortcut option", lambda: SmallResNet(zeros=twice)),
@@ -351,6 +368,10 @@ WRONG = {
     "GELU": ("resnet20", "activation", lambda: SmallResNet(act=functional.gelu)),
     "F scaled": ("resnet20", "other", lambda: SmallResNet(scale=0.1)),
     "swish": ("resnet20", "activation", lambda: SmallResNet(act=lambda x: x * torch.sigmoid(x))),
+    "a function without a name": (
+        "resnet20", "activation", lambda: SmallResNet(act=lambda x: torch.where(x > 0.1, x, 0))
+    ),
+    "a threshold": ("resnet20", "activation", lambda: SmallResNet(act=nn.Threshold(0.1, 0))),
     "dropout on": ("resnet20", "other", lambda: SmallResNet(extra=lambda channels: Dropout())),
     "dropout on before the classifier": (
         "resnet20", "other", lambda: SmallResNet(pool=lambda x: functional.dropout(x.mean((2, 3))))
@@ -375,6 +396,8 @@ WRONG = {
         "resnet20", "eps", lambda: SmallResNet(norm=lambda channels: foreign.WrittenNorm(channels, eps=1e-3))
     ),
     "norms without weights": ("resnet20", "affine", lambda: SmallResNet(norm=norm_alone)),
+    "a scale and no shift": ("resnet20", "affine", lambda: changed(SmallResNet(), without_shift)),
+    "instance norm": ("resnet18", "norm", lambda: resnet18(("layer2.1.bn1", nn.InstanceNorm2d(128, affine=True)))),
     "biases": ("resnet20", "bias", lambda: SmallResNet(bias=True)),
     "a bias in one layer": ("resnet20", "bias", lambda: SmallResNet(bias=True, only=(3, 1))),
     "no bias in the classifier": ("resnet20", "bias", lambda: SmallResNet(fc_bias=False)),
@@ -391,6 +414,19 @@ WRONG = {
 
 def conv3(channels):
     return nn.Sequential(nn.ReLU(), nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+
+
+def padded_behind():
+    return nn.Sequential(nn.ZeroPad2d((2, 3, 2, 3)), nn.Conv2d(3, 64, 7, 2, bias=False))
+
+
+def ones(x, grow):
+    return functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, grow), value=1.0)
+
+
+def without_shift(module):
+    if isinstance(module, nn.BatchNorm2d):
+        module.bias = None
 
 
 def norm_alone(channels):
@@ -506,6 +542,28 @@ def test_a_defect_is_named_first(case):
 
 
 @pytest.mark.parametrize(
+    ("make", "name", "wrong", "kinds"),
+    [
+        (SmallResNet, "resnet20", {"blocks": (3, 2, 3), "hidden": 32}, {"depth", "classifier"}),
+        (SmallResNet, "resnet20", {"pool": "max", "hidden": 32}, {"pooling", "classifier"}),
+        (SmallResNet, "resnet20", {"zeros": "both", "act": functional.gelu}, {"shortcut option", "activation"}),
+        (SmallResNet, "resnet20", {"order": "no relu", "norm": lambda n: norm_alone(n)}, {"activation", "affine"}),
+        (Dense, "densenet40_k12", {"bottleneck": 4, "final": nn.Identity}, {"block", "norm"}),
+        (Dense, "densenet40_k12", {"bottleneck": 4, "transition": "nrpc"}, {"block", "order"}),
+        (Dense, "densenet40_k12", {"bottleneck": 4, "transition": "rcp"}, {"block", "norm"}),
+    ],
+)
+def test_two_defects_are_told_and_cost_what_both_change(make, name, wrong, kinds):
+    net = make(**wrong)
+    found = [one for one in audit(net, name).differences if one.kind != "initial weights"]
+    assert {one.kind for one in found} == kinds, found
+    made, papers = counted(net, 32), counted(build(name), 32)
+    assert sum(one.cost.parameters for one in found) == made[0] - papers[0]
+    if "order" not in kinds:  # smaller maps before a convolution cost less, the more maps there are
+        assert sum(one.cost.multiply_adds for one in found) == made[1] - papers[1]
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda weight: nn.init.normal_(weight, std=0.01), "another variance"),
@@ -563,6 +621,12 @@ def test_how_it_is_said():
         assert "branches off" not in str(audit(make(), name)) and "do not meet" not in str(audit(make(), name))
     told = str(audit(WRONG["F twice in three blocks"][2](), "resnet18"))
     assert "1. the end of 3 places, the first in stage 1, block 2 (layer1.1.conv2)" in told
+    told = str(audit(using_a_block_twice(SmallResNet()), "resnet20"))
+    assert "1. body.4: the same weights used 2 times; the paper has weights for each" in told
+    told = str(audit(resnet18(("conv1", padded_behind())), "resnet18"))
+    assert "padding 2 above, 3 below, 2 on the left, 3 on the right; the paper has padding 3" in told
+    told = str(audit(changed(SmallResNet(), without_shift), "resnet20"))
+    assert "batch norm, a scale and no shift; the paper has batch norm, a scale and a shift" in told
     drawn = str(audit(SmallResNet(), "resnet20")).splitlines()
     assert len(drawn) == 2 and drawn[1].startswith("Its weights were drawn otherwise: PyTorch's own default")
 

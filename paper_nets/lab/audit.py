@@ -2,7 +2,7 @@
 
 import html
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from math import log
@@ -11,7 +11,7 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from paper_nets.lab.differences import Comparison, Difference
+from paper_nets.lab.differences import Comparison, Difference, listed
 from paper_nets.lab.graph import Recording, record, undisturbed
 from paper_nets.lab.outline import Outline, channels_in_order, outline
 from paper_nets.nets import NAMES, InputError, build, plan
@@ -178,13 +178,26 @@ def _of_weights(net: nn.Module, run: Recording) -> Iterator[Difference]:
         yield Difference("other", computed[0].place, found, "weights of their own", Cost(size, 0, 0))
     users = Counter(name for op in layers for name in op.weights.values() if name in sizes)
     if shared := [name for name in users if users[name] > 1]:
-        found = f"the same weights in {users[shared[0]]} layers"
+        found = f"the same weights used {max(users.values())} times"
         size = -sum((users[name] - 1) * sizes[name] for name in shared)
-        yield Difference("shared", shared[0], found, "weights for each", Cost(size, 0, 0))
+        yield Difference("shared", _modules(shared, sizes), found, "weights for each", Cost(size, 0, 0))
     used = {name for op in run.ops for name in op.weights.values()}
     if unused := [name for name in sizes if name not in used]:
         size = sum(sizes[name] for name in unused)
-        yield Difference("unused", unused[0], f"{size:,} parameters that no image meets", "none", Cost(size, 0, 0))
+        found = f"{size:,} parameters that no image meets"
+        yield Difference("unused", _modules(unused, sizes), found, "none", Cost(size, 0, 0))
+
+
+def _modules(some: list[str], names: Iterable[str]) -> str:
+    """Some parameters in few words: by the largest modules that have no others."""
+    others = [name for name in names if name not in some]
+    found = {}
+    for name in some:
+        ends = [i for i, letter in enumerate(name) if letter == "."]
+        whole = [name[:i] for i in ends if not any(other.startswith(name[: i + 1]) for other in others)]
+        found[(whole or [name])[0]] = True
+    first = [*found][:3]
+    return listed([*first, f"{len(found) - 3} more"] if len(found) > 3 else first)
 
 
 def _steps(net: Outline):

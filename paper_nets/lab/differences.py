@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from itertools import groupby, pairwise
 
-from paper_nets.lab.graph import ACTIVATIONS, ITSELF, Op, both
+from paper_nets.lab.graph import ACTIVATIONS, AFFINE, ITSELF, UNKNOWN, Op, both
 from paper_nets.lab.outline import JOINS, SHORTCUT, Key, Layer, Outline, Step
 from paper_nets.nets.cost import Cost
 
@@ -29,7 +30,8 @@ class Difference:
         kind: one of ORDER.
         place: where, in the paper's words; in brackets the net's own name of the first such place.
         found, expected: theirs, and the paper's.
-        cost: what this alone does to the paper's net: parameters, multiply–adds and bytes more, or fewer.
+        cost: what this alone does to the paper's net: parameters, multiply–adds and bytes more, or fewer; where the
+            depth is another, to the paper's net of that depth.
     """
 
     kind: str
@@ -62,9 +64,12 @@ class Comparison:
         self.same_joins = self._compare_joins()
         if not self.same_joins and self.theirs.joins and self.papers.joins:
             return self.found  # sums for concatenations: nothing else stands in the same place
+        self.starts: list[Pair] = []  # of blocks and parts that have other numbers of layers, the first of each
         self.pairs = self._align()
+        order = {layer.key: place for place, layer in enumerate(self.papers.layers)}
+        self.places = sorted(self.pairs + self.starts, key=lambda pair: order.get(pair[1].key, len(order)))
         # The pair before each pair: where a shortcut ends is the end of the block before.
-        self.previous = {pair[1].key: before for before, pair in pairwise(self.pairs)}
+        self.previous = {pair[1].key: before for before, pair in pairwise(self.places)}
         self._compare_channels()
         self.strides: dict[Key, Pair] = {}  # where they differ
         for _, pairs in groupby(self.pairs, lambda pair: pair[1].key[:3]):
@@ -101,12 +106,11 @@ class Comparison:
         """Where, in words: "transitions 1 and 2 (features.transition1.conv)"; of `whole` blocks, not convolutions."""
         all_keys = [layer.key for layer in self.papers.layers]
         keys = [papers.key for _, papers in pairs]
-        keys = [key for key in keys if key in all_keys] or keys
         own = f" ({pairs[0][0].op.place})" if pairs[0][0].op.place else ""
         block, stage = ("layer", "block") if self.dense else ("block", "stage")
         most = max((key.number for key in all_keys if key.part == "stage"), default=0)
         numbers, stages = sorted({key.number for key in keys}), sorted({key.stage for key in keys})
-        convolutions = f"convolution {_listed(numbers)} of " if len(numbers) < most and not whole else ""
+        convolutions = f"convolution {listed(numbers)} of " if len(numbers) < most and not whole else ""
         if len(keys) == 1 and keys[0].part == "stage":
             return f"{convolutions}{stage} {keys[0].stage}, {block} {keys[0].block}{own}"
         if len(keys) == 1:
@@ -114,14 +118,17 @@ class Comparison:
         if len(keys) >= len(all_keys) - 2:  # all but the head and the output
             return f"everywhere{own}"
         if all(key.part == "transition" for key in keys):
-            return f"transitions {_listed(stages)}{own}"
+            return f"transitions {listed(stages)}{own}"
         alike = {key for key in all_keys if key.part == "stage" and key.number in numbers}
-        if set(keys) == alike:
-            return f"{convolutions}every {block}{own}"
-        if set(keys) == {key for key in alike if key.stage in stages}:
-            return f"{convolutions}every {block} of {stage} {_listed(stages)}{own}"
-        if set(keys) == {key for key in alike if key.stage in stages and key.block == 1}:
-            return f"{convolutions}the first {block} of {stage} {_listed(stages)}{own}"
+        there = {key for key in alike if key.stage in stages}
+        first, of = {key for key in there if key.block == 1}, f" of {stage} {listed(stages)}"
+        for words, some in (
+            (f"every {block}", alike),
+            (f"every {block}{of}", there),
+            (f"the first {block}{of}", first),
+        ):
+            if set(keys) == some:
+                return f"{convolutions}{words}{own}"
         return f"{len(keys)} places, the first in {self._places(pairs[:1], whole)}"
 
     # Shortcuts and depth
@@ -148,25 +155,49 @@ class Comparison:
         if keys[0] == keys[1] or (kernels[0] == kernels[1] and not moved):
             return list(zip(theirs.layers, papers.layers, strict=True))
         if theirs.blocks != papers.blocks:
-            found, expected = (_listed(net.blocks) or "no" for net in nets)
+            found, expected = (listed(net.blocks) or "no" for net in nets)
             s, papers = "" if found == "1" else "s", self._with_depth(theirs.blocks)
             found += f" layer{s} in the blocks" if self.dense else f" block{s} in the stages"
             self._tell("depth", "the whole net", found, expected, papers)
+            self.papers = papers  # what else differs is told, and costs what it does, at their depth
         unlike = set()  # the parts that have other numbers of layers
         for part, kind in (("stem", "other"), ("transition", "other"), ("head", "classifier")):
             some = [[layer for layer in net.layers if layer.key.part == part] for net in (theirs, papers)]
             if len(some[0]) != len(some[1]):
                 unlike |= {part, "output"} if part == "head" else {part}
-                self._tell(kind, f"the {part}", *map(_layers, some), theirs)
+                self.starts += [] if [] in some else [(some[0][0], some[1][0])]
+                self._tell(kind, f"the {part}", *map(_layers, some), self._with_part(part))
         by_key, pairs = {layer.key: layer for layer in theirs.layers}, []
         for place, some in groupby(papers.layers, lambda layer: layer.key[:3]):
             part, layers, own = place[0], list(some), [layer for layer in theirs.layers if layer.key[:3] == place]
             if part == "stage" and own and len(own) != len(layers):
                 edited = {**{layer.key: [] for layer in layers}, layers[0].key: own}
+                if not any(step.name in JOINS.values() for step in layers[0].before):  # no block stands before it
+                    self.starts.append((own[0], layers[0]))
+                    edited[layers[0].key] = [replace(own[0], before=layers[0].before), *own[1:]]
                 self._note("block", (own[0], layers[0]), _layers(own), _layers(layers), edited)
             elif part not in unlike:
                 pairs += [(by_key[layer.key], layer) for layer in layers if layer.key in by_key]
         return pairs
+
+    def _with_part(self, part: str) -> Outline:
+        """The paper's net with one part of theirs, and theirs before the layers that follow it."""
+        own, layers, some = {}, [], []
+        for layer in self.theirs.layers:
+            some.append(layer)
+            if layer.key.part != part:
+                own[layer.key], some = some, []
+        first = None  # the paper's first layer of this part, whose steps before it are told by themselves
+        for layer in self.papers.layers:
+            if layer.key.part == part:
+                first = first or layer
+                continue
+            *some, after = own.get(layer.key, [layer])
+            if first and some:
+                some[0] = replace(some[0], before=first.before)
+            layers += [*some, replace(layer, before=after.before)] if first or some else [layer]
+            first = None
+        return Outline(tuple(layers))
 
     def _with_depth(self, blocks: Sequence[int]) -> Outline:
         """The paper's net with other numbers of blocks in its stages, the last of each stage repeated; of stages that
@@ -241,24 +272,25 @@ class Comparison:
         for pairs in by_factor.values():
             first = min(papers.key.number for _, papers in pairs)
             some = zip(*(pair for pair in pairs if pair[1].key.number == first), strict=True)
-            words = [f"{_listed(dict.fromkeys(one.op.settings['out'] for one in layers))} maps" for layers in some]
+            words = [f"{listed(dict.fromkeys(one.op.settings['out'] for one in layers))} maps" for layers in some]
             for pair in pairs:
                 self._note("width", pair, *words, _with(pair, "out"))
 
     # What stands between layers
 
     def _comparable(self) -> Iterator[Pair]:
-        """The pairs whose layers before stand in the same place too."""
+        """The pairs whose layers before stand in the same place too, or end the block before."""
         before = [{layer.key: one.key for one, layer in pairwise(net.layers)} for net in (self.theirs, self.papers)]
         paired = {(theirs.key, papers.key) for theirs, papers in self.pairs} | {(None, None)}
-        for pair in self.pairs:
+        for pair in self.places:
             theirs, papers = (keys.get(layer.key) for keys, layer in zip(before, pair, strict=True))
-            alike = theirs and papers and theirs._replace(block=0) == papers._replace(block=0)
+            inside = pair[1].key.number > 1
+            alike = theirs and papers and theirs[:2] == papers[:2] and (theirs[3] == papers[3] or not inside)
             if alike or (theirs, papers) in paired:
                 yield pair
 
     def _compare_steps(self) -> None:
-        apart: list[tuple[Pair, list, Counter, Counter]] = []  # the names of steps, what is missing, what too much
+        apart: list[tuple] = []  # pairs, the paper's with their steps, the names, what is missing, what too much
         optioned = {
             self.previous.get(pair[1].key, pair)[1].key[:3]
             for pair in self.pairs
@@ -271,35 +303,40 @@ class Comparison:
                 # Where a shortcut begins in one net only is told where it ends, and by its option where it is another.
                 steps = [tuple(step for step in some if step.name != SHORTCUT) for some in steps]
             names = [[step.name for step in some] for some in steps]
+            alike = {}  # theirs for which the paper has one in the same place
+            for at, other, length in SequenceMatcher(None, *names, autojunk=False).get_matching_blocks():
+                for theirs, papers in zip(steps[0][at : at + length], steps[1][other : other + length], strict=True):
+                    ops = zip(theirs.around, papers.around, strict=False)
+                    renamed = any(one.kind == other.kind and str(one) != str(other) for one, other in ops)
+                    if names[0] == names[1] or not renamed:  # else it is told where the main path has the same
+                        alike[id(theirs)] = papers
+                        self._compare_step(pair, theirs, papers)
             if names[0] != names[1]:
                 joined = [[name for name in some if name != SHORTCUT] for some in names]
                 names = joined if joined[0] != joined[1] else names  # where nothing else differs, it is where F begins
                 found, expected = map(Counter, names)
-                apart.append((pair, names, expected - found, found - expected))
-            else:
-                for theirs, papers in zip(*steps, strict=True):
-                    self._compare_step(pair, theirs, papers)
+                edited = replace(_with(pair, "in"), before=tuple(alike.get(id(step), step) for step in pair[0].before))
+                apart.append((pair, edited, names, expected - found, found - expected))
         self._compare_pools(apart)
         moved = sum((missing for *_, missing, _ in apart), Counter())
         moved = {name for name in moved if moved[name] == sum(extra[name] for *_, extra in apart)}
         causes: dict[tuple, list] = {}
-        for pair, names, *some in apart:
+        for pair, edited, names, *some in apart:
             missing, extra = (sorted(name for name in names.elements() if name not in moved) for names in some)
             kind = _kind(missing + extra)
-            causes.setdefault((kind, *map(tuple, (missing, extra))), []).append((pair, names))
+            causes.setdefault((kind, *map(tuple, (missing, extra))), []).append((pair, edited, names))
         for (kind, *_), several in causes.items():
-            words = Counter(tuple(" – ".join(some) or "nothing" for some in names) for _, names in several)
-            joins = not self.dense and all(set(names[1]) & set(JOINS.values()) for _, names in several)
-            parts = {self.previous.get(pair[1].key, pair)[1].key.part for pair, _ in several}
+            words = Counter(tuple(" – ".join(some) or "nothing" for some in names) for *_, names in several)
+            joins = not self.dense and all(set(names[1]) & set(JOINS.values()) for *_, names in several)
+            parts = {self.previous.get(pair[1].key, pair)[1].key.part for pair, *_ in several}
             behind = kind == "pooling" and parts <= {"stem", "transition"}
             place = "the end of " if joins else "behind " if behind else "before "
-            for pair, _ in several:
-                edited = replace(_with(pair, "in"), before=pair[0].before)
+            for pair, edited, _ in several:
                 self._note(kind, pair, *words.most_common(1)[0][0], edited, place)
 
     def _compare_pools(self, apart: list) -> None:
         """Tells once where maps shrink in a pool and not in the convolution beside it, or the other way round."""
-        for pair, _, *some in list(apart):
+        for pair, edited, _, *some in list(apart):
             beside = [pair[1].key, self.previous.get(pair[1].key, pair)[1].key]
             missing, extra = ([name for name in names if "pool" in name or name == "subsample"] for names in some)
             key = next((key for key in beside if key in self.strides), None)
@@ -307,8 +344,8 @@ class Comparison:
                 layers = self.strides.pop(key)
                 some_words = zip(layers, (extra, missing), strict=True)
                 words = [" and ".join([f"stride {_stride(layer)}", *names]) for layer, names in some_words]
-                edited = {pair[1].key: [replace(pair[1], before=pair[0].before)]}
-                self._note("stride" if extra else "pooling", layers, *words, {**edited, key: [_with(layers, "stride")]})
+                edits = {pair[1].key: [edited], key: [_with(layers, "stride")]}
+                self._note("stride" if extra else "pooling", layers, *words, edits)
                 for names in some:
                     names.subtract(names & Counter(missing + extra))
                 if not any(names.total() for names in some):
@@ -383,6 +420,11 @@ def _growth_rate(layers: Sequence[Layer]) -> int:
 def _setting(name: str, value) -> str:
     if name == "bias":
         return "a bias" if value else "no bias"
+    if name == "affine":
+        return " and ".join(f"{'a' if word in value else 'no'} {word}" for word in AFFINE)
+    if name == "padding" and any(isinstance(sides, tuple) for sides in both(value)):
+        (top, bottom), (left, right) = map(both, both(value))
+        return f"padding {top} above, {bottom} below, {left} on the left, {right} on the right"
     return f"{name.replace('_', ' ')} {'zeros' if name == 'padded by' and value is None else value}"
 
 
@@ -397,7 +439,8 @@ def _option(step: Step, restrided: bool = False) -> str:
             stride = op.settings["stride"]
         elif op.kind == "pad" and (before or after):
             half = "half before, half behind" if before == after else f"{before} before, {after} behind"
-            zeros = f", zeros {half if before and after else 'before' if before else 'behind'} (option A)"
+            where, value = half if before and after else "before" if before else "behind", op.settings.get("padded by")
+            zeros = f", maps of {value} {where}" if value else f", zeros {where} (option A)"
         else:
             through.append(str(op))
     pixels = "" if restrided or stride == 1 or (zeros and stride == 2) else f", one pixel of {stride}×{stride}"
@@ -408,12 +451,14 @@ def _kind(names: Sequence[str]) -> str:
     """What kind of difference it is that these steps are missing or too much."""
     if not names:
         return "order"
+    if any("pool" in name or name == "subsample" for name in names):
+        return "pooling"
     if set(names) & set(JOINS.values()):
         return "shortcuts"
-    for kind, word in (("pooling", "pool"), ("pooling", "subsample"), ("norm", "norm")):
-        if any(word in name for name in names):
-            return kind
-    return "activation" if set(names) <= set(ACTIVATIONS.values()) else "other"
+    if any("norm" in name for name in names):
+        return "norm"
+    known = all(name in ACTIVATIONS.values() or name.startswith(UNKNOWN) for name in names)
+    return "activation" if known else "other"
 
 
 def _without_joins(steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -432,7 +477,7 @@ def _with(pair: Pair, name: str) -> Layer:
     return replace(pair[1], op=replace(papers, settings=settings))
 
 
-def _listed(values: Iterable) -> str:
+def listed(values: Iterable) -> str:
     """ "1", "1 and 2", "1, 2 and 3"."""
     *some, last = [*map(str, values)] or [""]
     return f"{', '.join(some)} and {last}" if some else last

@@ -36,7 +36,8 @@ ACTIVATIONS |= {name: name for name in ("elu", "sigmoid", "tanh", "hardswish", "
 ACTIVATIONS["silu"] = "SiLU"
 PROBE = torch.linspace(-8, 8, 1601, device="cpu")  # what a function of single values makes of these tells which it is
 CURVES = {word: getattr(functional, name)(PROBE) for name, word in ACTIVATIONS.items() if hasattr(functional, name)}
-ITSELF = "addition to itself"
+ITSELF, UNKNOWN = "addition to itself", "another function of each value"
+AFFINE = {"scale": "weight", "shift": "bias"}  # what a norm learns for each map
 LAYERS = ("conv", "linear", "norm")  # what has weights of its own
 
 
@@ -98,9 +99,10 @@ def _conv(given, shape):
 
 def _norm(given, shape, of="batch norm"):
     momentum = given.get("momentum", given.get("exponential_average_factor"))
-    of = "norm by each batch's own statistics" if given.get("training") else of
+    of = "norm by its input's own statistics" if given.get("training") else of
     eps = given.get("eps", given.get("epsilon"))
-    return "norm", {"of": of, "eps": eps, "momentum": momentum, "affine": given["weight"] is not None}
+    affine = tuple(word for word, key in AFFINE.items() if given[key] is not None)
+    return "norm", {"of": of, "eps": eps, "momentum": momentum, "affine": affine}
 
 
 def _linear(given, shape):
@@ -122,8 +124,9 @@ def _pool(given, shape, of):
         stride = one(given["stride"] or kernel)
     if kernel == 1:
         return "subsample", {"stride": stride}
-    windows = {"kernel": kernel, "stride": stride, "padding": one(given.get("padding", 0))}
-    return f"{'max' if of == 'maximum' else of} pool", {**windows, "ceil_mode": given.get("ceil_mode", False)}
+    settings = {"kernel": kernel, "stride": stride, "padding": one(given.get("padding", 0))}
+    settings |= {name: one(given[name]) for name in ("dilation", "ceil_mode", "divisor_override") if given.get(name)}
+    return f"{'max' if of == 'maximum' else of} pool", {"dilation": 1, "ceil_mode": False, **settings}
 
 
 def _reduction(given, shape, of):
@@ -150,8 +153,11 @@ def _cat(given, shape):
 
 
 def _pad(given, shape, by=None):
-    sides = [*given.get("pad", given.get("padding")), 0, 0, 0, 0, 0, 0][:6]
-    padding = {"sides": one(sides[:4]), "before": sides[4], "after": sides[5]}
+    left, right, top, bottom, before, after = [*given.get("pad", given.get("padding")), 0, 0, 0, 0, 0, 0][:6]
+    sides = one((top, bottom)), one((left, right))
+    sides = sides[0] if sides[0] == sides[1] == top else sides  # as convolutions have it, where both ends are alike
+    padding = {"sides": sides, "before": before, "after": after}
+    by = by or given.get("value")
     return "pad", {**padding, "padded by": by} if by else padding
 
 
@@ -182,7 +188,7 @@ def _changes_nothing(name: str, given: Mapping, shape: tuple) -> bool:
         return len(given["tensors"]) == 1
     if name == "constant_pad_nd":
         return not any(given["pad"])
-    if name == "as_strided":  # how channels_last makes a view
+    if name in ("as_strided", "repeat"):  # how channels_last makes a view, and instance norm repeats its weights
         return shape.numel() == given["self"].numel()
     return name in VIEWS or (name in ("slice", "_adaptive_avg_pool2d") and shape == given["self"].shape)
 
@@ -266,7 +272,7 @@ class Recorder(TorchDispatchMode):
                 self.names[made] = tuple(dict.fromkeys(name for tensor in weights for name in self.names[tensor]))
                 adds = name == "add" and isinstance(given["other"], float) and weights[0] not in self.computed
                 self.eps[made] = given["other"] if adds else max(self.eps.get(tensor, 0) for tensor in weights)
-                if name not in VIEWS or any(tensor in self.computed for tensor in weights):
+                if not _changes_nothing(name, given, made.shape) or any(tensor in self.computed for tensor in weights):
                     self.computed[made] = True
         if func._schema.name in ("aten::copy_", "aten::add_") and args[0].numel() < _room(args[0]):
             self._write(name, *args[:2])
@@ -299,12 +305,18 @@ class Recorder(TorchDispatchMode):
         except RuntimeError:  # it takes whole numbers
             return None
 
-    def _told_by(self, source: int, values: Tensor, name: str, shape: tuple) -> int | None:
-        """The number of a function of single values, where it is an activation or a factor."""
+    def _told_by(self, source: int, values: Tensor, name: str, alone: bool, shape: tuple) -> int | None:
+        """The number of a function of single values, where it is an activation or a factor.
+
+        Its name is that of its last operation, where this makes it `alone`.
+        """
         values, factor = values.float(), round(float(values[-1] / PROBE[-1]), 6)
         for function, known in CURVES.items():
             if torch.allclose(values, known, atol=1e-5):
                 return self._append(Op("act", {"function": function}, (source,), shape))
+        if name not in ACTIVATIONS and values.diff().diff().abs().max() > 1e-5:  # it bends
+            function = f"{UNKNOWN} ({name})" if alone else UNKNOWN
+            return self._append(Op("act", {"function": function}, (source,), shape))
         if not torch.allclose(values, factor * PROBE, atol=1e-5):
             return None
         if factor in (0, 1):
@@ -372,7 +384,7 @@ class Recorder(TorchDispatchMode):
         of = of if learned or len(names) < 3 else f"{of} that never learns"
         eps = max(before.settings.get("eps") or 0, *(self.eps.get(tensor, 0) for tensor in weights.values())) or None
         both = len(learned) == 2
-        settings = {"of": of, "eps": eps, "momentum": None, "affine": both}
+        settings = {"of": of, "eps": eps, "momentum": None, "affine": (*AFFINE,) if both else ()}
         settings["learned"] = sum(learned) - 2 * shape[1] * both
         return Op("norm", settings, before.inputs, shape, names, affine=affine)
 
@@ -394,7 +406,8 @@ class Recorder(TorchDispatchMode):
             self.images = output
             self.notes.append(f"It prepares the images itself ({name}), which was left out of account.")
             return IMAGE
-        number = self._told_by(*curve, name, shape) if curve else None
+        alone = curve and {*read} <= {curve[0], CONSTANT}
+        number = self._told_by(*curve, name, alone, shape) if curve else None
         if number is None:
             number = self._append(self._new(func, given, read, shape))
         if curve and number >= 0:
@@ -420,6 +433,9 @@ class Recorder(TorchDispatchMode):
             return total if name == "sum" else Op("multiplication", by, (self._append(total),), shape)
         meaning = MEANINGS.get(name)
         kind, settings = meaning(given, torch.Size(shape)) if meaning else (name.strip("_").replace("_", " "), {})
+        was, size = ((*some[2:], 1, 1)[:2] for some in (before.shape if before else self.images.shape, shape))
+        if size != was and "stride" not in settings and kind not in (*LAYERS, "global pool", "concatenate"):
+            settings = {"size": size, **settings}
         weights, learned = {}, 0
         for key, tensor in given.items():
             if isinstance(tensor, Tensor) and tensor in self.names:
@@ -462,7 +478,10 @@ class Recorder(TorchDispatchMode):
         if op.kind == before.kind == "subsample":  # rows first, then columns
             strides = zip(both(was["stride"]), both(settings["stride"]), strict=True)
             return replace(op, settings={"stride": one([a * b for a, b in strides])}, inputs=before.inputs)
-        if op.kind == "conv" and before.kind == "pad" and settings["padding"] == was["before"] == was["after"] == 0:
+        # To a maximum zeros are no more than nothing behind a ReLU.
+        zeros = op.kind == "max pool" and self.ops[before.inputs[0]].settings.get("function") == "ReLU"
+        padded = before.kind == "pad" and (op.kind == "conv" or zeros)
+        if padded and settings["padding"] == was["before"] == was["after"] == 0:
             padding = {"padding": was["sides"], **{key: was[key] for key in ("padded by",) if key in was}}
             return replace(op, settings={**settings, **padding}, inputs=before.inputs)
         if op.kind == "conv" and settings["kernel"] == 1 and before.kind in ("global pool", "linear"):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from paper_nets.lab.graph import CONSTANT, IMAGE, Op, both
+from paper_nets.lab.graph import CONSTANT, IMAGE, Op, both, one
 from paper_nets.nets.cost import FLOAT, INDEX, Cost
 from paper_nets.nets.densenet import compressed
 
@@ -81,7 +81,8 @@ class Outline:
                     around = _Walk(shape, main.sums, kept or step.name != "concatenation")
                     for op in step.around:
                         if op.kind == "conv":  # a projection to what it is added to
-                            op = replace(op, settings={**op.settings, "out": main.shape[0]})
+                            stride = one([-(-a // b) for a, b in zip(around.shape[1:], main.shape[1:], strict=True)])
+                            op = replace(op, settings={**op.settings, "out": main.shape[0], "stride": stride})
                         around.pass_through(op)
                     if step.name == "concatenation":
                         main.shape = (around.shape[0] + main.shape[0], *main.shape[1:])
@@ -278,7 +279,7 @@ class _Walk:
         if "stride" in settings:
             windows = (both(settings.get(name, 1)) for name in ("kernel", "stride", "padding", "dilation"))
             for i, (kernel, stride, padding, dilation) in enumerate(zip(*windows, strict=True)):
-                room = size[i] + 2 * padding - dilation * (kernel - 1) - 1
+                room = size[i] + sum(both(padding)) - dilation * (kernel - 1) - 1
                 size[i] = (-(-room // stride) if settings.get("ceil_mode") else room // stride) + 1
         if op.kind == "pad":
             channels += settings["before"] + settings["after"]
@@ -293,7 +294,7 @@ class _Walk:
             self.sums["multiply_adds"] += weights * size[0] * size[1]
             channels = out
         elif op.kind in ("norm", "act", "average pool", "dropout"):
-            self.sums["parameters"] += 2 * channels * settings.get("affine", 0)
+            self.sums["parameters"] += channels * len(settings.get("affine", ()))
             self.sums["activation_bytes"] += FLOAT * values
         elif op.kind == "max pool":
             self.sums["activation_bytes"] += INDEX * channels * size[0] * size[1]
