@@ -299,12 +299,15 @@ def has_hangul():
 
 
 @pytest.mark.skipif(not has_hangul(), reason="no font for Hangul here")
-def test_names_in_hangul_are_drawn(own_fonts, capsys):
+def test_names_in_hangul_are_drawn(own_fonts, capsys, caplog):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = [show.samples(named(*names)).png() for names in (("개", "고양이"), ("말", "송아지"))]
     assert drawn[0] != drawn[1]  # boxes would be alike
-    assert not capsys.readouterr().out
+    bold = show.Picture(90, 30)
+    show.figure(lambda: bold.text(0, 0.5, "굵게", weight="bold"))()
+    bold.png()
+    assert not caplog.text and not capsys.readouterr().out
 
 
 def test_letters_that_no_font_has_are_told_once_and_in_a_sentence(own_fonts, monkeypatch, capsys):

@@ -4,6 +4,7 @@ import base64
 import gzip
 import html
 import io
+import logging
 import re
 import sys
 import threading
@@ -45,6 +46,8 @@ def families() -> list[str]:
             with suppress(Exception):  # a font that it cannot read
                 font_manager.fontManager.addfont(path)
     names = {font.name for font in fonts}
+    # A font need not have every weight, and nobody need know.
+    logging.getLogger("matplotlib.font_manager").addFilter(lambda record: "font weight" not in record.getMessage())
     return ["sans-serif", *(name for name in FONTS if name in names)]
 
 
