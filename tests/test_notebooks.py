@@ -220,3 +220,10 @@ def test_a_notebook_that_fails_is_named_with_its_cell_and_stays_as_it_was(source
     told = capsys.readouterr().err
     assert f"{path} failed in its cell wrong" in told and why in told, told
     assert path.read_bytes() == before and README.read_bytes() == readme
+
+
+@pytest.mark.parametrize("each", sorted(FOLDER.glob("*.ipynb")), ids=lambda each: each.stem)
+def test_each_opens_itself_on_binder_and_on_colab(each):
+    first = nbformat.read(each, as_version=4).cells[0].source
+    for place in ("mybinder.org/v2/gh/", "colab.research.google.com/github/"):
+        assert re.search(rf"\]\(https://{re.escape(place)}[^)\s]*notebooks/{each.name}\)", first), place
