@@ -57,6 +57,8 @@ KINDS = [
 def measure(page: Page, panel: Locator, control: Locator, keys: tuple[str, str], presses: int) -> numpy.ndarray:
     """Milliseconds for each of so many presses of a key that moves a control, of the other key where it has moved all
     the way; NaN where the control moved and nothing came within two seconds."""
+    for reset in panel.locator("button:text-is('reset')").all():  # where another control would hide this one's effect
+        reset.click()
     control.scroll_into_view_if_needed()
     control.focus()
     page.keyboard.press("Home")
