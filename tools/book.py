@@ -8,6 +8,7 @@ import base64
 import gzip
 import html
 import json
+import mimetypes
 import re
 import shutil
 import sys
@@ -22,6 +23,7 @@ from pygments.formatters import HtmlFormatter
 
 from paper_nets import gallery
 from paper_nets.gallery import NOTEBOOKS, PAGES, REACH, WIDE
+from paper_nets.language import in_korean
 from tools import korean
 from tools.execute import execute
 
@@ -30,22 +32,8 @@ ASK = """from IPython.display import display
 panel = list(Out.values())[-1]  # not _, which a notebook may use
 display({"application/json": None if panel.training else panel.still()}, raw=True)"""
 WORDS = {  # of the pages, by language
-    "en": {
-        "file": "{}",
-        "code": "the code",
-        "find": "Search",
-        "trains": "This panel trains nets: open the notebook to use it.",
-        "note": "This page needs no kernel, and its sliders work. To answer a question, to train, or to change a "
-        "number, open the notebook itself: in its repository, <code>make lab</code>.",
-    },
-    "ko": {
-        "file": "ko-{}",
-        "code": "코드",
-        "find": "찾기",
-        "trains": "이 패널은 네트워크를 학습시킵니다. 쓰려면 노트북을 여세요.",
-        "note": "이 페이지는 커널 없이도 슬라이더가 움직입니다. 질문에 답하거나, 학습시키거나, 수를 바꾸려면 "
-        "저장소에서 <code>make lab</code>으로 노트북을 여세요.",
-    },
+    "en": {"file": "{}", **korean.PAGES},
+    "ko": {"file": "ko-{}", **{name: in_korean(words) for name, words in korean.PAGES.items()}},
 }
 
 STYLE, SEARCH = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("book.css", "search.js"))
@@ -79,9 +67,8 @@ def body_of(book: nbformat.NotebookNode, words: dict[str, str]) -> str:
     for cell in book.cells:
         if cell.source == ASK:
             frames = next(output.data["application/json"] for output in cell.outputs if "data" in output)
-            cells[-1].outputs[-1].data = {
-                "text/html": sliders(frames) if frames else f'<p class="note">{words["trains"]}</p>'
-            }
+            shown = sliders(frames) if frames else f'<p class="note">{words["trains"]}</p>'
+            cells[-1].outputs[-1].data = {"text/html": shown}
             continue
         if "questions.Guess(" in cell.source:  # a box that needs the kernel
             continue
@@ -93,8 +80,7 @@ def body_of(book: nbformat.NotebookNode, words: dict[str, str]) -> str:
         cells.append(cell)
         if shown := gallery.image(cell, NOTEBOOKS):
             content, suffix, attributes = shown
-            kind = {".png": "image/png", ".svg": "image/svg+xml"}[suffix]
-            data = base64.b64encode(content).decode()
+            kind, data = mimetypes.types_map[suffix], base64.b64encode(content).decode()
             image = f'<div class="wide"><img {attributes} src="data:{kind};base64,{data}"></div>'
             if cell.cell_type == "markdown":
                 cell.source = image
@@ -136,10 +122,8 @@ def search(found: list[dict], words: dict[str, str]) -> str:
 
 def page(body: str, name: str, language: str, names: dict[str, str]) -> str:
     """The whole page of this name, with links to the others, and to itself in the other language."""
-    title, words = (
-        html.escape(BeautifulSoup(body, "html.parser").h1.get_text().replace("¶", "").strip()),
-        WORDS[language],
-    )
+    title = html.escape(BeautifulSoup(body, "html.parser").h1.get_text().replace("¶", "").strip())
+    words = WORDS[language]
     here, (other, tongue) = ' aria-current="page"', {"en": ("ko", "한국어"), "ko": ("en", "English")}[language]
     links = "".join(
         f'<a href="{words["file"].format(each)}.html"{here if each == name else ""}>{html.escape(label)}</a>'

@@ -28,6 +28,13 @@ VERDICTS = Path("verdicts")  # no file: what the notebooks' tables of verdicts s
 CODE = Path("code")  # nor is this one: what the package and the notebooks' code say
 COUNTED = [f"{{n}} {word}" for word in (*SCALE, "not borne out", "days", "hours", "minutes")]
 COUNTED += ["does not grow"]  # what notebook 03 measures
+PAGES = {  # what the pages of the book say beside the notebooks
+    "code": "the code",
+    "find": "Search",
+    "trains": "This panel trains nets: open the notebook to use it.",
+    "note": "This page needs no kernel, and its sliders work. To answer a question, to train, or to change a "
+    "number, open the notebook itself: in its repository, <code>make lab</code>.",
+}
 TEXTS = [*sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")), ROOT / "README.md"]
 SOURCES = [*TEXTS, VERDICTS, CODE]
 TABLE = re.compile(r"(?s)(?<=written by make notebooks -->\n).*(?=<!-- end of verdicts)")
@@ -57,7 +64,7 @@ def messages(source: Path) -> dict[str, str]:
 
 def marked() -> Iterator[str]:
     """What code says to readers: what `say` gets, all sentences of questions, the words of guesses and of controls."""
-    yield from (*COUNTED, *SAYS)
+    yield from (*COUNTED, *SAYS, *PAGES.values())
     books = (nbformat.read(path, as_version=4).cells for path in TEXTS if path.suffix == ".ipynb")
     code = [cell.source for cells in books for cell in cells if cell.cell_type == "code"]
     code += [path.read_text(encoding="utf-8") for path in sorted((ROOT / "paper_nets").glob("**/*.py"))]
@@ -81,8 +88,8 @@ def strings(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.JoinedStr):
         of = lambda part: part.value if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"  # noqa: E731
         yield "".join(map(of, node.values))
-    elif isinstance(node, ast.Constant):
-        yield from [node.value] if isinstance(node.value, str) else []
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
     else:
         yield from (text for child in ast.iter_child_nodes(node) for text in strings(child))
 
@@ -125,18 +132,15 @@ def verdicts_in_korean(text: str) -> str:
 
 def write(source: Path, folder: Path | None = None) -> Path:
     """Write the Korean file beside the English one, or into `folder`."""
+    path = (folder or source.parent) / ("README.ko.md" if source.suffix == ".md" else f"ko-{source.name}")
     if source.suffix == ".md":
-        (table,) = TABLE.findall(source.read_text(encoding="utf-8"))
-        table = to_korean_files(verdicts_in_korean(table))
-        path = (folder or source.parent) / "README.ko.md"
-        path.write_text(
-            TABLE.sub(lambda _: table, "\n".join(f"{text}\n" for text in texts(source).values())), encoding="utf-8"
-        )
-        return path
-    book = nbformat.read(source, as_version=4)
-    translate(book, texts(source))
-    path = (folder or source.parent) / f"ko-{source.name}"
-    nbformat.write(book, path)
+        table = TABLE.search(source.read_text(encoding="utf-8"))[0]
+        text = "\n".join(f"{text}\n" for text in texts(source).values())
+        path.write_text(TABLE.sub(lambda _: to_korean_files(verdicts_in_korean(table)), text), encoding="utf-8")
+    else:
+        book = nbformat.read(source, as_version=4)
+        translate(book, texts(source))
+        nbformat.write(book, path)
     return path
 
 
@@ -165,21 +169,19 @@ def translate(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
 
 def said() -> str:
     """What code says, for the package: the English and the Korean."""
-    found = {
-        m.id: m.string for source in (VERDICTS, CODE) for m in catalogue(source) if m.id and m.string and not m.fuzzy
-    }
-    return json.dumps(found, ensure_ascii=False, indent=0) + "\n"
+    found = (message for source in (VERDICTS, CODE) for message in catalogue(source))
+    korean = {m.id: m.string for m in found if m.id and m.string and not m.fuzzy}
+    return json.dumps(korean, ensure_ascii=False, indent=0) + "\n"
 
 
 def main(update: bool) -> None:
+    for source in SOURCES if update else ():
+        made = catalogue(source)  # read before it is written
+        with (CATALOGUES / f"{source.stem}.po").open("wb") as file:
+            pofile.write_po(file, made, width=0, omit_header=True)
     if not update:
         SAID.write_text(said(), encoding="utf-8")  # before the notebooks, whose outputs are read off it
-    for source in SOURCES if update else TEXTS:
-        if update:
-            made = catalogue(source)  # read before it is written
-            with (CATALOGUES / f"{source.stem}.po").open("wb") as file:
-                pofile.write_po(file, made, width=0, omit_header=True)
-        else:
+        for source in TEXTS:
             print(write(source).relative_to(ROOT))
 
 

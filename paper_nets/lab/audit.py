@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from math import log
-from statistics import fmean
+from statistics import fmean, mode
 
 import torch
 from torch import Tensor, nn
 
 from paper_nets.lab.differences import Comparison, Difference, listed
-from paper_nets.lab.graph import Recording, record, undisturbed
+from paper_nets.lab.graph import Recorder, record
 from paper_nets.lab.outline import Outline, channels_in_order, outline
 from paper_nets.nets import NAMES, InputError, build, plan
 from paper_nets.nets.catalog import title
@@ -123,7 +123,7 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
 def _nearest(theirs: Outline, images: Tensor) -> list[str]:
     """The three nets of the catalog most like an outline: by shortcuts, image, layers and cost."""
     image = tuple(images.shape[1:])
-    cost, joins = theirs.cost(image), Counter(theirs.joins).most_common(1)
+    cost = theirs.cost(image)
 
     def apart(one: float, other: float) -> float:
         return max(one, other, 1) / max(min(one, other), 1) - 1
@@ -131,7 +131,7 @@ def _nearest(theirs: Outline, images: Tensor) -> list[str]:
     def distance(name: str) -> float:
         made = plan(name)
         join = "concatenation" if hasattr(made, "growth_rate") else "addition" if made.residual else ""
-        other = (join != (joins[0][0] if joins else "")) + ((image[1] < 64) != (made.stem == "3x3"))
+        other = (join != mode(theirs.joins or [""])) + ((image[1] < 64) != (made.stem == "3x3"))
         papers = cost_of(name, in_channels=image[0])
         return 2 * other + 2 * apart(len(theirs.layers) - 1, made.depth) + apart(cost.parameters, papers.parameters)
 
@@ -145,7 +145,7 @@ def _papers(name: str, num_classes: int, image: tuple[int, int, int]) -> Outline
         return outline(record(net, torch.zeros(1, *image)).ops)
 
 
-def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
+def _held_against(name: str, net: nn.Module, run: Recorder) -> Audit:
     image, notes, theirs = tuple(run.images.shape[1:]), list(run.notes), outline(run.ops)
     papers = _papers(name, run.logits.shape[-1], image)
     found = Comparison(theirs, papers, image).differences()
@@ -168,7 +168,7 @@ def _held_against(name: str, net: nn.Module, run: Recording) -> Audit:
     return Audit(name, tuple(found), tuple(notes), replace(theirs.cost(image), parameters=total), papers.cost(image))
 
 
-def _of_weights(net: nn.Module, run: Recording) -> Iterator[Difference]:
+def _of_weights(net: nn.Module, run: Recorder) -> Iterator[Difference]:
     """Weights that are computed from others, that several layers use, and that none does."""
     sizes = {name: parameter.numel() for name, parameter in net.named_parameters()}
     layers = [op for op in run.ops if op.kind in ("conv", "linear", "norm")]
@@ -208,7 +208,7 @@ def _steps(net: Outline):
         yield from [layer.op] if layer.op.weights else []
 
 
-def _outputs_apart(name: str, net: nn.Module, theirs: Outline, papers: Outline, run: Recording) -> float:
+def _outputs_apart(name: str, net: nn.Module, theirs: Outline, papers: Outline, run: Recorder) -> float:
     """How far the outputs of the paper's net with their weights are from theirs, as a share of their size."""
     with torch.device("meta"):
         made = build(name, in_channels=run.images.shape[1], num_classes=run.logits.shape[-1])
@@ -225,8 +225,8 @@ def _outputs_apart(name: str, net: nn.Module, theirs: Outline, papers: Outline, 
                 tensor = tensor[:, order] if own.kind in ("conv", "linear") else tensor[order]
             state[papers_name] = tensor.flatten(1) if own.kind == "linear" and what == "weight" else tensor
     made.load_state_dict(state, strict=False, assign=True)
-    with undisturbed(made):
-        outputs = made.to(run.logits.dtype)(run.images.to(run.logits.dtype))
+    with torch.no_grad():
+        outputs = made.eval().to(run.logits.dtype)(run.images.to(run.logits.dtype))
     return float((outputs - run.logits).abs().max() / run.logits.abs().max().clamp(min=1e-12))
 
 

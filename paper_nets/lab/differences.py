@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import groupby, pairwise
+from statistics import mode
 
 from paper_nets.lab.graph import ACTIVATIONS, AFFINE, ITSELF, UNKNOWN, Op, both
 from paper_nets.lab.outline import JOINS, SHORTCUT, Key, Layer, Outline, Step
@@ -16,6 +17,7 @@ ORDER = (
     *("kernel", "stride", "padding", "dilation", "groups", "pooling", "activation", "shortcut option", "classifier"),
     *("norm", "bias", "eps", "momentum", "affine", "other", "shared", "unused", "outputs", "initial weights"),
 )
+KINDS = {"out": "classifier", "padded by": "padding"}  # of what differs, where it isn't called as the setting is
 READ = "what is read by "
 PLURALS = {"": "no shortcuts", "addition": "sums", "maximum": "maxima"}
 
@@ -56,8 +58,9 @@ class Comparison:
         self.theirs, self.papers, self.image = theirs, papers, image
         self.dense = "concatenation" in papers.joins
         self.found: list[Difference] = []
-        # Pairs that differ in one way, each with what this difference alone would make of the paper's layers.
-        self.alike: dict[tuple[str, str, str, str], list[tuple[Pair, dict[Key, Sequence[Layer]]]]] = {}
+        # Where there is one and the same difference, in the paper's words and the net's own, and what it alone would
+        # make of the paper's layers.
+        self.alike: dict[tuple[str, str, str, str], list[tuple[Key, str, dict[Key, Sequence[Layer]]]]] = {}
 
     def differences(self) -> list[Difference]:
         """What differs, the first and deepest cause first."""
@@ -68,9 +71,12 @@ class Comparison:
         self.pairs = self._align()
         order = {layer.key: place for place, layer in enumerate(self.papers.layers)}
         self.places = sorted(self.pairs + self.starts, key=lambda pair: order.get(pair[1].key, len(order)))
-        # The pair before each pair: where a shortcut ends is the end of the block before.
-        self.previous = {pair[1].key: before for before, pair in pairwise(self.places)}
-        self._compare_channels()
+        # The pair before each: where a shortcut ends is the end of the block before.
+        self.previous = {pair[1].key: before for before, pair in pairwise(self.places[:1] + self.places)}
+        if not self.dense:
+            self._compare_widths()
+        elif self.same_joins:
+            self._compare_dense_channels()
         self.strides: dict[Key, Pair] = {}  # where they differ
         for _, pairs in groupby(self.pairs, lambda pair: pair[1].key[:3]):
             self._compare_strides(list(pairs))
@@ -79,22 +85,22 @@ class Comparison:
         for pair in self.strides.values():
             self._note("stride", pair, *(f"stride {_stride(layer)}" for layer in pair), _with(pair, "stride"))
         for pair in self.pairs:
-            self._compare_settings(pair, *(layer.op for layer in pair), lambda name, pair=pair: _with(pair, name))
+            self._compare_settings(pair, *(layer.op for layer in pair))
         for (kind, before, found, expected), some in self.alike.items():
-            edited = {key: layers for _, edits in some for key, layers in edits.items()}
+            edited = {key: layers for *_, edits in some for key, layers in edits.items()}
             layers = tuple(one for layer in self.papers.layers for one in edited.get(layer.key, [layer]))
-            whole = kind == "block" or before not in ("", "before ")
-            place = f"{before}{self._places([pair for pair, _ in some], whole)}"
-            place = place.replace("before everywhere", "before every layer")
+            place = before + self._places([key for key, *_ in some], kind == "block" or before not in ("", "before "))
+            place = place.replace("before everywhere", "before every layer") + (some[0][1] and f" ({some[0][1]})")
             self._tell(kind, place, found, expected, replace(self.papers, layers=layers))
         return sorted(self.found, key=lambda difference: ORDER.index(difference.kind))
 
-    def _note(self, kind: str, pair: Pair, found: str, expected: str, edited: Layer | dict, before: str = "") -> None:
-        """A difference in one place, to be told with those like it; with `before`, of what stands before it."""
+    def _note(self, kind: str, pair: Pair, found: str, expected: str, edited: Layer | dict, before="", own="") -> None:
+        """A difference in one place, to be told with those like it; with `before`, of what stands before it; `own` is
+        the net's name of what differs, where it isn't the layer."""
         edited = edited if isinstance(edited, dict) else {pair[1].key: [edited]}
-        if before not in ("", "before ", READ):
-            pair = self.previous.get(pair[1].key, pair)
-        self.alike.setdefault((kind, before, found, expected), []).append((pair, edited))
+        theirs, papers = pair if before in ("", "before ", READ) else self.previous[pair[1].key]
+        some = self.alike.setdefault((kind, before, found, expected), [])
+        some.append((papers.key, own or theirs.op.place, edited))
 
     def _tell(self, kind: str, place: str, found: str, expected: str, other: Outline) -> None:
         """A difference, which alone would make the other outline of the paper's net."""
@@ -102,40 +108,35 @@ class Comparison:
         cost = Cost(*(made[name] - was[name] for name in was))
         self.found.append(Difference(kind, place, found, expected, cost))
 
-    def _places(self, pairs: Sequence[Pair], whole: bool = False) -> str:
-        """Where, in words: "transitions 1 and 2 (features.transition1.conv)"; of `whole` blocks, not convolutions."""
-        all_keys = [layer.key for layer in self.papers.layers]
-        keys = [papers.key for _, papers in pairs]
-        own = f" ({pairs[0][0].op.place})" if pairs[0][0].op.place else ""
-        block, stage = ("layer", "block") if self.dense else ("block", "stage")
-        most = max((key.number for key in all_keys if key.part == "stage"), default=0)
+    def _places(self, keys: Sequence[Key], whole: bool) -> str:
+        """Where, in words: "transitions 1 and 2"; of `whole` blocks, not convolutions."""
+        if len(keys) == 1 and keys[0].part != "stage":
+            return str(keys[0])
+        if len(keys) >= len(self.papers.layers) - 2:  # all but the head and the output
+            return "everywhere"
         numbers, stages = sorted({key.number for key in keys}), sorted({key.stage for key in keys})
-        convolutions = f"convolution {listed(numbers)} of " if len(numbers) < most and not whole else ""
-        if len(keys) == 1 and keys[0].part == "stage":
-            return f"{convolutions}{stage} {keys[0].stage}, {block} {keys[0].block}{own}"
-        if len(keys) == 1:
-            return f"{keys[0]}{own}"
-        if len(keys) >= len(all_keys) - 2:  # all but the head and the output
-            return f"everywhere{own}"
         if all(key.part == "transition" for key in keys):
-            return f"transitions {listed(stages)}{own}"
-        alike = {key for key in all_keys if key.part == "stage" and key.number in numbers}
+            return _counted("transition", stages)
+        block, stage = ("layer", "block") if self.dense else ("block", "stage")
+        in_blocks = [layer.key for layer in self.papers.layers if layer.key.part == "stage"]
+        alike = {key for key in in_blocks if key.number in numbers}
         there = {key for key in alike if key.stage in stages}
-        first, of = {key for key in there if key.block == 1}, f" of {stage} {listed(stages)}"
+        s, of = "s" if len(stages) > 1 else "", f" of {_counted(stage, stages)}"
+        all_convolutions = whole or len(numbers) >= max((key.number for key in in_blocks), default=0)
+        convolutions = "" if all_convolutions else f"{_counted('convolution', numbers)} of "
         for words, some in (
+            (f"{stage} {keys[0].stage}, {block} {keys[0].block}", {keys[0]}),
             (f"every {block}", alike),
             (f"every {block}{of}", there),
-            (f"the first {block}{of}", first),
+            (f"the first {block}{s}{of}", {key for key in there if key.block == 1}),
         ):
             if set(keys) == some:
-                return f"{convolutions}{words}{own}"
-        return f"{len(keys)} places, the first in {self._places(pairs[:1], whole)}"
-
-    # Shortcuts and depth
+                return convolutions + words
+        return f"{len(keys)} places, the first in {self._places(keys[:1], whole)}"
 
     def _compare_joins(self) -> bool:
         """Whether shortcuts end in both nets as sums, or concatenations, or there are none in both."""
-        theirs, papers = ((Counter(net.joins).most_common(1) or [("", 0)])[0][0] for net in (self.theirs, self.papers))
+        theirs, papers = (mode(net.joins or [""]) for net in (self.theirs, self.papers))
         if theirs != papers:
             layers = tuple(replace(layer, before=_without_joins(layer.before)) for layer in self.papers.layers)
             words = [PLURALS.get(join, f"{join}s") for join in (theirs, papers)]
@@ -182,21 +183,23 @@ class Comparison:
 
     def _with_part(self, part: str) -> Outline:
         """The paper's net with one part of theirs, and theirs before the layers that follow it."""
-        own, layers, some = {}, [], []
-        for layer in self.theirs.layers:
-            some.append(layer)
-            if layer.key.part != part:
-                own[layer.key], some = some, []
-        first = None  # the paper's first layer of this part, whose steps before it are told by themselves
-        for layer in self.papers.layers:
-            if layer.key.part == part:
-                first = first or layer
-                continue
-            *some, after = own.get(layer.key, [layer])
-            if first and some:
-                some[0] = replace(some[0], before=first.before)
-            layers += [*some, replace(layer, before=after.before)] if first or some else [layer]
-            first = None
+
+        def others(net: Outline) -> Iterator[tuple[list[Layer], Layer]]:
+            """Each layer of other parts, after the layers of this part that stand before it."""
+            some = []
+            for layer in net.layers:
+                if layer.key.part == part:
+                    some.append(layer)
+                else:
+                    yield some, layer
+                    some = []
+
+        own, layers = {layer.key: (some, layer) for some, layer in others(self.theirs)}, []
+        for papers, layer in others(self.papers):
+            some, theirs = own.get(layer.key, ([], layer))
+            if papers and some:  # the steps before its first layer are told by themselves
+                some = [replace(some[0], before=papers[0].before), *some[1:]]
+            layers += [*some, replace(layer, before=theirs.before) if papers or some else layer]
         return Outline(tuple(layers))
 
     def _with_depth(self, blocks: Sequence[int]) -> Outline:
@@ -223,18 +226,6 @@ class Comparison:
             steps = (end if end and step.name in JOINS.values() else step for step in after.before)
             layers[i] = replace(after, before=tuple(steps))
         return replace(self.papers, layers=tuple(layers))
-
-    # Channels
-
-    def _compare_channels(self) -> None:
-        if not self.dense:
-            self._compare_widths()
-        elif self.same_joins:
-            self._compare_dense_channels()
-        for pair in self.pairs:
-            found, expected = (f"{layer.op.settings.get('out')} outputs" for layer in pair)
-            if pair[1].key.part == "head" and found != expected:
-                self._note("classifier", pair, found, expected, _with(pair, "out"))
 
     def _compare_dense_channels(self) -> None:
         """k and 4k in the layers, 2k or 16 from the stem, θ in the transitions."""
@@ -276,8 +267,6 @@ class Comparison:
             for pair in pairs:
                 self._note("width", pair, *words, _with(pair, "out"))
 
-    # What stands between layers
-
     def _comparable(self) -> Iterator[Pair]:
         """The pairs whose layers before stand in the same place too, or end the block before."""
         before = [{layer.key: one.key for one, layer in pairwise(net.layers)} for net in (self.theirs, self.papers)]
@@ -292,7 +281,7 @@ class Comparison:
     def _compare_steps(self) -> None:
         apart: list[tuple] = []  # pairs, the paper's with their steps, the names, what is missing, what too much
         optioned = {
-            self.previous.get(pair[1].key, pair)[1].key[:3]
+            self.previous[pair[1].key][1].key[:3]
             for pair in self.pairs
             if len({tuple(_option(step) for step in layer.before if step.around) for layer in pair}) > 1
         }
@@ -322,22 +311,22 @@ class Comparison:
         moved = {name for name in moved if moved[name] == sum(extra[name] for *_, extra in apart)}
         causes: dict[tuple, list] = {}
         for pair, edited, names, *some in apart:
-            missing, extra = (sorted(name for name in names.elements() if name not in moved) for names in some)
+            cause = (tuple(sorted(name for name in names.elements() if name not in moved)) for names in some)
+            causes.setdefault(tuple(cause), []).append((pair, edited, names))
+        for (missing, extra), several in causes.items():
             kind = _kind(missing + extra)
-            causes.setdefault((kind, *map(tuple, (missing, extra))), []).append((pair, edited, names))
-        for (kind, *_), several in causes.items():
-            words = Counter(tuple(" – ".join(some) or "nothing" for some in names) for *_, names in several)
+            words = mode(tuple(" – ".join(some) or "nothing" for some in names) for *_, names in several)
             joins = not self.dense and all(set(names[1]) & set(JOINS.values()) for *_, names in several)
-            parts = {self.previous.get(pair[1].key, pair)[1].key.part for pair, *_ in several}
+            parts = {self.previous[pair[1].key][1].key.part for pair, *_ in several}
             behind = kind == "pooling" and parts <= {"stem", "transition"}
             place = "the end of " if joins else "behind " if behind else "before "
             for pair, edited, _ in several:
-                self._note(kind, pair, *words.most_common(1)[0][0], edited, place)
+                self._note(kind, pair, *words, edited, place)
 
     def _compare_pools(self, apart: list) -> None:
         """Tells once where maps shrink in a pool and not in the convolution beside it, or the other way round."""
         for pair, edited, _, *some in list(apart):
-            beside = [pair[1].key, self.previous.get(pair[1].key, pair)[1].key]
+            beside = [pair[1].key, self.previous[pair[1].key][1].key]
             missing, extra = ([name for name in names if "pool" in name or name == "subsample"] for names in some)
             key = next((key for key in beside if key in self.strides), None)
             if key and len(missing + extra) == 1:
@@ -352,43 +341,42 @@ class Comparison:
                     apart[:] = [one for one in apart if one[0] is not pair]
 
     def _compare_step(self, pair: Pair, theirs: Step, papers: Step) -> None:
-        before = tuple(theirs if step is papers else step for step in pair[1].before)
-        edit = lambda name: replace(pair[1], before=before)  # noqa: E731
+        edited = replace(pair[1], before=tuple(theirs if step is papers else step for step in pair[1].before))
         if papers.name == "addition":
-            restrided = self.previous.get(pair[1].key, pair)[1].key[:3] in self.restrided
+            restrided = self.previous[pair[1].key][1].key[:3] in self.restrided
             options = [_option(step, restrided) for step in (theirs, papers)]
             kinds = [[op.kind for op in step.around] for step in (theirs, papers)]
             rest = [[(op.kind, op.settings) for op in step.around if op.kind != "pad"] for step in (theirs, papers)]
             if "conv" in kinds[0] and kinds[0] == kinds[1]:
                 for ops in zip(theirs.around, papers.around, strict=True):
-                    self._compare_settings(pair, *ops, edit, "the projection of ", restrided)
+                    self._compare_settings(pair, *ops, edited, "the projection of ", restrided)
             elif options[0] != options[1] and (rest[0] != rest[1] or kinds[0] == kinds[1]):  # else the width says so
-                self._note("shortcut option", pair, *options, edit(""), "the shortcut of ")
+                own = (*theirs.around, theirs.op)[0].place
+                self._note("shortcut option", pair, *options, edited, "the shortcut of ", own)
         elif theirs.reads != papers.reads:
             place, whole = (READ, "all") if papers.name == SHORTCUT else ("the end of ", "the block's own input")
-            self._note("shortcuts", pair, theirs.reads or whole, papers.reads or whole, edit(""), place)
+            self._note("shortcuts", pair, theirs.reads or whole, papers.reads or whole, edited, place)
         elif papers.op:
-            self._compare_settings(pair, theirs.op, papers.op, edit, "before ")
-
-    # Each layer by itself
+            self._compare_settings(pair, theirs.op, papers.op, edited, "before ")
 
     def _compare_strides(self, pairs: Sequence[Pair]) -> None:
         """Tells once for a block that its stride stands in another convolution."""
         found, expected = ([_stride(layer) for layer in layers] for layers in zip(*pairs, strict=True))
         if found != expected and sorted(found, key=str) == sorted(expected, key=str):
-            words = []
-            for layers in zip(*pairs, strict=True):
-                place, layer = next((i, layer) for i, layer in enumerate(layers, 1) if _stride(layer) != 1)
-                kernel = layer.op.settings.get("kernel")
-                words.append(f"stride {_stride(layer)} in convolution {place} ({kernel}×{kernel})")
+            strided = [next(one for one in layers if _stride(one) != 1) for layers in zip(*pairs, strict=True)]
+            where = "stride {} in convolution {} ({kernel}×{kernel})"
+            words = [where.format(_stride(one), one.key.number, kernel=one.op.settings["kernel"]) for one in strided]
             for pair in pairs:
                 self._note("stride", pair, *words, _with(pair, "stride"))
         else:
             self.strides |= {pair[1].key: pair for pair in pairs if _stride(pair[0]) != _stride(pair[1])}
 
-    def _compare_settings(self, pair, theirs: Op, papers: Op, edit, before: str = "", restrided: bool = True) -> None:
-        """Two operations of one kind; their channels come by themselves, and a layer's stride has been told."""
-        skipped = {"in", "out", "theta", "learned", *(["stride"] if restrided and papers.kind == "conv" else [])}
+    def _compare_settings(
+        self, pair: Pair, theirs: Op, papers: Op, edited: Layer | None = None, before: str = "", restrided: bool = True
+    ) -> None:
+        """Two operations of one kind; a layer's stride has been told, as have channels but those of the head."""
+        skipped = {"in", "theta", "learned", *(["stride"] if restrided and papers.kind == "conv" else [])}
+        skipped |= {"out"} if pair[1].key.part != "head" else set()
         if _keeps_size(theirs.settings) and _keeps_size(papers.settings):
             skipped.add("padding")  # follows from the kernel
         for name in dict.fromkeys([*papers.settings, *theirs.settings]):
@@ -398,8 +386,9 @@ class Comparison:
             words = [_setting(name, value) for value in values]
             if before == "before ":
                 words = [f"{papers}, {word}" for word in words]
-            kind = name if name in ORDER else "padding" if name == "padded by" else "other"
-            self._note("pooling" if "pool" in papers.kind else kind, pair, *words, edit(name), before)
+            kind = "pooling" if "pool" in papers.kind else KINDS.get(name, name)
+            own = "" if before == "before " else theirs.place
+            self._note(kind if kind in ORDER else "other", pair, *words, edited or _with(pair, name), before, own)
 
 
 def _keeps_size(settings: dict) -> bool:
@@ -414,12 +403,14 @@ def _stride(layer: Layer):
 def _growth_rate(layers: Sequence[Layer]) -> int:
     """What most layers of the blocks add."""
     last = {layer.key[:3]: layer.op.settings["out"] for layer in layers if layer.key.part == "stage"}
-    return (Counter(last.values()).most_common(1) or [(1, 0)])[0][0]
+    return mode(last.values() or [1])
 
 
 def _setting(name: str, value) -> str:
     if name == "bias":
         return "a bias" if value else "no bias"
+    if name == "out":
+        return f"{value} outputs"
     if name == "affine":
         return " and ".join(f"{'a' if word in value else 'no'} {word}" for word in AFFINE)
     if name == "padding" and any(isinstance(sides, tuple) for sides in both(value)):
@@ -475,6 +466,11 @@ def _with(pair: Pair, name: str) -> Layer:
     names = [name, *(["padding"] if name in ("kernel", "dilation") and _keeps_size(theirs) else [])]
     settings = {**papers.settings, **{name: theirs[name] for name in names if name in theirs}}
     return replace(pair[1], op=replace(papers, settings=settings))
+
+
+def _counted(noun: str, numbers: Sequence[int]) -> str:
+    """ "stage 2", "stages 2 and 3"."""
+    return f"{noun}{'s' if len(numbers) > 1 else ''} {listed(numbers)}"
 
 
 def listed(values: Iterable) -> str:

@@ -4,23 +4,24 @@ PyTorch hands each operation to a `TorchDispatchMode` on its way, whatever code 
 or `torch.add`, ReLUs in place or not. So nets that compute the same have the same graph.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
-from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.dropout import _DropoutNd
-from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from paper_nets.nets import InputError
+from paper_nets.nets.parts import InputError, evaluating
 
 IMAGE, CONSTANT = -1, -2  # among the inputs of an operation: the images, and what depends on neither them nor weights
 
@@ -193,12 +194,9 @@ def _changes_nothing(name: str, given: Mapping, shape: tuple) -> bool:
     return name in VIEWS or (name in ("slice", "_adaptive_avg_pool2d") and shape == given["self"].shape)
 
 
-def _tensors(values) -> Iterator[Tensor]:
-    """All tensors among values, those in lists too."""
-    if isinstance(values, Tensor):
-        yield values
-    for value in values if isinstance(values, list | tuple) else ():
-        yield from _tensors(value)
+def _tensors(values) -> list[Tensor]:
+    """All tensors among values, those in lists and dictionaries too."""
+    return [value for value in tree_leaves(values) if isinstance(value, Tensor)]
 
 
 def _side_by_side(maps: list[tuple[int, int]], shape: tuple) -> Op:
@@ -224,7 +222,12 @@ DROPOUT = "It has dropout, which only training shows; that was left out of accou
 
 
 class Recorder(TorchDispatchMode):
-    """Writes down the operations of a forward pass."""
+    """Writes down the operations of a forward pass, `ops`; `record` leaves those that lead to the `logits`.
+
+    `images` are those that the first layer reads, and `notes` tell what is not among the operations.
+    """
+
+    logits: Tensor
 
     def __init__(self, net: nn.Module, images: Tensor):
         super().__init__()
@@ -241,26 +244,29 @@ class Recorder(TorchDispatchMode):
         self.curves = {}  # of functions of single values, what they read, and what they make of the PROBE
         self.modules = {id(module): name for name, module in net.named_modules()}
         self.whole = WeakValueDictionary()  # tensors that are no parts of others, by their memory
-        self.place = ""
+        self.places = [""]  # the modules that are running, the innermost last
 
     def enter(self, module: nn.Module, inputs) -> None:
-        self.place = self.modules.get(id(module), self.place)
+        self.places.append(self.modules.get(id(module), self.places[-1]))
         if isinstance(module, _DropoutNd) and module.p and DROPOUT not in self.notes:
             self.notes.append(DROPOUT)
+
+    def leave(self, module: nn.Module, inputs, output) -> None:
+        self.places.pop()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         given = {each.name: kwargs.get(each.name, each.default_value) for each in func._schema.arguments}
         given |= dict(zip(given, args, strict=False))
         name = _name(func)
-        tensors = list(_tensors(list(given.values())))
+        tensors = _tensors(given)
         read = [self.made[tensor] for tensor in tensors if tensor in self.made]
         if name == "detach" and max(read, default=CONSTANT) >= 0 and DETACHED not in self.notes:
             self.notes.append(DETACHED)
         weights = [tensor for tensor in tensors if tensor in self.names]
         curve = self._curve(func, given)
         output = func(*args, **kwargs)
-        outputs = list(_tensors(output))
+        outputs = _tensors(output)
         for made in outputs if isinstance(output, list) else outputs[:1]:
             if any(number != CONSTANT for number in read):
                 self.made[made] = self._note(func, given, read, made, curve)
@@ -311,11 +317,10 @@ class Recorder(TorchDispatchMode):
         Its name is that of its last operation, where this makes it `alone`.
         """
         values, factor = values.float(), round(float(values[-1] / PROBE[-1]), 6)
-        for function, known in CURVES.items():
-            if torch.allclose(values, known, atol=1e-5):
-                return self._append(Op("act", {"function": function}, (source,), shape))
-        if name not in ACTIVATIONS and values.diff().diff().abs().max() > 1e-5:  # it bends
+        function = next((known for known in CURVES if torch.allclose(values, CURVES[known], atol=1e-5)), None)
+        if not function and name not in ACTIVATIONS and values.diff().diff().abs().max() > 1e-5:  # it bends
             function = f"{UNKNOWN} ({name})" if alone else UNKNOWN
+        if function:
             return self._append(Op("act", {"function": function}, (source,), shape))
         if not torch.allclose(values, factor * PROBE, atol=1e-5):
             return None
@@ -350,20 +355,16 @@ class Recorder(TorchDispatchMode):
 
     def _maps(self, number: int, channels: int, start: int, end: int) -> list[tuple[int, int]] | None:
         """What makes the maps from start to end of an output, and how many each; None where it makes others too."""
-        parts, found, at = [(number, channels)], [], 0
-        op = self.ops[number] if number >= 0 else None
+        parts, op = [(number, channels)], self.ops[number] if number >= 0 else None
         if op and op.kind == "concatenate":
-            parts = zip(op.inputs, op.settings["channels"], strict=True)
+            parts = list(zip(op.inputs, op.settings["channels"], strict=True))
         elif op and op.kind == "pad":
             zeros = op.settings["before"], op.settings["after"]
-            parts = (CONSTANT, zeros[0]), (op.inputs[0], channels - sum(zeros)), (CONSTANT, zeros[1])
-        for made, maps in parts:
-            taken = min(at + maps, end) - max(at, start)
-            if 0 < taken < maps and made != CONSTANT:
-                return None
-            found += [(made, taken)] if taken > 0 else []
-            at += maps
-        return found
+            parts = [(CONSTANT, zeros[0]), (op.inputs[0], channels - sum(zeros)), (CONSTANT, zeros[1])]
+        taken = Counter([part for part, (_, maps) in enumerate(parts) for _ in range(maps)][start:end])
+        if any(parts[part][0] != CONSTANT and maps < parts[part][1] for part, maps in taken.items()):
+            return None
+        return [(parts[part][0], maps) for part, maps in taken.items()]
 
     def _written_norm(self, func, given: dict, read: list[int], shape: tuple) -> Op | None:
         """A step of a batch norm that is written out: a factor or a shift of each map, computed from weights."""
@@ -460,7 +461,7 @@ class Recorder(TorchDispatchMode):
         return prod(self.ops[number].shape) if number >= 0 else self.images.numel() if number == IMAGE else 0
 
     def _append(self, op: Op) -> int:
-        place = next(iter(op.weights.values())).rpartition(".")[0] if op.weights else self.place
+        place = next(iter(op.weights.values())).rpartition(".")[0] if op.weights else self.places[-1]
         self.ops.append(self._simplified(replace(op, place=place)))
         return len(self.ops) - 1
 
@@ -498,66 +499,48 @@ class Recorder(TorchDispatchMode):
 
 
 @contextmanager
-def undisturbed(net: nn.Module) -> Iterator[None]:
-    """The net in evaluation mode; afterwards each of its modules is in its own mode, its buffers and PyTorch's random
-    numbers are what they were."""
-    modes = {module: module.training for module in net.modules() if hasattr(module, "training")}
+def _undisturbed(net: nn.Module) -> Iterator[None]:
+    """In evaluation mode, without gradients; afterwards the net's buffers and PyTorch's random numbers are what they
+    were."""
     buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with evaluating(net), torch.random.fork_rng(devices=[]), torch.no_grad():
         try:
-            for module in modes:
-                module.training = False
             yield
         finally:
-            for module, mode in modes.items():
-                module.training = mode
             for buffer, before in buffers:
                 if not buffer.is_meta and not torch.equal(buffer, before):
                     buffer.copy_(before)
 
 
-class Recording(NamedTuple):
-    """The operations from the images to the logits, the logits, and the images as the first layer reads them; and
-    notes of what is not among the operations."""
-
-    ops: list[Op]
-    logits: Tensor
-    images: Tensor
-    notes: list[str]
-
-
 def _logits(output, recorder: Recorder) -> Tensor:
     """The logits among what a net returns: of several, what a linear layer has made."""
-    tensors = list(_tensors(list(output.values()) if isinstance(output, Mapping) else output))
+    tensors = _tensors(dict(output) if isinstance(output, Mapping) else output)
     if not tensors:
         raise InputError(f"The net returns {type(output).__name__}; it must return its logits, a tensor.")
 
-    def unlike(tensor: Tensor) -> tuple[bool, bool]:
-        number = recorder.made.get(tensor, CONSTANT)
-        return tensor.dim() != 2, number < 0 or recorder.ops[number].kind != "linear"
+    def unlike(place: int) -> tuple[bool, bool, bool]:
+        tensor, number = tensors[place], recorder.made.get(tensors[place], CONSTANT)
+        linear = number >= 0 and recorder.ops[number].kind == "linear"
+        return tensor is not getattr(output, "logits", None), tensor.dim() != 2, not linear
 
-    logits = getattr(output, "logits", None)
-    logits = min(tensors, key=unlike) if logits is None else logits
+    place = min(range(len(tensors)), key=unlike)
     if len(tensors) > 1:
-        number = next(number for number, tensor in enumerate(tensors, 1) if tensor is logits)
-        recorder.notes.append(f"It returns {len(tensors)} tensors; number {number} was taken as the logits.")
-    return logits
+        recorder.notes.append(f"It returns {len(tensors)} tensors; number {place + 1} was taken as the logits.")
+    return tensors[place]
 
 
-def record(net: nn.Module, images: Tensor) -> Recording:
+def record(net: nn.Module, images: Tensor) -> Recorder:
     """The operations that lead from images (N, C, H, W) to the logits, in order.
 
     An operation's inputs are places in this list. The net runs once, in evaluation mode and without gradients; nothing
     of it is changed. What its `forward` raises comes as it is.
     """
     recorder = Recorder(net, images)
-    handle = register_module_forward_pre_hook(recorder.enter)
-    try:
-        with undisturbed(net), recorder:
-            logits = _logits(net(images), recorder)
-    finally:
-        handle.remove()
-    last = recorder.made.get(logits, CONSTANT)
+    enter = register_module_forward_pre_hook(recorder.enter)
+    leave = register_module_forward_hook(recorder.leave, always_call=True)
+    with enter, leave, _undisturbed(net), recorder:
+        recorder.logits = _logits(net(images), recorder)
+    last = recorder.made.get(recorder.logits, CONSTANT)
     if last < 0:
         raise InputError("The net's output does not depend on the images.")
     leading = {last}
@@ -565,8 +548,9 @@ def record(net: nn.Module, images: Tensor) -> Recording:
         if number in leading:
             leading.update(recorder.ops[number].inputs)
     order = {number: place for place, number in enumerate(sorted(leading - {IMAGE, CONSTANT}))}
-    ops = [replace(recorder.ops[i], inputs=tuple(order.get(j, j) for j in recorder.ops[i].inputs)) for i in order]
+    ops = [recorder.ops[number] for number in order]
+    recorder.ops = [replace(op, inputs=tuple(order.get(number, number) for number in op.inputs)) for op in ops]
     if any(op.affine and op.settings["affine"] for op in ops):
         untold = "momentum" if all(op.settings["eps"] for op in ops if op.affine) else "momentum and eps"
         recorder.notes.append(f"Its batch norm is written out; its {untold} could not be told.")
-    return Recording(ops, logits, recorder.images, recorder.notes)
+    return recorder

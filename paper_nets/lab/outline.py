@@ -42,8 +42,6 @@ class Key(NamedTuple):
     number: int = 0
 
     def __str__(self) -> str:
-        if self.part == "stage":
-            return f"stage {self.stage}, block {self.block}, convolution {self.number}"
         return f"transition {self.stage}" if self.part == "transition" else f"the {self.part}"
 
 

@@ -121,12 +121,15 @@ def initialise(net: nn.Module, mode: str = "fan_in") -> None:
 
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[nn.Module]:
-    """The net in evaluation mode; afterwards it is in the mode that it was in."""
-    was_training = net.training
+    """The net in evaluation mode; afterwards each of its modules is in the mode that it was in."""
+    modes = {module: module.training for module in net.modules() if hasattr(module, "training")}
     try:
-        yield net.eval()
+        for module in modes:  # not by eval(), which a net may have changed
+            module.training = False
+        yield net
     finally:
-        net.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def numbered_names(net: nn.Module) -> dict[str, str]:

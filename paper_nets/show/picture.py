@@ -59,11 +59,11 @@ def drawing_alone(more: dict | None = None, tell: bool = False) -> Iterator[None
         with warnings.catch_warnings(record=True) as caught:
             warnings.filterwarnings("always", "Glyph .* missing from")
             yield
-        others = [one for one in caught if not re.match("Glyph .* missing from", str(one.message))]
-        for one in others:
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-        if tell and len(others) < len(caught):
-            tell_once()
+        for one in caught:
+            if not re.match("Glyph .* missing from", str(one.message)):
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+            elif tell:
+                tell_once()
 
 
 @cache

@@ -127,11 +127,9 @@ class Verdicts(tuple):
         columns = 4 if any(v.notebook for v in self) else 3
         head = ("", say("the claim"), say("the verdict"), say("where"))
         table = _table(head[:columns], [row[:columns] for row in rows])
-        missing = [
-            "\n" + say(f"{name} shows no verdicts now; run it to its end and save it.") for name in self.unfinished
-        ]
+        missing = (say(f"{name} shows no verdicts now; run it to its end and save it.") for name in self.unfinished)
         data = [{name: value for name, value in asdict(v).items() if name not in ("notebook", "cell")} for v in self]
-        shown = {"text/markdown": "\n".join([table, *missing]), "text/plain": repr(self)}
+        shown = {"text/markdown": "\n\n".join([table, *missing]), "text/plain": repr(self)}
         return shown, {"text/markdown": {"verdicts": data}}
 
     def __repr__(self) -> str:
