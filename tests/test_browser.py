@@ -113,12 +113,12 @@ def test_the_table_of_verdicts_leads_to_the_section(start):
 def test_a_key_on_the_slider_gives_a_new_picture(degradation):
     epochs = panel(degradation, "epoch")
     epochs.scroll_into_view_if_needed()
-    wait_for_alt(degradation, epochs, "after epoch 15")
+    wait_for_alt(degradation, epochs, "after epoch 4 of 15")
     picture = epochs.locator("img").get_attribute("src")
     handle = epochs.get_by_role("slider")
     handle.focus()
     degradation.keyboard.press("ArrowLeft")
-    wait_for_alt(degradation, epochs, "after epoch 14")
+    wait_for_alt(degradation, epochs, "after epoch 3 of 15")
     assert epochs.locator("img").get_attribute("src") != picture
     degradation.keyboard.press("Home")
     wait_for_alt(degradation, epochs, "after epoch 1 of 15")
@@ -202,12 +202,12 @@ def test_gradients_while_a_net_trains(gradients):
 
 def test_the_singular_values_of_another_block(derivatives):
     blocks = derivatives.locator(".jp-OutputArea-output .widget-vbox").filter(
-        has=derivatives.locator("img[alt*='preact_resnet56, block 13']")
+        has=derivatives.locator("img[alt*='pre-activation residual-56, block 10']")
     )
     blocks.scroll_into_view_if_needed()
     blocks.get_by_role("slider").focus()
     derivatives.keyboard.press("ArrowRight")
-    derivatives.locator("img[alt*='preact_resnet56, block 14']").wait_for()
+    derivatives.locator("img[alt*='pre-activation residual-56, block 11']").wait_for()
 
 
 def test_the_loss_at_another_depth_and_from_another_side(surface):
@@ -266,7 +266,7 @@ def test_the_growth_rate_under_the_readers_hand(dense):
         f"{price.activation_bytes / 1e6:,.1f} MB of activations per image in training, 121 layers deep. "
     )
     explorer.locator("select").select_option("densenet_bc190_k40")
-    wait_for_alt(dense, explorer, "densenet_bc190_k40: 25,624,430 parameters")
+    wait_for_alt(dense, explorer, "DenseNet-BC-190 (k = 40): 25,624,430 parameters")
     shoot(dense, "explorer")
     explorer.get_by_role("slider").nth(1).focus()
     dense.keyboard.press("Home")

@@ -366,7 +366,8 @@ def test_several_processes_on_cpus_are_refused(tmp_path):
     command = [*TORCHRUN, "-m", "paper_nets", "train", "resnet8", "--device", "cpu", "--runs", str(tmp_path / "runs")]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode != 0 and not (tmp_path / "runs").exists()
-    assert result.stderr.count("Several processes train one net on GPUs only; on CPUs start one process") == 2
+    said = result.stderr.count("Several processes train one net on GPUs only; on CPUs start one process")
+    assert said in (1, 2)  # torchrun ends the other process as soon as one has failed
 
 
 def test_a_sweep_makes_what_is_missing(tmp_path, capfd):
