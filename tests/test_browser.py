@@ -271,7 +271,7 @@ def test_the_growth_rate_under_the_readers_hand(dense):
     explorer.get_by_role("slider").nth(1).focus()
     dense.keyboard.press("Home")
     explorer.get_by_text("blocks is (0, 31, 31)").wait_for()
-    assert "densenet_bc190_k40" in alt(explorer)
+    assert "DenseNet-BC-190 (k = 40)" in alt(explorer)
 
 
 def test_theta_halves_the_maps(dense):
