@@ -39,7 +39,7 @@ async function render({ model, el, host, signal }) {
   let current = null, call = ""; // the frame whose picture is shown, and the call that draws what is told
   let turn = 0, shown = 0; // moves until now, and until what is shown: it never gives way to what was asked for before
   let asked = null; // the question to the kernel that is still open
-  let hand = 0; // the control that moved last
+  let hand = 0, stride = 0, before = places(); // the control that moved last, how far, and all places until now
   let setting = false, preparing = 0, arrived = 0, saying = 0;
 
   async function keep(sent, packed) {
@@ -69,17 +69,21 @@ async function render({ model, el, host, signal }) {
 
   // The pictures that are a move away, decoded while the reader looks, are painted with the next frame.
   async function prepare() {
-    const here = JSON.parse(keyOf(places())), before = turn, then = arrived;
-    const along = (at, i) => [...kept.values()]
-      .filter(frame => frame.places.every((other, j) => (other === here[j]) === (j !== i)))
-      .sort((a, b) => Math.abs(a.places[i] - at) - Math.abs(b.places[i] - at))
-      .slice(0, i === hand ? NEAR : BESIDE);
+    const here = JSON.parse(keyOf(places())), then = [turn, arrived];
+    const along = (at, i) => {
+      const soon = i === hand ? [at, at + stride, at + 2 * stride] : [at]; // where the same move again leads
+      const away = frame => Math.min(...soon.map(place => Math.abs(frame.places[i] - place)));
+      return [...kept.values()]
+        .filter(frame => frame.places.every((other, j) => (other === here[j]) === (j !== i)))
+        .sort((a, b) => away(a) - away(b))
+        .slice(0, i === hand ? NEAR : BESIDE);
+    };
     const near = here.map(along);
     near.unshift(...near.splice(hand, 1)); // the control in hand first
     near.push(presets.map(at => kept.get(keyOf(at))).filter(Boolean));
     await decodeAll(near.flat());
     preparing = 0;
-    if (turn !== before || arrived !== then) prepareSoon();
+    if (turn !== then[0] || arrived !== then[1]) prepareSoon();
   }
   async function decodeAll(near) {
     const before = turn;
@@ -119,6 +123,7 @@ async function render({ model, el, host, signal }) {
 
   function moved() {
     turn += 1;
+    before = places();
     const key = keyOf(places()), chosen = presets.findIndex(at => keyOf(at) === key) + 1;
     if (preset && placeOf(preset) !== chosen) set(preset, chosen);
     if (training) return; // until its button is pressed
@@ -143,6 +148,7 @@ async function render({ model, el, host, signal }) {
     shared.on(`change:${trait}`, () => {
       if (setting) return;
       hand = i;
+      stride = placeOf(controls[i]) - before[i] || 0;
       moved();
     })
   );
