@@ -139,12 +139,12 @@ def _bought(picture: Picture, axes: Axes, table: pandas.DataFrame, currency: str
         look = {"color": COLOURS[row.family], "markersize": 11 if row.net in best.net.values else 7}
         axes.plot(getattr(row, currency) / scale, row.error, MARKERS[row.family], **look)
     told = {f"budget: {budget / scale:.3g} {words}": "black"}
-    for kind in ("residual", "preact", "dense"):
+    for kind, name in (("residual", "residual"), ("preact", "pre-activation"), ("dense", "dense")):
         for row in best[best.family == kind].itertuples():
             price = f"{getattr(row, currency) / scale:.3g} {words.split(' per ')[0]}"
-            told[f"{kind}: {spelled(row.net)}\n{row.error:g} %, {price}"] = COLOURS[kind]
+            told[f"{name}: {spelled(row.net)}\n{row.error:g} %, {price}"] = COLOURS[kind]
         if kind in set(table.family) - set(best.family):
-            told[f"{kind}: none fits"] = COLOURS[kind]
+            told[f"{name}: none fits"] = COLOURS[kind]
     told |= {f"best: {spelled(net)}": "black" for net in best.net[:1]}
     for i, (line, colour) in enumerate(told.items()):
         picture.text(0.715, 0.87 - 0.15 * i, line, color=colour, fontsize=10, va="top")
