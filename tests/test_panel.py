@@ -158,7 +158,7 @@ def test_what_the_page_may_ask_for_next_is_drawn_ahead():
         panel._hear(None, {"near": True}, [])
         await asyncio.sleep(0.4)
         # All of the first slider, the nearest first; a step of each other control. What is slow ends it.
-        near = [(0.2, "plain", False), (0.0, "plain", False), (0.3, "plain", False), (0.4, "plain", False)]
+        near = [(0.2, "plain", False), (0.0, "plain", False), (0.4, "plain", False), (0.3, "plain", False)]
         assert calls[1:] == [*near, (0.1, "dense", False), (0.1, "plain", True)]
         await asyncio.sleep(0.8)
         assert len(calls) == 7
@@ -201,11 +201,29 @@ def test_pictures_kept_have_a_bound(monkeypatch):
 
 def test_a_move_is_expected_to_be_made_again():
     panel = show.Panel(lambda size: picture(str(size)), size=IntSlider(value=50, max=100))
-    asked = []
-    panel._draw_ahead = asked.extend
+    asked, at_once = [], []
+    panel._draw_ahead = lambda settings, first: (asked.extend(settings), at_once.extend(first))
     panel._controls["size"].value = 57
-    assert asked[:8] == [(64,), (71,), (58,), (56,), (62,), (52,), (59,), (55,)]
-    assert sorted(asked) == [(size,) for size in range(101) if size != 57]
+    assert asked[:8] == [(64,), (71,), (78,), (58,), (56,), (62,), (52,), (59,)]
+    assert sorted(asked) == [(size,) for size in range(101) if size != 57] and at_once == asked[:3]
+    asked.clear()
+    panel._controls["size"].value = 97
+    assert asked[0] == (100,)  # a move beyond the end leads to the end
+
+
+def test_while_the_hand_moves_only_the_same_move_is_drawn_ahead():
+    drawn = []
+
+    async def use():
+        draw = lambda size: drawn.append(size) or picture()  # noqa: E731
+        panel = show.Panel(draw, size=IntSlider(value=2, min=1, max=9))
+        panel._controls["size"].value = 3
+        await asyncio.sleep(0.2)
+        assert drawn == [2, 4, 5, 6]
+        await asyncio.sleep(0.4)
+        assert {*drawn} == {1, *range(2, 10)} - {3}
+
+    asyncio.run(use())
 
 
 def test_what_may_be_asked_for_soon_is_given_up_last(monkeypatch):
@@ -216,7 +234,8 @@ def test_what_may_be_asked_for_soon_is_given_up_last(monkeypatch):
         page.want(at)
     panel._draw_ahead([(1,), (2,)])
     page.want(60), page.want(61)
-    assert list(panel._kept) == [(4,), (2,), (1,), (60,), (61,)]
+    assert list(panel._kept) == [(2,), (1,), (0,), (60,), (61,)]  # 0 is shown
+    assert [message["gone"] for message, _ in page.heard] == [[]] * 4 + [[(3,)], [(4,)]]  # the page keeps the same
 
 
 def test_drawing_leaves_no_old_garbage():

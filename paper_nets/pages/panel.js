@@ -1,7 +1,6 @@
 // The picture of a panel. What the kernel draws ahead is kept here by the places of the controls, so that the page
 // answers a move itself; what is not here yet is asked for. A page without a kernel runs the same: `still`, at the end.
-const MOST = 200; // pictures kept, some 10 MB
-const NEAR = 10, BESIDE = 2; // of them decoded: of the control in hand and of each other; 0.8 MB each
+const NEAR = 10, BESIDE = 2; // pictures decoded: of the control in hand and of each other; 0.8 MB each
 
 // Nine digits, since 0.1 + 0.2 here is what the slider calls 0.3.
 const keyOf = places => JSON.stringify(places, (_, at) => (typeof at === "number" ? +at.toPrecision(9) : at));
@@ -35,7 +34,7 @@ async function render({ model, el, host, signal }) {
   const [progress, doing, status, figure, details, tools, aloud] = view.children;
   el.append(view);
 
-  const kept = new Map(); // frames by the places of the controls; the first is given up first
+  const kept = new Map(); // frames by the places of the controls: those that the kernel keeps
   let current = null, call = ""; // the frame whose picture is shown, and the call that draws what is told
   let turn = 0, shown = 0; // moves until now, and until what is shown: it never gives way to what was asked for before
   let asked = null; // the question to the kernel that is still open
@@ -50,15 +49,16 @@ async function render({ model, el, host, signal }) {
     if (sent.kind === "svg") frame.url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
     else frame.html = text;
     if (training) return frame;
-    if (kept.size === MOST) {
-      const oldest = [...kept.values()].find(other => other !== current);
-      kept.delete(oldest.key);
-      URL.revokeObjectURL(oldest.url);
-    }
     kept.set(key, frame);
     arrived += 1;
     prepareSoon();
     return frame;
+  }
+
+  function giveUp(key) {
+    const frame = kept.get(key);
+    if (frame && frame !== current) URL.revokeObjectURL(frame.url);
+    kept.delete(key);
   }
 
   async function decode(frame) {
@@ -88,10 +88,6 @@ async function render({ model, el, host, signal }) {
   async function decodeAll(near) {
     const before = turn;
     for (const frame of kept.values()) if (frame !== current && !near.includes(frame)) frame.image = null;
-    for (const frame of near.toReversed()) {
-      kept.delete(frame.key); // so that the nearest are the last to be given up
-      kept.set(frame.key, frame);
-    }
     for (const frame of near) {
       if (turn !== before) return;
       if (frame.url && !frame.image) await decode(frame);
@@ -165,6 +161,7 @@ async function render({ model, el, host, signal }) {
       doing.textContent = text;
     }
     if (!message.frame) return;
+    message.gone?.map(keyOf).forEach(giveUp);
     const frame = await keep(message.frame, buffers[0]);
     if (training) return show(frame, (turn += 1)); // the newest is what counts
     if (asked?.key !== frame.key) return; // it was drawn ahead

@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import product, zip_longest
 from pathlib import Path
 from unicodedata import east_asian_width
@@ -29,9 +29,11 @@ PAGES = Path(__file__).parents[1] / "pages"
 # What the page itself says.
 SAYS = re.findall(r'say\("(.+?)"\)', (PAGES / "panel.js").read_text(encoding="utf-8"))
 PAUSE = 0.01  # seconds between two pictures drawn ahead, in which the kernel hears what the reader asks for
+REST = 0.3  # seconds without a move, before which only what the same move again leads to is drawn
 SLOW = 0.5  # seconds; what takes longer isn't drawn ahead, lest the reader wait for what nobody asked for
-MOST = 200  # pictures kept, here and in the page: some 10 MB
+MOST = 200  # pictures kept, here and the same ones in the page: some 10 MB
 AHEAD = 150  # of them drawn ahead for one move
+AGAIN = 3  # times that the same move is expected
 SOON = (1, -1, 5, -5, 2, -2, 10, -10)  # steps to where the next moves lead; a press of Page Up goes five
 
 
@@ -83,7 +85,7 @@ class Panel(VBox):
         **controls: Widget,
     ):
         self.draw, self.training, self._controls = draw, bool(button), controls
-        self._kept, self._timer, self._worker = OrderedDict(), None, None
+        self._kept, self._timer, self._worker, self._moved_at = OrderedDict(), None, None, 0
         for name, control in controls.items():
             if not isinstance(control, KINDS):
                 kind = type(control).__name__
@@ -153,16 +155,16 @@ class Panel(VBox):
         return {"words": "", "trace": "", **frame, "places": at, "call": f"{name}({arguments})"}, packed
 
     def _frame(self, at: tuple) -> tuple[dict, bytes]:
-        """The same, drawn only if it isn't kept; then it's kept in place of the oldest."""
+        """The same, drawn only if it isn't kept."""
         if at not in self._kept:
-            if len(self._kept) == MOST:
-                self._kept.popitem(last=False)
             self._kept[at] = self._draw(at)
         return self._kept[at]
 
     def _send(self, at: tuple) -> None:
+        """Send it to the page, which gives up the oldest picture where this one has."""
         frame, packed = self._frame(at)
-        self.picture.send({"frame": frame}, [packed])
+        gone = [self._kept.popitem(last=False)[0]] if len(self._kept) > MOST else []
+        self.picture.send({"frame": frame, "gone": gone}, [packed])
 
     def _hear(self, _, message: dict, buffers) -> None:
         """What the page says: it wants a picture, the reader's hand is near, or the panel has gone from the page."""
@@ -178,31 +180,33 @@ class Panel(VBox):
     def _moved(self, change) -> None:
         whole, (old, new) = places(change.owner), rounded((change.old, change.new))
         step = whole.index(new) - whole.index(old) if old in whole and new in whole else 0
-        self._draw_ahead(self._near(list(self._controls.values()).index(change.owner), step))
+        near = self._near(list(self._controls.values()).index(change.owner), step)
+        self._moved_at = time.monotonic()
+        self._draw_ahead(near, near[:AGAIN])
 
     def _near(self, moved: int, step: int = 0) -> list[tuple]:
-        """The settings that the next moves may ask for: of the control that moved the same move again, and two steps
-        and leaps either way; the presets; a step of each other control; then all else that the first can be moved to,
-        the nearest first."""
+        """The settings that the next moves may ask for: of the control that moved the same move again, three times, and
+        steps and leaps either way; the presets; a step of each other control; then all else that the first can be
+        moved to, the nearest first."""
         here, whole = self._places(), [places(control) for control in self._controls.values()]
 
         def along(i: int, *steps: int) -> list[tuple]:
-            at = whole[i].index(here[i]) if here[i] in whole[i] else 0
+            at, last = whole[i].index(here[i]) if here[i] in whole[i] else 0, len(whole[i]) - 1
             by_distance = sorted(range(len(whole[i])), key=lambda j: abs(j - at))
-            order = dict.fromkeys([*(at + step for step in steps), *by_distance])
-            return [(*here[:i], whole[i][j], *here[i + 1 :]) for j in order if j != at and 0 <= j < len(whole[i])]
+            order = dict.fromkeys([*(min(max(at + step, 0), last) for step in steps), *by_distance])
+            return [(*here[:i], whole[i][j], *here[i + 1 :]) for j in order if j != at]
 
-        own = along(moved, step, 2 * step, *SOON) if here else []
+        own = along(moved, *(i * step for i in range(1, AGAIN + 1)), *SOON) if here else []
         others = zip_longest(*(along(i, *SOON)[:2] for i in range(len(here)) if i != moved))
         in_turn = [at for turn in others for at in turn if at is not None]
         return [*own[: len(SOON)], *self.picture.setup["presets"], *in_turn, *own[len(SOON) :]][:AHEAD]
 
-    def _draw_ahead(self, settings: list[tuple]) -> None:
+    def _draw_ahead(self, settings: list[tuple], at_once: Collection[tuple] = ()) -> None:
         """Draw these, and no longer those of before: one after another while the kernel is idle, as long as each takes
-        little time."""
+        little time; but for some only when the reader's hand rests."""
         if self._timer:
             self._timer.cancel()
-        for at in reversed(settings):
+        for at in reversed([self._places(), *settings]):
             if at in self._kept:  # what may be asked for soon is the last to be given up
                 self._kept.move_to_end(at)
         settings = [at for at in settings if at not in self._kept]
@@ -210,11 +214,12 @@ class Panel(VBox):
         def draw_one():
             self._send(settings[0])
             if self._seconds < SLOW:
-                self._draw_ahead(settings[1:])
+                self._draw_ahead(settings[1:], at_once)
 
         if settings:
+            rest = 0 if settings[0] in at_once else self._moved_at + REST - time.monotonic()
             with contextlib.suppress(RuntimeError):  # no event loop: no kernel, and nobody to press a key
-                self._timer = asyncio.get_running_loop().call_later(PAUSE, draw_one)
+                self._timer = asyncio.get_running_loop().call_later(max(PAUSE, rest), draw_one)
 
     def close(self) -> None:
         self._draw_ahead([])
