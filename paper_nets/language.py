@@ -69,12 +69,14 @@ def wholly(english: str) -> str | None:
                 found, part = [*found, said], ""
         if not part:
             return between.join(found)
-    if (said := filled(english, wholly)) or not (one := re.fullmatch(NUMBERED, english)):
-        broken = said is None and "\n" in english  # to fit; Korean letters are wider
-        whole = wholly(" ".join(english.split("\n"))) if broken else None
-        return fill(whole, round(0.65 * max(map(len, english.split("\n"))))) if whole else said
-    said = wholly(one[1] or one[4])
-    return said and f"{said} {one[2] or one[3]}"
+    if said := filled(english, wholly):
+        return said
+    if one := re.fullmatch(NUMBERED, english):
+        said = wholly(one[1] or one[4])
+        return said and f"{said} {one[2] or one[3]}"
+    lines = english.split("\n")  # broken to fit, and Korean letters are wider
+    said = wholly(" ".join(lines)) if len(lines) > 1 else None
+    return said and fill(said, round(0.65 * max(map(len, lines))))
 
 
 @lru_cache(10_000)
