@@ -7,10 +7,16 @@ The English of the code is the key, the expressions in its f-strings its places;
 import json
 import os
 import re
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from pathlib import Path
+from textwrap import fill
 
 PLACE = re.compile(r"(\{[^}]*\})")
+# A word that wants Korean; nets' names, as plain-56 and resnet56, names in code, and formulas have none.
+WORD = re.compile(r"(?<![\w'∂+-])([a-z]{2,}|Block)(?![\w-])")
+
+NUMBERED = r"(.+?) (\(?-?\d\S*(?: %)?)|(-?\d\S*) (.+)"  # "test 0.5 %", "5 layers"
 
 
 def language() -> str:
@@ -20,23 +26,63 @@ def language() -> str:
 
 
 @cache
-def sentences() -> list[tuple[re.Pattern, list[str], str]]:
-    """The English as patterns, those with the most words of their own first; their places; the Korean."""
+def messages() -> dict[str, str]:
+    """The English and the Korean; what is broken into lines also as one line."""
     known = json.loads(Path(__file__).with_name("korean.json").read_text(encoding="utf-8"))
-    found = []
+    return {" ".join(english.split("\n")): " ".join(known[english].split("\n")) for english in known} | known
+
+
+@cache
+def sentences() -> list[tuple[str, re.Pattern, list[str], str]]:
+    """Of messages with places, those with the most words of their own first: the longest of these, which a text must
+    hold; the English as a pattern; the places; the Korean."""
+    found, known = [], messages()
     for english in sorted(known, key=lambda english: len(PLACE.sub("", english)), reverse=True):
-        parts = ("(.*?)" if PLACE.fullmatch(part) else re.escape(part) for part in PLACE.split(english))
-        found.append((re.compile("".join(parts), re.DOTALL), PLACE.findall(english), known[english]))
+        if places := PLACE.findall(english):
+            parts = ("(.*?)" if PLACE.fullmatch(part) else re.escape(part) for part in PLACE.split(english))
+            longest = max(PLACE.sub("{}", english).split("{}"), key=len)
+            found.append((longest, re.compile("".join(parts), re.DOTALL), places, known[english]))
     return found
 
 
+def filled(english: str, say: Callable[[str], str | None], holds: str = "") -> str | None:
+    """The Korean of the first message that fits and `holds` this, with what `say` makes of its places, if of each."""
+    for longest, pattern, places, korean in sentences():
+        if longest in english and re.search(holds, korean) and (match := pattern.fullmatch(english)):
+            said = dict(zip(places, map(say, match.groups()), strict=True))
+            if None not in said.values():
+                return PLACE.sub(lambda place: said[place[0]], korean)  # noqa: B023, called at once
+    return None
+
+
+@lru_cache(10_000)
+def wholly(english: str) -> str | None:
+    """A text in Korean to its last word, also one that is joined of several, as pictures' are; None where there is a
+    word without."""
+    if english in messages() or not WORD.search(english):
+        return messages().get(english, english)
+    for between in ("\n", ". ", "; ", ": ", ", "):
+        found, part = [], ""
+        for more in re.split(rf"{re.escape(between)}(?![^()]*\))", english):  # none in brackets
+            part = f"{part}{between}{more}" if part else more
+            if part != english and (said := wholly(part)) is not None:
+                found, part = [*found, said], ""
+        if not part:
+            return between.join(found)
+    if said := filled(english, wholly):
+        return said
+    if one := re.fullmatch(NUMBERED, english):
+        said = wholly(one[1] or one[4])
+        return said and f"{said} {one[2] or one[3]}"
+    lines = english.split("\n")  # broken to fit, and Korean letters are wider
+    said = wholly(" ".join(lines)) if len(lines) > 1 else None
+    return said and fill(said, round(0.65 * max(map(len, lines))))
+
+
+@lru_cache(10_000)
 def in_korean(english: str) -> str:
-    """A sentence, or a name, in Korean, and what stands in its places too."""
-    for pattern, places, korean in sentences():
-        if match := pattern.fullmatch(english):
-            said = dict(zip(places, map(in_korean, match.groups()), strict=True))
-            return PLACE.sub(lambda place: said[place[0]], korean)  # noqa: B023, called at once
-    return english
+    """The same, or of a sentence as much as can be; what has no Korean stays as it is."""
+    return wholly(english) or filled(english, in_korean, "니다|세요|예측|측정값") or english
 
 
 def say(english: str) -> str:

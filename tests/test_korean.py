@@ -5,6 +5,7 @@ import re
 from collections import Counter
 
 import nbformat
+import pandas
 import pytest
 import torch
 from babel.messages import pofile
@@ -13,7 +14,7 @@ from jupyter_server.services.sessions.sessionmanager import SessionManager
 from torch import nn
 
 from paper_nets import published, questions, show
-from paper_nets.language import in_korean, language, say
+from paper_nets.language import in_korean, language, say, wholly
 from tests.test_questions import ANSWERS, CHECKS
 from tools import korean
 
@@ -72,14 +73,20 @@ def test_strings_that_readers_see_are_found(monkeypatch, tmp_path):
     code = """show.Panel(draw, button="Begin", play="turn", far_off=Dropdown(options=["near", "far"]))
 guess = questions.Guess("how many", "none", "all of them")
 say(f"it has {len(net)} layers" if net else "there is none")
-print("what a cell prints stays")"""
+def loss(net):
+    "What documentation says stays."
+    print(f"loss of {net}, ", end="")
+published("a").query("not a or b == 'c d'")
+show.Verdict("C1", "true", "a sentence of its catalogue")"""
     source = tmp_path / "01-a.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), source)
     monkeypatch.setattr(korean, "TEXTS", [source])
     found = {*korean.marked()}
     own = {"Begin", "far off", "near", "far", "how many", "none", "all of them", "it has {len(net)} layers"}
-    assert {*own, "there is none"} <= found
-    assert not {"turn", "play", "what a cell prints stays", "says", "kc,nchw->nkhw"} & found
+    shown = {"loss of {net}", "{error} error (%)", "The net's output does not depend on the images."}
+    assert {*own, *shown, "there is none"} <= found
+    none = {"turn", "play", "What documentation says stays.", "says", "kc,nchw->nkhw", "a sentence of its catalogue"}
+    assert not none & found and not any("== 'c d'" in text for text in found)
 
 
 def test_a_change_of_the_english_shows(tmp_path, monkeypatch):
@@ -108,7 +115,10 @@ def test_the_korean_notebook_has_the_code_and_outputs_of_the_english_one(tmp_pat
     assert [cell.id for cell in made.cells] == [cell.id for cell in book.cells]
     for ours, english in zip(made.cells, book.cells, strict=True):
         if english.cell_type == "code" and "erdict" not in english.source:
-            assert ours == english
+            assert ours.source == english.source
+            for output in english.outputs:
+                output.data["text/html"] = korean.table_in_korean(output.data["text/html"])
+            assert ours.outputs == english.outputs and ">노트북<" in str(ours.outputs)
     links = [link for cell in made.cells for link in re.findall(r"\]\(([^):]+\.ipynb)", cell.source)]
     assert links[0] == source.name and len(links) > 12 and all(link.startswith("ko-") for link in links[1:])
 
@@ -192,6 +202,60 @@ def test_a_panel_is_in_korean(in_ko):
     assert says["reset"] == "처음으로" and len(says) >= 10 and all(re.search("[가-힣]", word) for word in says.values())
     training = show.Panel(lambda: iter([]), button="Train")
     assert (training.button.description, training.stop.description) == ("학습하기", "멈춤")
+
+
+def test_a_picture_is_in_korean(monkeypatch):
+    def drawn():
+        table = pandas.DataFrame({"net": ["plain56"] * 2, "seed": 0, "epoch": [1, 2], "training_error": [50, 0.5]})
+        columns = {"training_error": "training error (%)"}
+        picture = show.lines(table, "epoch", columns, title="before training")
+        picture.axes[0].set_yticks([0, 50], ["none", "0.50"])
+        return picture.svg(), picture._repr_mimebundle_()[1]["image/png"]["alt"]
+
+    words = lambda svg: {*re.findall("(?<=>)[^<>]+(?=</text>)", svg)}  # noqa: E731
+    monkeypatch.setenv("PAPER_NETS_LANGUAGE", "en")
+    svg, alt = drawn()
+    assert {"before training", "training error (%)", "epoch", "plain-56", "none", "0.50"} <= words(svg)
+    assert alt.startswith("before training. From epoch 1 to 2, training error (%): plain-56 50 to 0.5, at most 50")
+    monkeypatch.setenv("PAPER_NETS_LANGUAGE", "ko")
+    svg, alt = drawn()
+    assert words(svg) >= {"학습 전", "훈련 오차 (%)", "에폭", "plain-56", "없음", "0.50"}
+    assert alt == "학습 전. 에폭 1에서 2까지, 훈련 오차 (%): plain-56 50에서 0.5, 최대 50"
+    before = wholly.cache_info().misses
+    again, _ = drawn()
+    assert words(again) == words(svg) and wholly.cache_info().misses == before
+
+
+def test_a_text_of_several_is_joined_in_korean_only_as_a_whole():
+    assert in_korean("residual, test error (%)\nepoch 3; 0.5 epochs") == "잔차, 테스트 오차 (%)\n에폭 3; 0.5 에폭"
+    assert in_korean("2.5 million parameters") == "파라미터 (백만) 2.5"
+    for text in ("0.01", "1e-05", "plain-56", "DenseNet-BC-100, k = 12", "training_error", "test error, by no means"):
+        assert in_korean(text) == text
+
+
+def test_what_is_wrong_with_a_setting_is_told_in_korean(in_ko):
+    def draw(layers):
+        show.dense_block(layers=layers)
+
+    panel = show.Panel(draw, layers=IntSlider(value=0, min=0, max=3))
+    panel._repr_mimebundle_()
+    (frame, _), *_ = panel.picture.frames
+    assert frame["words"] == "층 수이(가) 0입니다. 올바른 값: 1 이상의 정수."
+
+
+def test_a_table_is_in_korean(in_ko):
+    table = show.Table(pandas.DataFrame({"test error": [1.5], "note": ["as written"]}, index=["a"]).rename_axis("net"))
+    assert all(f">{word}<" in table._repr_html_() for word in ("네트워크", "테스트 오차", "식 그대로", "1.5"))
+
+
+@pytest.mark.parametrize("number", ["01", "05"])
+def test_stored_pictures_and_lines_are_in_korean(number):
+    (path,) = (korean.ROOT / "notebooks").glob(f"ko-{number}-*.ipynb")
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    lines = [line for output in outputs for line in output.get("text", "").split("\n") if "python -m" not in line]
+    alts = [output.metadata["image/png"]["alt"] for output in pictures]
+    assert len(alts) >= 5 and len(lines) > 5 and not [text for text in (*alts, *lines) if ENGLISH.search(text)]
 
 
 def test_a_verdict_that_is_run_says_what_the_stored_one_says(monkeypatch):

@@ -60,6 +60,26 @@ def sliders(frames: dict) -> str:
     return f'<div class="frames"><script type="text/plain">{data.decode()}</script></div>'
 
 
+def in_korean_frames(frames):
+    """A panel's pictures, and all that it says, in Korean; the calls that draw them stay as they are."""
+    if isinstance(frames, dict):
+        return {name: one if name == "call" else in_korean_frames(one) for name, one in frames.items()}
+    if isinstance(frames, list):
+        return list(map(in_korean_frames, frames))
+    if isinstance(frames, str):
+        return re.sub(r'(?s)<g id="text_.*?</g>', text_in_korean, frames) if "<svg" in frames else in_korean(frames)
+    return frames
+
+
+def text_in_korean(group: re.Match) -> str:
+    """A text of an SVG, which has an element for each line, in Korean on no more lines."""
+    line = "(?<=>)[^<>]+(?=</text>)"
+    lines = html.unescape("\n".join(re.findall(line, group[0])))
+    said, most = in_korean(lines).split("\n"), lines.count("\n")
+    said = iter([*said[:most], " ".join(said[most:]), *[""] * most])
+    return re.sub(line, lambda _: html.escape(next(said)), group[0])
+
+
 def body_of(book: nbformat.NotebookNode, words: dict[str, str]) -> str:
     """What a notebook's page shows: frames in place of panels, pictures with their words, and links that lead to the
     pages of the others."""
@@ -67,6 +87,7 @@ def body_of(book: nbformat.NotebookNode, words: dict[str, str]) -> str:
     for cell in book.cells:
         if cell.source == ASK:
             frames = next(output.data["application/json"] for output in cell.outputs if "data" in output)
+            frames = in_korean_frames(frames) if words == WORDS["ko"] else frames
             shown = sliders(frames) if frames else f'<p class="note">{words["trains"]}</p>'
             cells[-1].outputs[-1].data = {"text/html": shown}
             continue

@@ -7,6 +7,7 @@ each section; of the verdicts one for each claim and sentence; of the code one f
 """
 
 import ast
+import html
 import json
 import re
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 import nbformat
 from babel.messages import Catalog, pofile
 
-from paper_nets.language import PLACE, in_korean
+from paper_nets.language import PLACE, in_korean, wholly
 from paper_nets.show import Verdicts
 from paper_nets.show.panel import SAYS
 from paper_nets.show.verdicts import GROUNDS, SCALE
@@ -35,6 +36,21 @@ PAGES = {  # what the pages of the book say beside the notebooks
     "note": "This page needs no kernel, and its sliders work. To answer a question, to train, or to change a "
     "number, open the notebook itself: in its repository, <code>make lab</code>.",
 }
+WORDS = """added airplane automobile basic best bird bottlenecks budget building cat channels classifier concatenated
+concatenations convolutions count data dataset dead deer default deleted dense difference digits dog end ensemble entry
+even faded family first flower found frog gap gradient head horse idea influence input iteration iterations label
+largest last layer linear loss lost lowest made makes maps max mean median megabytes memory-efficient min minutes more
+multiply–adds name none note notebook numbers odd option original other others ours output package paper parameters part
+photographs plain points pool pre-activation preact precision printed product read reads relative residual scales
+seconds seeds ship shortcut side signal smallest standing state stem step sums swapped target third trained training
+transition truck untrained value version weight weights whole with without year zero"""
+# Parts of what pictures, tables and errors say that no string in code has so.
+PHRASES = """Channels|Human|Maps|The net|1 map|1 channel|{n} channels|{n} crops|{n} layers|{n} points here|by {x}|
+multiply adds|activation bytes|dense block {n}|inside F|after the sum|{net} without BN|W its last weights|
+plain-56 above plain-20|original bottlenecks|pre-activation bottlenecks|top-1 (%) {label}|test (%) {label}|output size|
+be a whole number of at least 1|be True or False|only the class {name}|no folder of images|one image|no images"""
+NO_WORDS = re.compile(r"[<\\]|==|\.str\.|pad=|^offset points$|^upper |^val ")  # of strings with a space
+FIGURES = ("costs", "curves", "dense", "figures", "landscape", "reuse")  # of paper_nets.show
 TEXTS = [*sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")), ROOT / "README.md"]
 SOURCES = [*TEXTS, VERDICTS, CODE]
 TABLE = re.compile(r"(?s)(?<=written by make notebooks -->\n).*(?=<!-- end of verdicts)")
@@ -64,11 +80,18 @@ def messages(source: Path) -> dict[str, str]:
 
 def marked() -> Iterator[str]:
     """What code says to readers: what `say` gets, all sentences of questions, the words of guesses and of controls."""
-    yield from (*COUNTED, *SAYS, *PAGES.values())
+    yield from (*COUNTED, *SAYS, *PAGES.values(), *WORDS.split(), *PHRASES.replace("\n", "").split("|"))
     books = (nbformat.read(path, as_version=4).cells for path in TEXTS if path.suffix == ".ipynb")
-    code = [cell.source for cells in books for cell in cells if cell.cell_type == "code"]
-    code += [path.read_text(encoding="utf-8") for path in sorted((ROOT / "paper_nets").glob("**/*.py"))]
-    for node in (node for text in code for node in ast.walk(ast.parse(text))):
+    code = [ast.parse(cell.source) for cells in books for cell in cells if cell.cell_type == "code"]
+    drawn = list(code)
+    for path in sorted((ROOT / "paper_nets").glob("**/*.py")):
+        if path.stem not in ("__main__", "gallery"):  # the command line's
+            code.append(ast.parse(path.read_text(encoding="utf-8")))
+        drawn += code[-1:] if path.stem in FIGURES else ()
+    yield from (text for tree in drawn for text in shown(tree))
+    for node in (node for tree in code for node in ast.walk(tree)):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and "InputError(" in ast.unparse(node.exc):
+            yield from (text for argument in node.exc.args for text in strings(argument))
         call = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
         if call in ("say", "Guess"):
             yield from (text for argument in node.args for text in strings(argument))
@@ -81,6 +104,18 @@ def marked() -> Iterator[str]:
         if isinstance(check, ast.FunctionDef):
             own = set(strings(check)) - {ast.get_docstring(check, clean=False)}
             yield from sorted(text for text in own if " " in text and "==" not in text)
+
+
+def shown(node: ast.AST) -> Iterator[str]:
+    """The strings of several words in code, without documentation, and verdicts, which have their own catalogue."""
+    if isinstance(node, ast.JoinedStr | ast.Constant):
+        for text in strings(node):
+            own = PLACE.sub("_", text).strip()
+            if " " in own and not NO_WORDS.search(own):  # the next print may go on with a line
+                yield text.removeprefix(". ").strip(" ,;:")
+    elif not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        left_out = isinstance(node, ast.Call) and ast.unparse(node.func) == "show.Verdict"
+        yield from (text for child in ast.iter_child_nodes(node) for text in shown(child) if not left_out)
 
 
 def strings(node: ast.AST) -> Iterator[str]:
@@ -149,8 +184,19 @@ def texts(source: Path) -> dict[str, str]:
     return {context: to_korean_files(text) for context, text in translated(source).items()}
 
 
+def table_in_korean(text: str) -> str:
+    """An HTML table's words in Korean; its source, in the notebooks, is that of published numbers."""
+
+    def said(words: re.Match) -> str:
+        korean = wholly(html.unescape(words[0]))
+        return html.escape(korean) if korean else words[0]
+
+    return re.sub(r"(?<=>)(?!source<)[^<>]*[a-z][^<>]*(?=<)", said, text)
+
+
 def translate(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
-    """Give a notebook these texts in place of its cells with their ids, and its verdicts in Korean."""
+    """Give a notebook these texts in place of its cells with their ids, and what its outputs say in Korean."""
+    line = lambda words: wholly(words[0]) or words[0]  # noqa: E731
     for cell in book.cells:
         cell.source = texts.get(cell.id, cell.source)
         for output in cell.get("outputs", []):
@@ -163,8 +209,14 @@ def translate(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
             elif re.match("Your guess: |Run this cell |.*: measured ", shown.get("text/plain", "")):
                 parts = re.split(r"(.*: measured |(?<=: |, )[^,.]+(?=[,.]))", shown["text/plain"])
                 shown["text/plain"] = in_korean("".join(map(in_korean, parts)))
-            elif re.match(r"\d+ verdicts: ", output.get("text", "")):
-                output.text = in_korean(output.text.strip()) + "\n"
+            elif "text" in output:
+                output.text = re.sub(r"(?m)\S.*?(?=[ ,;:]*$)", line, output.text)
+            elif "text/html" in shown:
+                shown["text/html"] = table_in_korean(shown["text/html"])
+            if "image/png" in shown and "alt" in (picture := output.metadata.get("image/png", {})):
+                if shown.get("text/plain") == picture.alt:
+                    shown["text/plain"] = in_korean(picture.alt)
+                picture.alt = in_korean(picture.alt)
 
 
 def said() -> str:

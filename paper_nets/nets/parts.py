@@ -199,9 +199,10 @@ def check_image(plan, shape: tuple[int, ...]) -> None:
     if not isinstance(shape, tuple | list) or not all(map(is_count, shape)):
         raise InputError(f"The shape of an image is {shape!r}; it must be channels, height and width, whole numbers.")
     if len(shape) != 3 or shape[0] != plan.in_channels or min(shape[1:]) < smallest:
+        channels = f"{plan.in_channels} channels" if plan.in_channels > 1 else "1 channel"
         raise InputError(
-            f"An image of shape {' × '.join(map(str, shape))} does not fit: this net takes {plan.in_channels} "
-            f"channel{'s' if plan.in_channels > 1 else ''} × height × width, each side at least {smallest} pixels."
+            f"An image of shape {' × '.join(map(str, shape))} does not fit: this net takes {channels} × height × "
+            f"width, each side at least {smallest} pixels."
         )
 
 

@@ -120,11 +120,12 @@ def error_against_costs(
         (currency,) = currencies
         picture.alt = f"{error}. {_bought(picture, axes[0], table, currency, budget)}"
         return picture
-    picture.alt = f"{error}, with " + "; ".join(
-        f"{spelled(row.net)} {row.error:g} at "
-        + ", ".join(f"{getattr(row, c) / CURRENCIES[c][1]:.3g} {CURRENCIES[c][0]}" for c in currencies)
-        for row in table.itertuples()
-    )
+    told = []
+    for row in table.itertuples():
+        prices = ", ".join(f"{getattr(row, c) / CURRENCIES[c][1]:.3g} {CURRENCIES[c][0]}" for c in currencies)
+        net = f"{spelled(row.net)} {row.error:g}"
+        told.append(f"{net} at {prices}")
+    picture.alt = f"{error}, with {'; '.join(told)}"
     return picture
 
 

@@ -112,7 +112,8 @@ def _in_words(table: pandas.DataFrame, x: str, columns: Mapping[str, str], x_lab
         else:
             values = [f"{c.iloc[0]:.3g} to {c.iloc[-1]:.3g}, at most {c.max():.3g}" for _, c in means.items()]
         words.append(f"{label} " + (", " if mark is not None else " and ").join(values))
-    where = f"From {x_label} {table[x].min():g} to {table[x].max():g}" if mark is None else f"{x_label}: {mark:g}"
+    begin = f"{x_label} {table[x].min():g}"
+    where = f"From {begin} to {table[x].max():g}" if mark is None else f"{x_label}: {mark:g}"
     return f"{where}, {', '.join(columns.values())}: {'; '.join(words)}"
 
 
@@ -240,9 +241,9 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
                 looks[net] = {"color": "0.35", "linewidth": 1, "linestyle": styles[net]["linestyle"]}
                 axes.axhline(end, **looks[net])
             if len(papers):
-                words = f"in the paper: {', '.join(f'{end:g}' for end in sorted(papers, reverse=True))} %"
+                values = ", ".join(f"{end:g}" for end in sorted(papers, reverse=True))
                 at = {"xy": (0, papers.max()), "xytext": (4, 2), "textcoords": "offset points"}
-                axes.annotate(words, **at, color="0.35", fontsize=8)
+                axes.annotate(f"in the paper: {values} %", **at, color="0.35", fontsize=8)
             axes.set(xlim=(0, None), ylim=(0, 92))
             below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
             tidy(axes, below, left, f"{kind} nets, {error} error")

@@ -186,7 +186,8 @@ def _among(axes: Axes, price: NetCost, others: Mapping[str, DenseNetPlan]) -> st
     if x or y:
         _beside(axes, shown, ARROWS[3 * x + y + 4], shown[0] < 10, fontsize=14)
     # Signs in the words: a legend would take a sixth of the time of the whole drawing.
-    words = "★ this net" + ("\n□ the paper's, ImageNet (depth)\n○ the paper's, CIFAR (depth, k)" if others else "")
+    alone, among = "★ this net", "★ this net\n□ the paper's, ImageNet (depth)\n○ the paper's, CIFAR (depth, k)"
+    words = among if others else alone
     axes.text(0.98, 0.03, words, transform=axes.transAxes, ha="right", fontsize=8, linespacing=1.5)
     tidy(axes, "million parameters", "10⁹ multiply–adds per image")
     axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)
@@ -230,7 +231,8 @@ def staircase(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan] | None = No
     for x, (what, value) in zip((0.085, 0.26, 0.46, 0.85), figures.items(), strict=True):
         picture.text(x, 0.89, value, fontsize=13, va="center")
         picture.text(x, 0.83, what, fontsize=9, va="center")
-    picture.alt = f"{name}: {', '.join(f'{value} {what}' for what, value in figures.items())}. {words}"
+    costs = ", ".join(f"{value} {what}" for what, value in figures.items())
+    picture.alt = f"{name}: {costs}. {words}"
     if nearest:
         picture.alt += f". Nearest of the paper's: {spelled(nearest)}"
     return picture

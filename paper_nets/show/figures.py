@@ -74,7 +74,8 @@ def maps(
         through = picture.permute(1, 2, 0).expand(-1, -1, 3).numpy()
         _pixels(made, (9, 54, 100, 100), through)
     for (label, row), n in zip(rows.items(), lines, strict=True):
-        words = f"{label}: {len(row)} map{'s' * (len(row) > 1)}, {row.shape[1]} × {row.shape[2]}"
+        count = f"{len(row)} maps" if len(row) > 1 else "1 map"
+        words = f"{label}: {count}, {row.shape[1]} × {row.shape[2]}"
         made.text(125 / 900, 1 - (top + 14) / height, words, fontsize=9)
         told.append(f"{words}, {row.min():.2g} to {row.max():.2g}, {100 * (row == 0).float().mean():.0f} % of it 0")
         for i, name in enumerate(names):

@@ -64,10 +64,10 @@ def landscape(
         below.set_ylabel("b", labelpad=-8, y=0.75, rotation=0)  # between two ticks
         for axis in (above.xaxis, above.yaxis, below.xaxis, below.yaxis):
             axis.set_major_locator(MaxNLocator(3))
-        trained = table.loss[(table.a.abs() + table.b.abs()).idxmin()]
+        trained = f"{name} {table.loss[(table.a.abs() + table.b.abs()).idxmin()]:.2g}"
         better = 100 * (table.loss < numpy.log(10)).mean()
         words.append(
-            f"{name} {trained:.2g} at the trained net, {table.loss.max():.2g} at most, "
+            f"{trained} at the trained net, {table.loss.max():.2g} at most, "
             f"less than guessing among ten (2.3) on {better:.0f} % of what is drawn"
         )
     colours = picture.add_axes((1 - 62 / picture.size[0], 0.08, 12 / picture.size[0], 0.37))

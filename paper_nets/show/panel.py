@@ -40,12 +40,12 @@ SOON = (1, -1, 5, -5, 2, -2, 10, -10)  # steps to where the next moves lead; a p
 def words_for(error: BaseException, draw: Callable) -> dict:
     """What a reader is told of an error: a sentence; but for wrong input also its line, and the traceback to unfold."""
     if is_expected(error):
-        return {"words": in_a_sentence(error), "trace": ""}
+        return {"words": say(in_a_sentence(error)), "trace": ""}
     code = getattr(draw, "__code__", None)
     own = [at for at in traceback.extract_tb(error.__traceback__) if code and at.filename == code.co_filename]
     where = f" (line {own[-1].lineno}: {own[-1].line})" if own else ""
     words = str(error) if isinstance(error, ValueError | ArithmeticError) else f"{type(error).__name__}: {error}{where}"
-    return {"words": words, "trace": "".join(traceback.format_exception(error))}
+    return {"words": say(words), "trace": "".join(traceback.format_exception(error))}
 
 
 class Frames(anywidget.AnyWidget):

@@ -14,10 +14,14 @@ from contextlib import contextmanager, suppress
 from functools import cache, wraps
 
 from matplotlib import font_manager, rc_context
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
-from paper_nets.language import say
+from paper_nets.language import language, say
 from paper_nets.nets import DenseNetPlan, plan
 from paper_nets.nets.catalog import title
 
@@ -27,6 +31,8 @@ COLOURS |= {"other": "#7A7A7A", "human": "#CC79A7"}
 # And the same marker, for those who see no colours.
 MARKERS = {"plain": "o", "residual": "s", "preact": "^", "dense": "D", "other": "."}
 DPI = 100
+
+NAMED = FixedFormatter | FuncFormatter | StrCategoryFormatter  # what says more at its ticks than their numbers
 
 # matplotlib is not thread-safe, and JupyterLab may run widget callbacks beside a cell.
 DRAWING = threading.RLock()
@@ -71,6 +77,15 @@ def tell_once() -> None:
     print(say("No font here has some letters of this picture; README.md says which to install."))
 
 
+def translate(figure: Figure) -> None:
+    """Put all that a figure says, also the names at its ticks, into the reader's language."""
+    for artist in figure.findobj(lambda artist: isinstance(artist, Text | Axis)) if language() == "ko" else ():
+        if isinstance(artist, Text) and (said := say(artist.get_text())) != artist.get_text():
+            artist.set(text=said, fontfamily=families())  # a cell's own words have only matplotlib's font
+        elif isinstance(artist, Axis) and isinstance(names := artist.get_major_formatter(), NAMED):
+            artist.set_major_formatter(lambda value, at, names=names: say(str(names(value, at))))
+
+
 class Picture(Figure):
     """A matplotlib Figure, `width` × `height` pixels, that needs no pyplot and shows itself in a notebook.
 
@@ -87,6 +102,7 @@ class Picture(Figure):
         """The picture as PNG, `scale` times as many pixels each way."""
         out = io.BytesIO()
         with drawing_alone(tell=True):
+            translate(self)
             self.savefig(out, format="png", dpi=DPI * scale)
         return out.getvalue()
 
@@ -94,13 +110,14 @@ class Picture(Figure):
         """The picture as SVG whose words the browser sets: in half the time of a PNG, and sharp on every screen."""
         out = io.StringIO()
         with drawing_alone({"svg.fonttype": "none"}):
+            translate(self)
             self.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
         return out.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        width, height = self.size
-        metadata = {"image/png": {"width": width, "height": height, "alt": self.alt}}
-        return {"image/png": self.png(scale=2), "text/plain": self.alt}, metadata
+        (width, height), alt = self.size, say(self.alt)
+        metadata = {"image/png": {"width": width, "height": height, "alt": alt}}
+        return {"image/png": self.png(scale=2), "text/plain": alt}, metadata
 
 
 def drawing(drawn):
@@ -122,10 +139,11 @@ def as_page(drawn) -> tuple[dict, bytes]:
     """What a draw function has returned, for the page: kind, words and size; and the SVG or HTML, compressed."""
     drawn = drawing(drawn)
     if not isinstance(drawn, Figure):
-        return {"kind": "html", "alt": "a table"}, gzip.compress(drawn._repr_html_().encode(), 3)
+        return {"kind": "html", "alt": say("a table")}, gzip.compress(drawn._repr_html_().encode(), 3)
     titles = [drawn.get_suptitle(), *(axes.get_title() for axes in drawn.axes)]
-    alt = getattr(drawn, "alt", "") or ", ".join(filter(None, titles)) or "a figure without a title"
+    alt = getattr(drawn, "alt", "") or ", ".join(filter(None, titles))
     size = [round(DPI * side) for side in drawn.get_size_inches()]
+    alt = say(alt or "a figure without a title")
     return {"kind": "svg", "alt": alt, "size": size}, gzip.compress(Picture.svg(drawn).encode(), 3)
 
 
@@ -142,7 +160,7 @@ def image(picture: Picture) -> str:
     width, height = picture.size
     data = base64.b64encode(picture.svg().encode()).decode()
     size = f'width="{width}" height="{height}" style="max-width: 100%; height: auto"'
-    return f'<img alt="{html.escape(picture.alt)}" {size} decoding="sync" src="data:image/svg+xml;base64,{data}">'
+    return f'<img alt="{html.escape(say(picture.alt))}" {size} decoding="sync" src="data:image/svg+xml;base64,{data}">'
 
 
 def figure(function: Callable[..., Picture]) -> Callable[..., Picture]:

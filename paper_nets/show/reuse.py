@@ -74,7 +74,7 @@ def connections(
             words.append(f"{plain}: {', '.join(found)}")
         else:
             words.append(f"{plain}: {low:.3g} to {high:.3g}, {table.value.mean():.3g} on average")
-    where = "All connections" if mark is None else "Block {}, source {} to target {}".format(*mark)
+    where = "All connections" if mark is None else f"Block {mark[0]}, source {mark[1]} to target {mark[2]}"
     picture.alt = f"{where}. {'; '.join(words)}"
     if mark:
         picture.text(0.1, 1 - 18 / height, picture.alt, fontsize=10)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas
 
+from paper_nets.language import say
+
 # Works wherever the page's own script may run: a notebook that was run here, the book; elsewhere it is a plain table.
 SORT = (Path(__file__).parents[1] / "pages/sort.js").read_text(encoding="utf-8")
 
@@ -20,7 +22,7 @@ class Table:
 
     def _cell(self, value: object) -> str:
         if isinstance(value, str):
-            lines = html.escape(value).replace("\n", "<br>")
+            lines = html.escape(say(value)).replace("\n", "<br>")
             return f'<td style="text-align: left">{lines}</td>'
         return f"<td>{'' if pandas.isna(value) else f'{value:,}'}</td>"
 
@@ -29,7 +31,7 @@ class Table:
         press = html.escape(" ".join(SORT.split()), quote=True)
         names = "".join(
             f'<th scope="col" style="padding: 0 0.6em"><button type="button" style="{plain}" onclick="{press}">'
-            f'{html.escape(str(name))}<span aria-hidden="true"></span></button></th>'
+            f'{html.escape(say(str(name)))}<span aria-hidden="true"></span></button></th>'
             for name in self.frame.columns
         )
         values = self.frame.astype(object).itertuples(index=False)

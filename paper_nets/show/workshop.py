@@ -36,7 +36,7 @@ def workshop(root: str | Path = "runs") -> Panel:
         seconds = series.seconds_left()
         each = ", ".join(f"{net} {in_words(left)}" if left else say(f"{net} is there") for net, left in seconds.items())
         about = say(f"About {in_words(sum(seconds.values()))} on this machine: {each}.")
-        yield " ".join([about, *remarks(nets[0], series.data, series.recipes[nets[0]])]), series.done()
+        yield " ".join([about, *map(say, remarks(nets[0], series.data, series.recipes[nets[0]]))]), series.done()
         if only_time:
             return
         ends = paper_ends(data.name)
