@@ -215,13 +215,14 @@ def test_while_the_hand_moves_only_the_same_move_is_drawn_ahead():
     drawn = []
 
     async def use():
-        draw = lambda size: drawn.append(size) or picture()  # noqa: E731
+        draw = lambda size: drawn.append((size, time.monotonic())) or picture()  # noqa: E731
         panel = show.Panel(draw, size=IntSlider(value=2, min=1, max=9))
+        moved = time.monotonic()
         panel._controls["size"].value = 3
-        await asyncio.sleep(0.2)
-        assert drawn == [2, 4, 5, 6]
-        await asyncio.sleep(0.4)
-        assert {*drawn} == {1, *range(2, 10)} - {3}
+        await asyncio.sleep(0.8)
+        sizes, times = zip(*drawn, strict=True)
+        assert sizes[:4] == (2, 4, 5, 6) and {*sizes} == {*range(1, 10)} - {3}
+        assert times[4] - moved >= 0.29
 
     asyncio.run(use())
 

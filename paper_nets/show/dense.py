@@ -187,8 +187,7 @@ def _among(axes: Axes, price: NetCost, others: Mapping[str, DenseNetPlan]) -> st
         _beside(axes, shown, ARROWS[3 * x + y + 4], shown[0] < 10, fontsize=14)
     # Signs in the words: a legend would take a sixth of the time of the whole drawing.
     alone, among = "★ this net", "★ this net\n□ the paper's, ImageNet (depth)\n○ the paper's, CIFAR (depth, k)"
-    words = among if others else alone
-    axes.text(0.98, 0.03, words, transform=axes.transAxes, ha="right", fontsize=8, linespacing=1.5)
+    axes.text(0.98, 0.03, among if others else alone, transform=axes.transAxes, ha="right", fontsize=8, linespacing=1.5)
     tidy(axes, "million parameters", "10⁹ multiply–adds per image")
     axes.yaxis.set_label_coords(-46 / axes.get_window_extent().width, 0.5)
     axes.grid(visible=False)
