@@ -16,6 +16,9 @@ PLACE = re.compile(r"(\{[^}]*\})")
 # A word that wants Korean; nets' names, as plain-56 and resnet56, names in code, and formulas have none.
 WORD = re.compile(r"(?<![\w'∂+-])([a-z]{2,}|Block)(?![\w-])")
 
+# After a number or Hangul, a particle in both its forms: that after a consonant and that after a vowel.
+PARTICLES = {"이(가)": "이가", "은(는)": "은는", "을(를)": "을를", "와(과)": "과와"}
+PARTICLE = re.compile(rf"([0-9가-힣])({'|'.join(map(re.escape, PARTICLES))})")
 NUMBERED = r"(.+?) (\(?-?\d\S*(?: %)?)|(-?\d\S*) (.+)"  # "test 0.5 %", "5 layers"
 
 
@@ -38,10 +41,12 @@ def sentences() -> list[tuple[str, re.Pattern, list[str], str]]:
     hold; the English as a pattern; the places; the Korean."""
     found, known = [], messages()
     for english in sorted(known, key=lambda english: len(PLACE.sub("", english)), reverse=True):
-        if places := PLACE.findall(english):
-            parts = ("(.*?)" if PLACE.fullmatch(part) else re.escape(part) for part in PLACE.split(english))
+        if places := list(dict.fromkeys(PLACE.findall(english))):
+            pattern = re.escape(english)
+            for i, place in enumerate(map(re.escape, places)):
+                pattern = pattern.replace(place, f"(?P<at{i}>.*?)", 1).replace(place, f"(?P=at{i})")
             longest = max(PLACE.sub("{}", english).split("{}"), key=len)
-            found.append((longest, re.compile("".join(parts), re.DOTALL), places, known[english]))
+            found.append((longest, re.compile(pattern, re.DOTALL), places, known[english]))
     return found
 
 
@@ -51,8 +56,15 @@ def filled(english: str, say: Callable[[str], str | None], holds: str = "") -> s
         if longest in english and re.search(holds, korean) and (match := pattern.fullmatch(english)):
             said = dict(zip(places, map(say, match.groups()), strict=True))
             if None not in said.values():
-                return PLACE.sub(lambda place: said[place[0]], korean)  # noqa: B023, called at once
+                return PARTICLE.sub(particle, PLACE.sub(lambda place: said[place[0]], korean))  # noqa: B023
     return None
+
+
+def particle(found: re.Match) -> str:
+    """The one of its two forms that the last sound before it wants; digits as they are read: 3 is 삼, 2 is 이."""
+    read = "영일이삼사오육칠팔구"[int(found[1])] if found[1].isdigit() else found[1]
+    ends_in_a_vowel = (ord(read) - ord("가")) % 28 == 0
+    return found[1] + PARTICLES[found[2]][ends_in_a_vowel]
 
 
 @lru_cache(10_000)

@@ -141,7 +141,10 @@ def test_the_language_is_that_of_the_notebook(monkeypatch):
 
 
 def test_places_are_filled_and_what_stands_in_them_is_korean_too():
-    assert in_korean("7 is not it. per cent, please.") == "7은(는) 답이 아닙니다. 퍼센트로 답해 주세요."
+    assert in_korean("7 is not it. per cent, please.") == "7은 답이 아닙니다. 퍼센트로 답해 주세요."
+    assert in_korean("9 is not it. per cent, please.").startswith("9는 ")
+    assert in_korean("0.5 is not it. x").startswith("0.5는 ")
+    assert in_korean("abc is not it. x").startswith("abc은(는) ")  # read as in English, which its letters do not tell
     assert in_korean("y = x, but 2 tensors were changed (a, b); one is enough.").count("(a, b)") == 1
 
 
@@ -228,6 +231,8 @@ def test_a_picture_is_in_korean(monkeypatch):
 
 def test_a_text_of_several_is_joined_in_korean_only_as_a_whole():
     assert in_korean("residual, test error (%)\nepoch 3; 0.5 epochs") == "잔차, 테스트 오차 (%)\n에폭 3; 0.5 에폭"
+    # A place that a message has twice holds the same twice: 256 here, and not "256 69,632".
+    assert in_korean("bottleneck 256–64–64–256 69,632") == "병목 256–64–64–256 69,632"
     assert in_korean("2.5 million parameters") == "파라미터 (백만) 2.5"
     for text in ("0.01", "1e-05", "plain-56", "DenseNet-BC-100, k = 12", "training_error", "test error, by no means"):
         assert in_korean(text) == text
@@ -240,7 +245,7 @@ def test_what_is_wrong_with_a_setting_is_told_in_korean(in_ko):
     panel = show.Panel(draw, layers=IntSlider(value=0, min=0, max=3))
     panel._repr_mimebundle_()
     (frame, _), *_ = panel.picture.frames
-    assert frame["words"] == "층 수이(가) 0입니다. 올바른 값: 1 이상의 정수."
+    assert frame["words"] == "층 수가 0입니다. 올바른 값: 1 이상의 정수."
 
 
 def test_a_table_is_in_korean(in_ko):

@@ -25,6 +25,7 @@ def printed(book) -> list[float]:
             for output in cell.outputs:
                 texts.append(output.get("text", ""))
                 texts += [data for kind, data in output.get("data", {}).items() if kind.startswith("text/")]
+                texts += [about["alt"] for about in output.get("metadata", {}).values() if "alt" in about]
     found = {float(number.replace(",", "")) for number in NUMBER.findall("\n".join(texts))}
     return sorted(found | {number / 10**power for number in found for power in (3, 6, 9) if number >= 10**power})
 

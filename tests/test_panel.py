@@ -209,6 +209,9 @@ def test_a_move_is_expected_to_be_made_again():
     asked.clear()
     panel._controls["size"].value = 97
     assert asked[0] == (100,)  # a move beyond the end leads to the end
+    panel = show.Panel(lambda a, b, c: picture(), a=IntSlider(max=1), b=IntSlider(value=5, max=9), c=IntSlider(max=9))
+    # Of the others two moves: the page asks for the second before the kernel can have drawn it for the first.
+    assert panel._near(0)[1:7] == [(0, 6, 0), (0, 5, 1), (0, 4, 0), (0, 5, 2), (0, 7, 0), (0, 5, 3)]
 
 
 def test_while_the_hand_moves_only_the_same_move_is_drawn_ahead():

@@ -186,8 +186,8 @@ class Panel(VBox):
 
     def _near(self, moved: int, step: int = 0) -> list[tuple]:
         """The settings that the next moves may ask for: of the control that moved the same move again, three times, and
-        steps and leaps either way; the presets; a step of each other control; then all else that the first can be
-        moved to, the nearest first."""
+        steps and leaps either way; the presets; two steps of each other control, so that the second is there before the
+        kernel has heard of the first; then all else that the first can be moved to, the nearest first."""
         here, whole = self._places(), [places(control) for control in self._controls.values()]
 
         def along(i: int, *steps: int) -> list[tuple]:
@@ -197,7 +197,7 @@ class Panel(VBox):
             return [(*here[:i], whole[i][j], *here[i + 1 :]) for j in order if j != at]
 
         own = along(moved, *(i * step for i in range(1, AGAIN + 1)), *SOON) if here else []
-        others = zip_longest(*(along(i, *SOON)[:2] for i in range(len(here)) if i != moved))
+        others = zip_longest(*(along(i, 1, -1, 2, -2)[:4] for i in range(len(here)) if i != moved))
         in_turn = [at for turn in others for at in turn if at is not None]
         return [*own[: len(SOON)], *self.picture.setup["presets"], *in_turn, *own[len(SOON) :]][:AHEAD]
 
