@@ -65,8 +65,7 @@ def figures() -> list[Figure]:
         tables = {cell["id"]: _table(cell) for cell in cells}
         for cell, below in zip(cells, cells[1:], strict=False):
             if about := cell["metadata"].get("figure"):
-                about, numbers = dict(about), tables.get(about.get("numbers"), "")
-                about.pop("numbers", None)
+                numbers = tables.get(about.pop("numbers", None), "")
                 seen = re.sub(r"^\*What to see: (\w)", lambda m: "*" + m[1].upper(), "".join(below["source"]))
                 asks = below["cell_type"] == "code" or seen.startswith("**Question")
                 text = "" if asks else seen.split("\n\n")[0]

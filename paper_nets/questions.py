@@ -216,13 +216,10 @@ def relu_variance(answer: float) -> str:
 @question
 def step_on_longer_weights(answer: float) -> str:
     """Weights before a batch norm are ten times as long: the step that did before what a step of 1 does now."""
-    near = {
-        10: "the longer the weights, the less a step turns them.",
-        1: "batch norm divides, but by more than before.",
-    }
-    number(
-        answer, 0.1, near, "Write (10 W + d) as 10 (W + …); batch norm does not see the factor before.", tolerance=0.01
-    )
+    near = {10: "the longer the weights, the less a step turns them."}
+    near[1] = "batch norm divides, but by more than before."
+    hint = "Write (10 W + d) as 10 (W + …); batch norm does not see the factor before."
+    number(answer, 0.1, near, hint, tolerance=0.01)
     return "So along a raw direction the same net looks ten times as flat."
 
 
@@ -353,11 +350,9 @@ def maps_at_the_end(answer: int) -> str:
     """Maps that the classifier of DenseNet-169 reads: k = 32, 64 from the stem, blocks of 6, 12, 32, 32, θ = 0.5."""
     net = plan("densenet169")
     right = net.channels[-1][1]
-    near = {
-        net.channels_in + net.growth_rate * sum(net.blocks): "that would be right without compression: each "
-        "transition drops half of what it reads.",
-        right // 2: "that has one transition too many: none follows the last block.",
-    }
+    near = {right // 2: "that has one transition too many: none follows the last block."}
+    whole = net.channels_in + net.growth_rate * sum(net.blocks)
+    near[whole] = "that would be right without compression: each transition drops half of what it reads."
     number(answer, right, near, "64 + 6 · 32 = 256 leave the first block, and half of them go on.")
     return f"{right:,}, more than the {net.channels[-2][1] * 2:,} that leave the block before."
 
@@ -385,10 +380,8 @@ def maps_read(answer: int) -> str:
     first = net.channels_in + net.blocks[0] * net.growth_rate
     added = (net.blocks[1] - 1) * net.growth_rate
     last = compressed(first, net.compression) + added
-    near = {
-        last + net.growth_rate: "that is what stands behind the last layer; it does not read its own maps.",
-        first + added: "the transition has halved the maps before the block.",
-    }
+    near = {last + net.growth_rate: "that is what stands behind the last layer; it does not read its own maps."}
+    near[first + added] = "the transition has halved the maps before the block."
     number(answer, last, near, "128 from the transition, and 32 of each layer before it.")
     return f"{last} of the {last + net.growth_rate} maps that the block ends with."
 
@@ -400,11 +393,9 @@ def weight_left(answer: float) -> str:
     right = DENSENET.only_decay(steps)
     must(0 < answer < 1, f"{answer:.3g} is not it: a share lies between 0 and 1.")
     without_momentum = prod(1 - DENSENET.rate(step, steps) * DENSENET.weight_decay for step in range(steps))
-    near = {
-        without_momentum: "about that would be right without momentum; one of 0.9 makes each decay count tenfold.",
-        exp(-DENSENET.weight_decay * steps): "that would be right if the rate stayed at 0.1; it falls to 0.01 at half "
-        "of the way, then 0.001.",
-    }
+    near = {without_momentum: "about that would be right without momentum; one of 0.9 makes each decay count tenfold."}
+    constant = exp(-DENSENET.weight_decay * steps)
+    near[constant] = "that would be right if the rate stayed at 0.1; it falls to 0.01 at half of the way, then 0.001."
     hint = f"Each of {steps:,} steps takes away 10 · rate · decay of the weight."
     number(answer, right, near, hint, tolerance=0.4)  # of so small a number its order counts
     return f"{right:.1e}: nothing is left of what it began with."

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from paper_nets.lab.differences import Comparison, Difference, listed
 from paper_nets.lab.graph import Recorder, record
 from paper_nets.lab.outline import Outline, channels_in_order, outline
-from paper_nets.nets import NAMES, InputError, build, plan
+from paper_nets.nets import NAMES, InputError, build, cost, plan
 from paper_nets.nets.catalog import title
 from paper_nets.nets.cost import Cost
-from paper_nets.nets.cost import cost as cost_of
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
 def _nearest(theirs: Outline, images: Tensor) -> list[str]:
     """The three nets of the catalog most like an outline: by shortcuts, image, layers and cost."""
     image = tuple(images.shape[1:])
-    cost = theirs.cost(image)
+    own = theirs.cost(image)
 
     def apart(one: float, other: float) -> float:
         return max(one, other, 1) / max(min(one, other), 1) - 1
@@ -132,8 +131,8 @@ def _nearest(theirs: Outline, images: Tensor) -> list[str]:
         made = plan(name)
         join = "concatenation" if hasattr(made, "growth_rate") else "addition" if made.residual else ""
         other = (join != mode(theirs.joins or [""])) + ((image[1] < 64) != (made.stem == "3x3"))
-        papers = cost_of(name, in_channels=image[0])
-        return 2 * other + 2 * apart(len(theirs.layers) - 1, made.depth) + apart(cost.parameters, papers.parameters)
+        papers = cost(name, in_channels=image[0])
+        return 2 * other + 2 * apart(len(theirs.layers) - 1, made.depth) + apart(own.parameters, papers.parameters)
 
     return sorted(NAMES, key=distance)[:3]
 

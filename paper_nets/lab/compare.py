@@ -13,14 +13,11 @@ def paper_ends(data: str) -> pandas.DataFrame:
 
     With their full schedules and standard augmentation; the plain nets' are read off a figure.
     """
-    column = f"{data}_error_pct"
-    ends = catalog().rename_axis("net").reset_index()
-    ends = ends[["net", column]] if column in ends else ends[["net"]].assign(**{column: float("nan")})
-    ends = ends.rename(columns={column: "test_error_pct"}).assign(training_error_pct=float("nan"))
+    ends = catalog().rename(columns={f"{data}_error_pct": "test_error_pct"})
+    ends = ends.reindex(columns=["training_error_pct", "test_error_pct"])
     if data == "cifar10":
-        read_off = published("resnet_figure1").set_index("net")
-        ends = ends.set_index("net").combine_first(read_off[["training_error_pct", "test_error_pct"]]).reset_index()
-    return ends[["net", "training_error_pct", "test_error_pct"]]
+        ends = ends.combine_first(published("resnet_figure1").set_index("net")[ends.columns])
+    return ends.reset_index()[["net", "training_error_pct", "test_error_pct"]]
 
 
 def comparison(runs: Sequence[Run]) -> pandas.DataFrame:

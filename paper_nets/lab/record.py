@@ -339,9 +339,7 @@ def recorded(
 def at_length(runs: Sequence[Run], which: str) -> list[Run]:
     """The "longest" runs of each net, or those at the greatest length that all the nets have: "alike"."""
     check_choice("epochs", which, ("longest", "alike"))
-    lengths = {run.net: set() for run in runs}
-    for run in runs:
-        lengths[run.net].add(run.iterations)
+    lengths = {run.net: {other.iterations for other in runs if other.net == run.net} for run in runs}
     if which == "alike" and runs:
         common = set.intersection(*lengths.values())
         if not common:

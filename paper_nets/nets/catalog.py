@@ -197,9 +197,8 @@ def catalog() -> pandas.DataFrame:
     for table, columns in COLUMNS.items():
         found = published(table)
         if table == "densenet_cifar_svhn":
-            dense = found.growth_rate.notna()
             name = found.net + found.depth.astype(str) + "_k" + found.growth_rate.astype("Int64").astype(str)
-            found["net"] = found.net.where(~dense, name)
+            found["net"] = found.net.mask(found.growth_rate.notna(), name)
         if table == "resnet_imagenet":
             found = found[found.test == "val 10-crop"].sort_values("shortcut", key=lambda option: option != "B")
         found = found.drop_duplicates("net").set_index("net").rename(columns=columns)

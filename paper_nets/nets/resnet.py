@@ -41,28 +41,24 @@ class Block(nn.Module):
 
         if plan.preact:
             start = [] if activated else bn_relu(c_in, plan.norm)
-            layers = [first]
+            if projects:
+                self.before, start = sequence(*start), []
+            layers = [*start, first]
             for convolution in others:
                 layers += [*bn_relu(convolution.in_channels, plan.norm), convolution]
-            if projects:
-                self.before = sequence(*start)
-                self.F = sequence(*layers)
-            else:
-                self.F = sequence(*start, *layers)
         else:
             layers = [first, *batch_norm(first.out_channels, plan.norm)]
             for convolution in others:
                 layers += [nn.ReLU(), convolution, *batch_norm(convolution.out_channels, plan.norm)]
-            self.F = sequence(*layers)
+        self.F = sequence(*layers)
 
         if projects:
             norm = plan.norm and not plan.preact
             self.W_s = sequence(conv(c_in, c_out, 1, stride, bias=not plan.norm), *batch_norm(c_out, norm))
         elif plan.residual:
-            same = c_in == c_out and stride == 1
             extra = c_out - c_in
             before = extra // 2 if plan.zeros == "both" else 0
-            self.W_s = nn.Identity() if same else ZeroPad(extra, stride, before)
+            self.W_s = ZeroPad(extra, stride, before) if extra or stride != 1 else nn.Identity()
         self.sigma = nn.Identity() if plan.preact else nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

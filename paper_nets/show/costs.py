@@ -67,15 +67,6 @@ def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
         taken.extend(product(numpy.linspace(box.x0, box.x1, 9), numpy.linspace(box.y0, box.y1, 5)))
 
 
-def _money(axes: Axes, table: pandas.DataFrame, currency: str) -> None:
-    """A logarithmic axis in one currency, with ticks that are plain numbers."""
-    words, scale = CURRENCIES[currency]
-    low, high = table[currency].min() / scale / 2.5, 4 * table[currency].max() / scale
-    plain_log(axes.xaxis, _ticks(low, high))
-    axes.set_xlim(low, high)
-    tidy(axes, words, "")
-
-
 def _ticks(low: float, high: float) -> list[float]:
     """Of 1, 2, 5, 10, 20 … those between two numbers; of 1, 3, 10, 30 … or of 1, 10 … where those are more than 8."""
     for digits in ((1, 2, 5), (1, 3), (1,)):
@@ -107,7 +98,11 @@ def error_against_costs(
     low, high = table.error.min(), table.error.max()
     axes[0].set_ylim(low - 0.15 * (high - low), high + 0.05 * (high - low))
     for one, currency in zip(axes, currencies, strict=True):
-        _money(one, table, currency)
+        words, scale = CURRENCIES[currency]
+        low, high = table[currency].min() / scale / 2.5, 4 * table[currency].max() / scale
+        plain_log(one.xaxis, _ticks(low, high))
+        one.set_xlim(low, high)
+        tidy(one, words, "")
         _families(one, table, currency, alpha=1 if budget is None else 0.3)
         if budget is None:  # under a slider they take too long
             _name(one, table, currency)

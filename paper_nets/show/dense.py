@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import accumulate
 from math import dist
 
 import numpy
@@ -98,12 +99,8 @@ def _places(parts: list[tuple[str, int]], width: float) -> list[tuple[float, flo
     room = width - BOX * (len(parts) - len(blocks)) - GAP * (len(parts) - 1)
     least = min(LEAST, room / len(blocks))
     a_layer = (room - least * len(blocks)) / sum(blocks)
-    at, places = 0, []
-    for _, layers in parts:
-        wide = least + a_layer * layers if layers else BOX
-        places.append((at, wide))
-        at += wide + GAP
-    return places
+    wide = [least + a_layer * layers if layers else BOX for _, layers in parts]
+    return list(zip(accumulate((each + GAP for each in wide), initial=0), wide, strict=False))
 
 
 def _net(axes: Axes, parts: list[tuple[str, int]], places: list[tuple[float, float]], low: float, high: float) -> None:

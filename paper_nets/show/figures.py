@@ -7,7 +7,6 @@ from math import ceil
 import numpy
 import torch
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -18,6 +17,8 @@ from paper_nets.nets import InputError
 from paper_nets.show.picture import COLOURS, Picture, figure
 
 TILE, STEP = 64, 70  # pixels of a map, and of a map with the gap behind it
+ARC = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.55", "shrinkA": 0, "shrinkB": 0}
+ARC |= {"color": COLOURS["residual"], "linewidth": 1.3, "mutation_scale": 7}
 
 
 @figure
@@ -146,7 +147,9 @@ def side_by_side(nets: Mapping[str, Trace]) -> Picture:
         for before, after in zip(rows, rows[1:], strict=False):
             axes.plot((column + 0.45,) * 2, (before + 0.4, after - 0.4), color="0.4", linewidth=0.7)
         for shortcut in net.shortcuts:
-            _arc(axes, column + 0.78, rows[shortcut.first] - 0.48, rows[shortcut.last] + 0.48, shortcut.changes)
+            x, top, bottom = column + 0.78, rows[shortcut.first] - 0.48, rows[shortcut.last] + 0.48
+            arrow = {**ARC, "linestyle": ":" if shortcut.changes else "-"}
+            axes.annotate("", xy=(x, bottom), xytext=(x, top), arrowprops=arrow)
     picture.alt = "Layer by layer, side by side: " + "; ".join(
         f"{name}, {sum(layer.kind != 'pool' for layer in net.layers)} weighted layers, {len(net.shortcuts)} shortcuts, "
         f"{net.multiply_adds / 1e9:.2f} × 10⁹ multiply–adds"
@@ -163,9 +166,3 @@ def _describe(layer: Layer) -> str:
         return f"pool, /{layer.stride}" if layer.size > (1, 1) else "average pool"
     halving = f", /{layer.stride}" if layer.stride > 1 else ""
     return f"{layer.kernel}×{layer.kernel} conv, {layer.channels}{halving}"
-
-
-def _arc(axes: Axes, x: float, top: float, bottom: float, dotted: bool) -> None:
-    look = {"linestyle": ":" if dotted else "-", "color": COLOURS["residual"], "linewidth": 1.3, "mutation_scale": 7}
-    arrow = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.55", "shrinkA": 0, "shrinkB": 0, **look}
-    axes.annotate("", xy=(x, bottom), xytext=(x, top), arrowprops=arrow)

@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache, wraps
+from functools import cache
 
 from matplotlib import font_manager, rc_context
 from matplotlib.axis import Axis
@@ -165,13 +165,7 @@ def image(picture: Picture) -> str:
 
 def figure(function: Callable[..., Picture]) -> Callable[..., Picture]:
     """Make a figure function draw alone: one at a time, whichever thread calls it."""
-
-    @wraps(function)
-    def alone(*data, **options) -> Picture:
-        with drawing_alone():
-            return function(*data, **options)
-
-    return alone
+    return drawing_alone()(function)
 
 
 @cache

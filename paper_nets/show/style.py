@@ -42,27 +42,18 @@ def _power_of_ten(value: float, _: int) -> str:
     return "10" + str(round(log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def style_of(net: str) -> dict:
-    """The colour and the marker of the net's family, the colour the darker the deeper, and a line that goes with the
-    depth.
-
-    So a net looks the same whatever stands beside it; `styles_of` tells nets apart that look alike.
-    """
-    depth = 56 if net in COLOURS else plan(net).depth
-    lighter = 0.5 * (1 - min(depth, 56) / 56)
-    colour = [c + (1 - c) * lighter for c in to_rgb(COLOURS[family(net)])]
-    line = "-" if net in COLOURS else LINES[depth // 12 % len(LINES)]  # 8, 20, 32, 44 and 56 layers differ
-    return {"color": colour, "linestyle": line, "marker": MARKERS[family(net)]}
-
-
 def styles_of(nets: Iterable[str] | Mapping[str, str]) -> dict[str, dict]:
-    """A style for each net, or for each label of a mapping of labels to nets: the net's own, or where one of its family
-    has that line, the first that is free, at last with hollow markers."""
+    """A style for each net, or for each label of a mapping of labels to nets: the colour and the marker of its family,
+    the colour the darker the deeper, and a line that goes with the depth. So a net looks the same whatever stands
+    beside it; where one of its family has that line, it gets the first that is free, at last with hollow markers."""
     styles, taken = {}, set()
     for label, net in (nets if isinstance(nets, Mapping) else {net: net for net in nets}).items():
-        style = style_of(net)
-        looks = [(style["color"], style["linestyle"]), *product((style["color"], "white"), LINES)]
-        face, line = next((look for look in looks if (family(net), look[0] == "white", look[1]) not in taken), looks[0])
-        taken.add((family(net), face == "white", line))
-        styles[label] = {**style, "linestyle": line, "markerfacecolor": face}
+        kind, depth = family(net), 56 if net in COLOURS else plan(net).depth
+        lighter = 0.5 * (1 - min(depth, 56) / 56)
+        colour = [c + (1 - c) * lighter for c in to_rgb(COLOURS[kind])]
+        own = "-" if net in COLOURS else LINES[depth // 12 % len(LINES)]  # 8, 20, 32, 44 and 56 layers differ
+        looks = [(colour, own), *product((colour, "white"), LINES)]
+        face, line = next((look for look in looks if (kind, look[0] == "white", look[1]) not in taken), looks[0])
+        taken.add((kind, face == "white", line))
+        styles[label] = {"color": colour, "linestyle": line, "marker": MARKERS[kind], "markerfacecolor": face}
     return styles
