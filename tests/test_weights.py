@@ -1,14 +1,18 @@
 """Weights of others in our nets, and ours in torchvision's: whatever a checkpoint looks like, the outputs agree."""
 
+import ast
+import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
+from torchvision.transforms.functional import normalize
 
-from paper_nets import InputError, build, from_checkpoint, pretrained, to_torchvision
+from paper_nets import InputError, build, from_checkpoint, pretrained, show, to_torchvision
 from paper_nets.nets import weights
 from paper_nets.nets.parts import numbered_names
 from tests.foreign import SmallResNet
@@ -195,3 +199,27 @@ def test_pretrained_takes_published_weights_or_says_why_not(monkeypatch, tmp_pat
             pretrained(name)
     with pytest.raises(InputError, match="resnet18, resnet34"):
         pretrained("resnet110")
+
+
+@pytest.mark.parametrize("name", ["resnet50", "densenet121"])
+def test_the_cell_for_imagenet_in_09_names_the_classes_that_torchvision_does(name, monkeypatch):
+    torch.manual_seed(0)
+    theirs = with_statistics(models.get_model(name)).eval()
+    build_one = models.get_model
+    download = lambda name, **made: theirs if made.get("weights") else build_one(name, **made)  # noqa: E731
+    monkeypatch.setattr(models, "get_model", download)
+    published = models.get_model_weights(name)["IMAGENET1K_V1"]
+    image, preset = torch.randint(256, (3, 224, 224), dtype=torch.uint8), published.transforms()
+    best = theirs(normalize(image / 255, preset.mean, preset.std)[None])[0].topk(5).indices
+
+    space = {"torch": torch, "show": show, "normalize": normalize, "pretrained": pretrained}
+    space["get_model_weights"] = models.get_model_weights
+    (path,) = (Path(__file__).parents[1] / "notebooks").glob("09-*.ipynb")
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if cell["id"] in ("cam-exact", "imagenet"):
+            body = ast.parse("".join(cell["source"])).body
+            functions = [node for node in body if isinstance(node, ast.FunctionDef)]
+            exec(compile(ast.Module(functions, []), cell["id"], "exec"), space)
+    told = space["highest_classes"](name, image).alt
+    assert "5 maps, 7 × 7" in told
+    assert told.split("; ")[1:] == [published.meta["categories"][i] for i in best]
