@@ -419,7 +419,7 @@ def cut_by_hand(answer: Callable[[DenseNet], None]) -> str:
     answer(net)
     weights = net.blocks[0][2].H[2].weight
     dark = [str(i) for i in range(weights.shape[1]) if not weights[:, i].any()]
-    blind = f"is blind to channels {', '.join(dark)}" if dark else "sees all that it reads"
+    blind = f"is blind to channels {' '.join(dark)}" if dark else "sees all that it reads"
     same = all(torch.equal(tensor, right[name]) for name, tensor in net.state_dict().items())
     must(same, f"layer 3 now {blind}. It reads x, then layer 1, then layer 2; which channels are layer 1's four?")
     return "Those four channels come after the block's eight, and nothing else has changed."

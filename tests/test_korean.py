@@ -145,6 +145,10 @@ def test_places_are_filled_and_what_stands_in_them_is_korean_too():
     assert in_korean("9 is not it. per cent, please.").startswith("9는 ")
     assert in_korean("0.5 is not it. x").startswith("0.5는 ")
     assert in_korean("abc is not it. x").startswith("abc은(는) ")  # read as in English, which its letters do not tell
+    assert "채널 4 5 6 7을" in in_korean(
+        "layer 3 now is blind to channels 4 5 6 7. It reads x, then layer 1, then layer 2; "
+        "which channels are layer 1's four?"
+    )
     assert in_korean("y = x, but 2 tensors were changed (a, b); one is enough.").count("(a, b)") == 1
 
 
