@@ -324,7 +324,7 @@ def _figures(asked: argparse.Namespace) -> None:
     from paper_nets import gallery  # matplotlib takes a quarter of the start of a command, and few of them draw
 
     gallery.check_folder(asked.to)  # before anything is trained
-    figures = gallery.figures()
+    editions, trained = {language: gallery.figures(language) for language in ("ko", "en")}, []
     if asked.live:
         with tqdm(total=1, bar_format="{desc}: {percentage:3.0f} % |{bar}| {remaining} left") as bar:
 
@@ -332,8 +332,11 @@ def _figures(asked: argparse.Namespace) -> None:
                 bar.set_description_str(doing)
                 bar.update(done - bar.n)
 
-            figures = sorted([*figures, gallery.live(load("digits"), watch=watch)], key=lambda figure: figure.name)
-    print(f"{len(figures)} figures are in {asked.to}; {gallery.write(asked.to, figures)} shows them.")
+            trained = [gallery.live(load("digits"), watch=watch)]
+    for language, figures in editions.items():
+        figures = sorted([*figures, *trained], key=lambda figure: figure.name)
+        page = gallery.write(asked.to, figures, language)
+    print(f"{len(figures)} figures are in {asked.to}; {page} shows them.")
 
 
 def _keep(asked: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from nbconvert.filters import markdown2html
 from paper_nets import show
 from paper_nets.lab import DIGITS, Data, train_each
 from paper_nets.lab.train import in_steps
+from paper_nets.language import in_korean
 from paper_nets.nets import InputError
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -27,13 +28,16 @@ PAGES = Path(__file__).parent / "pages"
 # Of every page: wide pictures scroll in a box of their own.
 WIDE, REACH = ((PAGES / name).read_text(encoding="utf-8") for name in ("wide.css", "reach.js"))
 TITLE = "paper_nets: the figures"
+HEADING, BY = "The figures of ResNet and DenseNet, drawn again", "From the notebooks, by"
+SEE = r"^\*(?:What to see|여기서 볼 것): (\w)"
+INDEX = {"en": "index.html", "ko": "index.ko.html"}
 PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{style}</style>
-<h1>The figures of ResNet and DenseNet, drawn again</h1>
-<p>From the notebooks, by <code>python -m paper_nets figures</code>.</p>
+<h1>{heading}</h1>
+<p>{by}: <code>python -m paper_nets figures</code>. <a href="{0}">{1}</a></p>
 {parts}
 <script>{reach}</script>
 </html>
@@ -55,9 +59,10 @@ class Figure:
     numbers: str = ""
 
 
-def figures() -> list[Figure]:
-    """The figures that stand in the notebooks, by name. Raises InputError where there are no notebooks."""
-    books = {path: json.loads(path.read_bytes())["cells"] for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))}
+def figures(language: str = "en") -> list[Figure]:
+    """The figures of the notebooks in English or Korean ("ko"), by name. Raises InputError where there are none."""
+    paths = sorted(NOTEBOOKS.glob(f"{'ko-' if language == 'ko' else ''}[0-9]*.ipynb"))
+    books = {path: json.loads(path.read_bytes())["cells"] for path in paths}
     if not books:
         raise InputError("The figures stand in the notebooks, which are not here; take a clone of the repository.")
     found = []
@@ -66,10 +71,11 @@ def figures() -> list[Figure]:
         for cell, below in zip(cells, cells[1:], strict=False):
             if about := cell["metadata"].get("figure"):
                 numbers = tables.get(about.pop("numbers", None), "")
-                seen = re.sub(r"^\*What to see: (\w)", lambda m: "*" + m[1].upper(), "".join(below["source"]))
-                asks = below["cell_type"] == "code" or seen.startswith("**Question")
+                seen = re.sub(SEE, lambda m: "*" + m[1].upper(), "".join(below["source"]))
+                asks = below["cell_type"] == "code" or seen.startswith(("**Question", "**문제"))
                 text = "" if asks else seen.split("\n\n")[0]
-                caption = f"{markdown2html(text)}<p>From notebook {path.stem}.</p>"
+                at = f"From notebook {path.stem}." if language == "en" else f"노트북 {path.stem}에 있습니다."
+                caption = f"{markdown2html(text)}<p>{at}</p>"
                 shown = image(cell, path.parent) or _table(cell)
                 if not shown:
                     raise InputError(f"Cell {cell['id']} of {path.name} shows no figure; run and save the notebook.")
@@ -123,12 +129,13 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"{folder} has an index.html that is not of these figures; name another folder.")
 
 
-def write(folder: Path, chosen: list[Figure]) -> Path:
-    """Write figures into `folder`, with a page that shows all of them; returns the page's path.
+def write(folder: Path, chosen: list[Figure], language: str = "en") -> Path:
+    """Write figures into `folder`, with a page in `language` that shows all of them; returns the page's path.
 
     All is written elsewhere before anything is moved there. Raises InputError as `check_folder` does.
     """
     check_folder(folder)
+    say = in_korean if language == "ko" else str
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as fresh:
         parts = []
@@ -138,13 +145,15 @@ def write(folder: Path, chosen: list[Figure]) -> Path:
                 content, suffix, attributes = shown
                 (Path(fresh) / f"{figure.name}{suffix}").write_bytes(content)
                 shown = f'<img src="{figure.name}{suffix}" {attributes}>'
-            numbers = f"<details><summary>Numbers</summary>{figure.numbers}</details>" if figure.numbers else ""
-            parts.append(f"""<figure id="{figure.name}"><h2>{html.escape(figure.title)}</h2>
-<p>Reproduces: {html.escape(figure.of)}.</p><div class="wide">{shown}</div>
+            numbers = f"<details><summary>{say('Numbers')}</summary>{figure.numbers}</details>" * bool(figure.numbers)
+            parts.append(f"""<figure id="{figure.name}"><h2>{html.escape(say(figure.title))}</h2>
+<p>{say("Reproduces")}: {html.escape(say(figure.of))}.</p><div class="wide">{shown}</div>
 <figcaption>{figure.caption}{numbers}</figcaption></figure>""")
         style = (PAGES / "figures.css").read_text(encoding="utf-8") + WIDE
-        page = PAGE.format(title=TITLE, parts="\n".join(parts), style=style, reach=REACH)
-        (Path(fresh) / "index.html").write_text(page, encoding="utf-8")
+        other = (INDEX["en"], "English") if language == "ko" else (INDEX["ko"], "한국어")
+        head = {"language": language, "title": TITLE, "style": style, "heading": say(HEADING), "by": say(BY)}
+        page = PAGE.format(*other, **head, parts="\n".join(parts), reach=REACH)
+        (Path(fresh) / INDEX[language]).write_text(page, encoding="utf-8")
         for path in Path(fresh).iterdir():
             shutil.move(path, folder / path.name)
-    return folder / "index.html"
+    return folder / INDEX[language]

@@ -4,6 +4,7 @@ The English of the code is the key, the expressions in its f-strings its places;
 `python -m tools.korean` writes korean.json.
 """
 
+import html
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from textwrap import fill
 
 PLACE = re.compile(r"(\{[^}]*\})")
 # A word that wants Korean; nets' names, as plain-56 and resnet56, names in code, and formulas have none.
-WORD = re.compile(r"(?<![\w'∂+-])([a-z]{2,}|Block)(?![\w-])")
+WORD = re.compile(r"(?<![\w'∂+.-])([a-z]{2,}|Block)(?![\w-]|\.\w)")
 
 # After a number or Hangul, a particle in both its forms: that after a consonant and that after a vowel.
 PARTICLES = {"이(가)": "이가", "은(는)": "은는", "을(를)": "을를", "와(과)": "과와"}
@@ -100,3 +101,18 @@ def in_korean(english: str) -> str:
 def say(english: str) -> str:
     """The same in the reader's language."""
     return in_korean(english) if language() == "ko" else english
+
+
+def lines_in_korean(text: str) -> str:
+    """Each line that can be in Korean to its last word; marks at its end, where the next print goes on, stay."""
+    return re.sub(r"(?m)\S.*?(?=[ ,;:]*$)", lambda line: wholly(line[0]) or line[0], text)
+
+
+def table_in_korean(text: str) -> str:
+    """An HTML table's words in Korean; its source, in the notebooks, is that of published numbers."""
+
+    def said(words: re.Match) -> str:
+        korean = wholly(html.unescape(words[0]))
+        return html.escape(korean) if korean else words[0]
+
+    return re.sub(r"(?<=>)(?!source<)[^<>]*[a-z][^<>]*(?=<)", said, text)

@@ -72,8 +72,21 @@ def test_the_page_shows_each_with_words_and_its_file(page):
     assert all(len(words) > 30 and (page.parent / name).stat().st_size > 1000 for name, words in images.items())
     assert [figure["id"] for figure in shown.find_all("figure")] == sorted(FIGURES)
     assert all(figure.find(["img", "table"]) for figure in shown.find_all("figure"))
-    assert {path.name for path in page.parent.iterdir()} == {*images, "index.html"}
+    assert {path.name for path in page.parent.iterdir()} == {*images, "index.html", "index.ko.html"}
     assert not re.search(r"https?:", re.sub(r"xmlns=\S+", "", page.read_text()))
+
+
+def test_the_korean_page_shows_the_same_in_korean(page):
+    english, korean = (
+        BeautifulSoup((page.parent / name).read_text(), "html.parser") for name in gallery.INDEX.values()
+    )
+    for tag, name in (("figure", "id"), ("img", "src")):
+        assert [one[name] for one in english.find_all(tag)] == [one[name] for one in korean.find_all(tag)]
+    assert (english.html["lang"], english.a["href"]) == ("en", "index.ko.html")
+    assert (korean.html["lang"], korean.a["href"]) == ("ko", "index.html")
+    for one in korean.find_all(["h1", "h2", "figcaption", "img"]) + [found.p for found in korean.find_all("figure")]:
+        words = one.get("alt") or one.get_text()
+        assert re.search("[가-힣]", words) and not re.search("(?i)reproduces|from notebook|what to see", words), words
 
 
 def test_live_trains_and_draws():

@@ -9,8 +9,10 @@ import pandas
 import pytest
 import torch
 from babel.messages import pofile
+from bs4 import BeautifulSoup
 from ipywidgets import Dropdown, IntSlider
 from jupyter_server.services.sessions.sessionmanager import SessionManager
+from nbclient import NotebookClient
 from torch import nn
 
 from paper_nets import published, questions, show
@@ -255,6 +257,24 @@ def test_what_is_wrong_with_a_setting_is_told_in_korean(in_ko):
 def test_a_table_is_in_korean(in_ko):
     table = show.Table(pandas.DataFrame({"test error": [1.5], "note": ["as written"]}, index=["a"]).rename_axis("net"))
     assert all(f">{word}<" in table._repr_html_() for word in ("네트워크", "테스트 오차", "식 그대로", "1.5"))
+
+
+def test_what_a_cell_shows_is_in_korean_as_soon_as_show_is_imported(monkeypatch):
+    monkeypatch.setenv("PAPER_NETS_LANGUAGE", "ko")
+    code = """from paper_nets import audit, build, show
+import pandas
+from torchvision.models import resnet50
+print("training error", 0.5, "%", end=", ")
+print("7 of 9 claims\\n5 layers")
+display(pandas.DataFrame({"test error": [1.5], "claims": [7]}, index=pandas.Index(["seed"], name="net")))
+audit(resnet50(), "resnet50")"""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(book, timeout=120).execute()
+    printed, table, held = book.cells[0].outputs
+    assert printed.text == "훈련 오차 0.5 %, 7 of 9 claims\n5층\n"  # what has no Korean stays
+    assert all(f">{word}<" in table.data["text/html"] for word in ("테스트 오차", "네트워크", "시드", "1.5", "claims"))
+    words = BeautifulSoup(held.data["text/html"], "html.parser").get_text(" ")
+    assert words.startswith("논문의 ResNet-50이 아닙니다. ") and not re.search("[a-z]+ [a-z]+", words)
 
 
 @pytest.mark.parametrize("number", ["01", "05"])

@@ -7,7 +7,6 @@ each section; of the verdicts one for each claim and sentence; of the code one f
 """
 
 import ast
-import html
 import json
 import re
 import sys
@@ -17,7 +16,8 @@ from pathlib import Path
 import nbformat
 from babel.messages import Catalog, pofile
 
-from paper_nets.language import PLACE, in_korean, wholly
+from paper_nets.language import PLACE, in_korean, lines_in_korean, table_in_korean
+from paper_nets.nets import published
 from paper_nets.show import Verdicts
 from paper_nets.show.panel import SAYS
 from paper_nets.show.verdicts import GROUNDS, SCALE
@@ -48,9 +48,18 @@ transition truck untrained value version weight weights whole with without year 
 PHRASES = """Channels|Human|Maps|The net|1 map|1 channel|{n} channels|{n} crops|{n} layers|{n} points here|by {x}|
 multiply adds|activation bytes|dense block {n}|inside F|after the sum|{net} without BN|W its last weights|
 plain-56 above plain-20|original bottlenecks|pre-activation bottlenecks|top-1 (%) {label}|test (%) {label}|output size|
-be a whole number of at least 1|be True or False|only the class {name}|no folder of images|one image|no images"""
+be a whole number of at least 1|be True or False|only the class {name}|no folder of images|one image|no images|
+The figures of ResNet and DenseNet, drawn again|From the notebooks, by|Numbers|Reproduces|{paper} paper, {figure}|
+Figure {n}|Figures {n} and {m}|Table {n}|Figure {n} and Table {m}|Eqs. {n} and {m}|figure {n} of the review|
+figure {n} of the review, which draws it by hand|The same, trained just now|{x} ({name})|
+stage {n}|stages {n}|the first block of {x}|the first blocks of {x}|every block of {x}|the shortcut of {x}|
+stride {n} in convolution {m} ({size})|growth rate k = {n}|a projection|the identity|not {x}|
+zeros behind (option A)|1×1 convolution – batch norm|no bias|a bias|{n} outputs|no shortcuts|
+{n} images per second|convolution|bfloat16 on cpu, {n} threads; beside a plain float32 loop"""
+# Tables of published numbers that have notes.
+NOTES = ("ilsvrc_top5", "preact_cifar10", "resnet_cifar10")
 NO_WORDS = re.compile(r"[<\\]|==|\.str\.|pad=|^offset points$|^upper |^val ")  # of strings with a space
-FIGURES = ("costs", "curves", "dense", "figures", "landscape", "reuse")  # of paper_nets.show
+FIGURES = ("audit", "costs", "curves", "dense", "figures", "landscape", "reuse", "speed")  # all of their strings
 TEXTS = [*sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")), ROOT / "README.md"]
 SOURCES = [*TEXTS, VERDICTS, CODE]
 TABLE = re.compile(r"(?s)(?<=written by make notebooks -->\n).*(?=<!-- end of verdicts)")
@@ -81,7 +90,9 @@ def messages(source: Path) -> dict[str, str]:
 def marked() -> Iterator[str]:
     """What code says to readers: what `say` gets, all sentences of questions, the words of guesses and of controls."""
     yield from (*COUNTED, *SAYS, *PAGES.values(), *WORDS.split(), *PHRASES.replace("\n", "").split("|"))
-    books = (nbformat.read(path, as_version=4).cells for path in TEXTS if path.suffix == ".ipynb")
+    yield from (note for name in NOTES for note in published(name).note.dropna().unique())
+    books = [nbformat.read(path, as_version=4).cells for path in TEXTS if path.suffix == ".ipynb"]
+    yield from (cell.metadata.figure.title for cells in books for cell in cells if "figure" in cell.metadata)
     code = [ast.parse(cell.source) for cells in books for cell in cells if cell.cell_type == "code"]
     drawn = list(code)
     for path in sorted((ROOT / "paper_nets").glob("**/*.py")):
@@ -184,19 +195,8 @@ def texts(source: Path) -> dict[str, str]:
     return {context: to_korean_files(text) for context, text in translated(source).items()}
 
 
-def table_in_korean(text: str) -> str:
-    """An HTML table's words in Korean; its source, in the notebooks, is that of published numbers."""
-
-    def said(words: re.Match) -> str:
-        korean = wholly(html.unescape(words[0]))
-        return html.escape(korean) if korean else words[0]
-
-    return re.sub(r"(?<=>)(?!source<)[^<>]*[a-z][^<>]*(?=<)", said, text)
-
-
 def translate(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
     """Give a notebook these texts in place of its cells with their ids, and what its outputs say in Korean."""
-    line = lambda words: wholly(words[0]) or words[0]  # noqa: E731
     for cell in book.cells:
         cell.source = texts.get(cell.id, cell.source)
         for output in cell.get("outputs", []):
@@ -210,7 +210,7 @@ def translate(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
                 parts = re.split(r"(.*: measured |(?<=: |, )[^,.]+(?=[,.]))", shown["text/plain"])
                 shown["text/plain"] = in_korean("".join(map(in_korean, parts)))
             elif "text" in output:
-                output.text = re.sub(r"(?m)\S.*?(?=[ ,;:]*$)", line, output.text)
+                output.text = lines_in_korean(output.text)
             elif "text/html" in shown:
                 shown["text/html"] = table_in_korean(shown["text/html"])
             if "image/png" in shown and "alt" in (picture := output.metadata.get("image/png", {})):

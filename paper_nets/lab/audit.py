@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from paper_nets.lab.differences import Comparison, Difference, listed
 from paper_nets.lab.graph import Recorder, record
 from paper_nets.lab.outline import Outline, channels_in_order, outline
+from paper_nets.language import say
 from paper_nets.nets import NAMES, InputError, build, cost, plan
 from paper_nets.nets.catalog import title
 from paper_nets.nets.cost import Cost
@@ -47,15 +48,16 @@ class Audit:
         if self.matches:
             drawn = "Its weights were drawn otherwise: {0.found}; the paper has {0.expected}."
             told = [drawn.format(difference) for difference in self.differences]
-        return "\n".join([self._verdict(), *told, *self.notes])
+        return "\n".join(map(say, [self._verdict(), *told, *self.notes]))
 
     __repr__ = __str__
 
     def _verdict(self) -> str:
         name, counts = title(self.net), [f"{cost.parameters:,}" for cost in (self.theirs, self.papers)]
+        if self.matches and self.net in NAMES:
+            return f"This is {name} of the paper, to the parameter: {counts[0]}."
         if self.matches:
-            whose = "of the paper" if self.net in NAMES else "as the paper would build it"
-            return f"This is {name} {whose}, to the parameter: {counts[0]}."
+            return f"This is {name} as the paper would build it, to the parameter: {counts[0]}."
         adds = [f"{cost.multiply_adds:,}" for cost in (self.theirs, self.papers)]
         return (
             f"This is not {name} of the paper: it has {counts[0]} parameters and {adds[0]} multiply–adds, "
@@ -63,17 +65,18 @@ class Audit:
         )
 
     def _repr_html_(self) -> str:
-        names = ("where", "found", "the paper has", "parameters", "multiply–adds", "MB an image")
+        names = map(say, ("where", "found", "the paper has", "parameters", "multiply–adds", "MB an image"))
         rows = [
             (one.place, one.found, one.expected)
             + (f"{one.cost.parameters:+,}", f"{one.cost.multiply_adds:+,}", f"{one.cost.activation_bytes / 1e6:+,.2f}")
             for one in self.differences
         ]
         cell = '<td style="text-align: left">{}</td>'
-        body = "".join(f"<tr>{''.join(cell.format(html.escape(text)) for text in row)}</tr>" for row in rows)
+        body = "".join(f"<tr>{''.join(cell.format(html.escape(say(text))) for text in row)}</tr>" for row in rows)
         head = "".join(f'<th scope="col">{name}</th>' for name in names)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
-        return f"<p>{html.escape(self._verdict())}</p>{table}" + "".join(f"<p>{html.escape(n)}</p>" for n in self.notes)
+        said = [f"<p>{html.escape(say(text))}</p>" for text in (self._verdict(), *self.notes)]
+        return said[0] + table + "".join(said[1:])
 
 
 def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] | None = None) -> Audit | list[Audit]:

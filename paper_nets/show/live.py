@@ -1,12 +1,15 @@
-"""A picture that grows in a notebook's output while a cell works."""
+"""What a notebook shows while its cells work: a picture that grows, and in a Korean one lines and tables in Korean."""
 
 import html
 import time
 from collections.abc import Callable
+from io import StringIO
 
+from IPython import InteractiveShell, get_ipython
 from IPython.display import HTML, display
+from pandas import DataFrame
 
-from paper_nets.language import say
+from paper_nets.language import language, lines_in_korean, say, table_in_korean
 from paper_nets.show.picture import Picture, image
 
 APART = 2  # seconds between two pictures, which take a tenth of one each
@@ -35,3 +38,19 @@ class Live:
         left = f", {say(f'about {(now - self._start) * (1 - done) / done:.0f} s left')}" if done else ""
         bar = f'<progress max="1" value="{done:.4f}" aria-label="{say("progress")}"></progress>'
         self._handle.update(HTML(f"<p>{bar} {html.escape(doing + left)}</p>{image(picture)}"))
+
+
+def speak_korean(shell: InteractiveShell) -> None:
+    """From now on what cells print, and pandas' tables, are in Korean."""
+
+    def print_in_korean(*values, file=None, **options):
+        print(*values, file=(text := StringIO()), **options)
+        print(lines_in_korean(text.getvalue()), end="", file=file)
+
+    shell.user_ns["print"] = print_in_korean
+    html_of = shell.display_formatter.formatters["text/html"]
+    html_of.for_type(DataFrame, lambda frame: table_in_korean(frame._repr_html_()))
+
+
+if language() == "ko" and (shell := get_ipython()):
+    speak_korean(shell)
