@@ -15,7 +15,7 @@ from textwrap import fill
 
 PLACE = re.compile(r"(\{[^}]*\})")
 # A word that wants Korean; nets' names, as plain-56 and resnet56, names in code, and formulas have none.
-WORD = re.compile(r"(?<![\w'∂+.-])([a-z]{2,}|Block)(?![\w-]|\.\w)")
+WORD = re.compile(r"(?<![\w'∂+.-])([a-z]{2,}|Block|Human)(?![\w-]|\.\w)")
 
 # After a number or Hangul, a particle in both its forms: that after a consonant and that after a vowel.
 PARTICLES = {"이(가)": "이가", "은(는)": "은는", "을(를)": "을를", "와(과)": "과와"}
@@ -74,6 +74,8 @@ def wholly(english: str) -> str | None:
     word without."""
     if english in messages() or not WORD.search(english):
         return messages().get(english, english)
+    if said := filled(english, lambda place: None if WORD.search(place) else place):
+        return said
     for between in ("\n", ". ", "; ", ": ", ", "):
         found, part = [], ""
         for more in re.split(rf"{re.escape(between)}(?![^()]*\))", english):  # none in brackets

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 from babel.messages import Catalog, pofile
 
-from paper_nets.language import PLACE, in_korean, lines_in_korean, table_in_korean
+from paper_nets.language import PLACE, in_korean, lines_in_korean, table_in_korean, wholly
 from paper_nets.nets import published
 from paper_nets.show import Verdicts
 from paper_nets.show.panel import SAYS
@@ -52,7 +52,8 @@ be a whole number of at least 1|be True or False|only the class {name}|no folder
 The figures of ResNet and DenseNet, drawn again|From the notebooks, by|Numbers|Reproduces|{paper} paper, {figure}|
 Figure {n}|Figures {n} and {m}|Table {n}|Figure {n} and Table {m}|Eqs. {n} and {m}|figure {n} of the review|
 figure {n} of the review, which draws it by hand|The same, trained just now|{x} ({name})|
-stage {n}|stages {n}|the first block of {x}|the first blocks of {x}|every block of {x}|the shortcut of {x}|
+the first block of stage {n} ({name})|the first blocks of stages {n}, {m} and {k} ({name})|the convolutions|
+the shortcut of the first blocks of stages {n} and {m} ({name})|block {n} of {net}|Nearest of the paper's|
 stride {n} in convolution {m} ({size})|growth rate k = {n}|a projection|the identity|not {x}|
 zeros behind (option A)|1×1 convolution – batch norm|no bias|a bias|{n} outputs|no shortcuts|
 {n} images per second|convolution|bfloat16 on cpu, {n} threads; beside a plain float32 loop"""
@@ -208,7 +209,7 @@ def translate(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
                 shown["text/markdown"], shown["text/plain"] = f"{mark} {in_korean(reply)}", in_korean(reply)
             elif re.match("Your guess: |Run this cell |.*: measured ", shown.get("text/plain", "")):
                 parts = re.split(r"(.*: measured |(?<=: |, )[^,.]+(?=[,.]))", shown["text/plain"])
-                shown["text/plain"] = in_korean("".join(map(in_korean, parts)))
+                shown["text/plain"] = wholly(shown["text/plain"]) or in_korean("".join(map(in_korean, parts)))
             elif "text" in output:
                 output.text = lines_in_korean(output.text)
             elif "text/html" in shown:
