@@ -55,7 +55,7 @@ def test_a_picture_is_the_one_that_the_notebook_shows():
         ("06-resnet-architectures", ["[1×1, 64<br>3×3, 64<br>1×1, 256] × 3", "3.858 × 10⁹"]),
         ("07-resnet-results", ["19.38", "4.49", "resnet152"]),
         ("12-densenet-results", ["20.80", "22.15", "densenet264"]),
-        ("11-densenet-architectures", ["[1×1, 128 · 3×3, 32] × 64", "[1×1, 128 · 3×3, 32] × 48"]),
+        ("11-densenet-architectures", ["[1×1, 128<br>3×3, 32] × 64", "[1×1, 128<br>3×3, 32] × 48"]),
     ],
 )
 def test_tables_have_the_papers_cells(name, cells):

@@ -229,7 +229,7 @@ def test_a_picture_is_in_korean(monkeypatch):
     monkeypatch.setenv("PAPER_NETS_LANGUAGE", "ko")
     svg, alt = drawn()
     assert words(svg) >= {"학습 전", "훈련 오차 (%)", "에폭", "plain-56", "없음", "0.50"}
-    assert alt == "학습 전. 에폭 1에서 2까지, 훈련 오차 (%): plain-56 50에서 0.5, 최대 50"
+    assert alt == "학습 전. 에폭 1에서 2까지, 훈련 오차 (%): plain-56 50에서 0.5까지, 최대 50"
     before = wholly.cache_info().misses
     again, _ = drawn()
     assert words(again) == words(svg) and wholly.cache_info().misses == before
@@ -256,7 +256,7 @@ def test_what_is_wrong_with_a_setting_is_told_in_korean(in_ko):
 
 def test_a_table_is_in_korean(in_ko):
     table = show.Table(pandas.DataFrame({"test error": [1.5], "note": ["as written"]}, index=["a"]).rename_axis("net"))
-    assert all(f">{word}<" in table._repr_html_() for word in ("네트워크", "테스트 오차", "식 그대로", "1.5"))
+    assert all(f">{word}<" in table._repr_html_() for word in ("네트워크", "테스트 오차", "원래 형태", "1.5"))
 
 
 def test_what_a_cell_shows_is_in_korean_as_soon_as_show_is_imported(monkeypatch):
@@ -295,6 +295,8 @@ def test_a_verdict_that_is_run_says_what_the_stored_one_says(monkeypatch):
         return "\n".join([*(verdict._repr_markdown_() for verdict in verdicts), table])
 
     stored = korean.verdicts_in_korean(shown())
+    english = [verdict.claim_id for verdict in verdicts if wholly(verdict.measured) in (None, verdict.measured)]
+    assert not english, f"What was measured has no Korean: {', '.join(english)}"
     monkeypatch.setenv("PAPER_NETS_LANGUAGE", "ko")
     assert shown() == stored and str(verdicts).startswith(f"판정 {len(verdicts)}개: 참 ")
 

@@ -7,6 +7,7 @@ each section; of the verdicts one for each claim and sentence; of the code one f
 """
 
 import ast
+import html
 import json
 import re
 import sys
@@ -54,6 +55,7 @@ Figure {n}|Figures {n} and {m}|Table {n}|Figure {n} and Table {m}|Eqs. {n} and {
 figure {n} of the review, which draws it by hand|The same, trained just now|{x} ({name})|
 the first block of stage {n} ({name})|the first blocks of stages {n}, {m} and {k} ({name})|the convolutions|
 the shortcut of the first blocks of stages {n} and {m} ({name})|block {n} of {net}|Nearest of the paper's|
+the best plain-56 is above the worst plain-20 by {n} points ({where})|on CIFAR-10 by {n} ({x}) and by {m} ({y})|
 stride {n} in convolution {m} ({size})|growth rate k = {n}|a projection|the identity|not {x}|
 zeros behind (option A)|1×1 convolution – batch norm|no bias|a bias|{n} outputs|no shortcuts|
 {n} images per second|convolution|bfloat16 on cpu, {n} threads; beside a plain float32 loop"""
@@ -107,6 +109,8 @@ def marked() -> Iterator[str]:
         call = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
         if call in ("say", "Guess"):
             yield from (text for argument in node.args for text in strings(argument))
+        for text in strings(node.args[4]) if call == "Verdict" and len(node.args) > 4 else ():  # what was measured
+            yield from (part.strip(" .;:") for part in re.split(r"; |\. ", text))
         for key in ast.walk(node) if call == "Panel" else ():
             if isinstance(key, ast.keyword) and key.arg in ("button", "description", "options"):
                 yield from strings(key.value)
@@ -170,8 +174,11 @@ def to_korean_files(text: str) -> str:
 
 
 def verdicts_in_korean(text: str) -> str:
-    """A verdict, or a table of them, as the notebooks show it; what was measured stays as it is."""
+    """A verdict, or a table of them, as the notebooks show it."""
     english, korean = messages(VERDICTS), translated(VERDICTS)
+    for verdict in Verdicts.read(ROOT / "notebooks"):
+        for told in (verdict.measured, html.escape(verdict.measured, quote=False)):
+            text = text.replace(told, in_korean(told))
     for context in sorted(english, key=lambda context: len(english[context]), reverse=True):
         text = text.replace(english[context], korean[context])
     return text

@@ -27,10 +27,11 @@ class Table:
         return f"<td>{'' if pandas.isna(value) else f'{value:,}'}</td>"
 
     def _repr_html_(self) -> str:
-        plain = "all: unset; cursor: pointer; font-weight: bold; outline: revert"
+        side = lambda name: "left" if self.frame[name].map(type).eq(str).any() else "right"  # noqa: E731
+        plain = 'type="button" style="all: unset; cursor: pointer; font-weight: bold; outline: revert"'
         press = html.escape(" ".join(SORT.split()), quote=True)
         names = "".join(
-            f'<th scope="col" style="padding: 0 0.6em"><button type="button" style="{plain}" onclick="{press}">'
+            f'<th scope="col" style="padding: 0 0.6em; text-align: {side(name)}"><button {plain} onclick="{press}">'
             f'{html.escape(say(str(name)))}<span aria-hidden="true"></span></button></th>'
             for name in self.frame.columns
         )

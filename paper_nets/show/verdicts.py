@@ -79,7 +79,7 @@ class Verdict:
 
     def _repr_markdown_(self) -> str:
         rests_on = say(f"*Rests on {self.rests_on}*")
-        return f"**{self.claim_id}**: {say(self.claim)}.\n\n{self.answer()}\n\n{rests_on}: {self.measured}."
+        return f"**{self.claim_id}**: {say(self.claim)}.\n\n{self.answer()}\n\n{rests_on}: {say(self.measured)}."
 
 
 class Verdicts(tuple):
@@ -121,7 +121,7 @@ class Verdicts(tuple):
         rows = []
         for v in self:
             where = f"<br><small>{say(f'in the review: {v.section}')}</small>" if v.section else ""
-            measured = html.escape(v.measured, quote=False)
+            measured = html.escape(say(v.measured), quote=False)
             folded = f"<details>{say(f'<summary>rests on {v.rests_on}</summary>')}{measured}</details>"
             rows.append((v.claim_id, say(v.claim) + where, v.answer() + folded, f"[{v.notebook[:2]}]({v.link})"))
         columns = 4 if any(v.notebook for v in self) else 3
