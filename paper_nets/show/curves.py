@@ -95,7 +95,7 @@ def lines(
     ends = {label: (value, styles[label]) for label, value in last.items()}
     _name_lines(row[-1], ends, "mean and range\nof the seeds" if mean else "")
     picture.alt = f"{title}. {alt or _in_words(table, x, columns, x_label or x, mark)}".removeprefix(". ")
-    title = title if mark is None else fill(picture.alt, 115)
+    title = title if mark is None or alt else fill(picture.alt, 115)
     picture.subplots_adjust(top=0.84 - 0.06 * title.count("\n"))
     picture.suptitle(title, fontsize=11)
     return picture

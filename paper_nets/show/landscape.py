@@ -61,7 +61,7 @@ def landscape(
             below.plot(paths[name].a, paths[name].b, "o-", color="white", markeredgecolor="black", markersize=4)
         below.plot(0, 0, "x", color="red", markersize=9, markeredgewidth=2)
         below.set_xlabel("a")
-        below.set_ylabel("b", labelpad=-8, y=0.75, rotation=0)  # between two ticks
+        below.set_title("b", loc="left", fontsize=10, pad=3)  # where no number of the axis can be
         for axis in (above.xaxis, above.yaxis, below.xaxis, below.yaxis):
             axis.set_major_locator(MaxNLocator(3))
         trained = f"{name} {table.loss[(table.a.abs() + table.b.abs()).idxmin()]:.2g}"
