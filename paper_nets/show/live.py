@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from io import StringIO
 
-from IPython import InteractiveShell, get_ipython
+from IPython import get_ipython
 from IPython.display import HTML, display
 from pandas import DataFrame
 
@@ -40,17 +40,12 @@ class Live:
         self._handle.update(HTML(f"<p>{bar} {html.escape(doing + left)}</p>{image(picture)}"))
 
 
-def speak_korean(shell: InteractiveShell) -> None:
-    """From now on what cells print, and pandas' tables, are in Korean."""
+def print_in_korean(*values, file=None, **options) -> None:
+    print(*values, file=(text := StringIO()), **options)
+    print(lines_in_korean(text.getvalue()), end="", file=file)
 
-    def print_in_korean(*values, file=None, **options):
-        print(*values, file=(text := StringIO()), **options)
-        print(lines_in_korean(text.getvalue()), end="", file=file)
 
+if language() == "ko" and (shell := get_ipython()):  # from now on what cells print, and pandas' tables, are in Korean
     shell.user_ns["print"] = print_in_korean
     html_of = shell.display_formatter.formatters["text/html"]
     html_of.for_type(DataFrame, lambda frame: table_in_korean(frame._repr_html_()))
-
-
-if language() == "ko" and (shell := get_ipython()):
-    speak_korean(shell)
