@@ -90,10 +90,6 @@ def _conv(kernel: int, c_in: float, c_out: float, h: int, w: int, norm: bool) ->
     return _part(weights + (0 if norm else c_out), weights * h * w)
 
 
-def _norm(channels: float, norm: bool) -> ndarray:
-    return _part(2 * channels if norm else 0)
-
-
 def _halve(h: int, w: int) -> tuple[int, int]:
     """The size after a convolution or max pool of stride 2."""
     return (h + 1) // 2, (w + 1) // 2
@@ -120,7 +116,7 @@ def _head(channels: int, num_classes: int, h: int, w: int, activate: bool, norm:
 
 def _activation(channels: float, h: int, w: int, norm: bool) -> ndarray:
     """BN–ReLU: what enters is kept for batch norm, what leaves for ReLU and for the convolution after it."""
-    return _norm(channels, norm) + _part(kept=channels * h * w * (2 if norm else 1))
+    return _part(2 * channels if norm else 0, kept=channels * h * w * (2 if norm else 1))
 
 
 def _residual(plan: ResNetPlan, image):
@@ -155,8 +151,8 @@ def _block(plan: ResNetPlan, c_in: int, width: int, stride: int, h: int, w: int,
     c_out = EXPANSION[plan.block] * width
     if plan.projects(c_in, c_out, stride):
         part += _conv(1, c_in, c_out, h, w, plan.norm)
-        if not plan.preact:
-            part += _norm(c_out, plan.norm) + _part(kept=c_out * h * w if plan.norm else 0)
+        if plan.norm and not plan.preact:
+            part += _part(2 * c_out, kept=c_out * h * w)
     return part, h, w
 
 
@@ -186,8 +182,8 @@ def _dense_layer(plan: DenseNetPlan, c_in: float, h: int, w: int) -> ndarray:
     for before, after, kernel in plan.convs(c_in):
         part += _conv(kernel, before, after, h, w, plan.norm)
         if plan.memory_efficient:
-            # The block's own maps are counted where they are read next.
-            part += _norm(before, plan.norm) + _part(kept=after * h * w if kernel == 1 else 0)
+            # The block's own maps are counted where they are read next; such a net has batch norm.
+            part += _part(2 * before, kept=after * h * w if kernel == 1 else 0)
         else:
             part += _activation(before, h, w, plan.norm) + _part(kept=after * h * w if plan.dropout else 0)
     return part
