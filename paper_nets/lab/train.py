@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from paper_nets.lab import parallel
 from paper_nets.lab.data import CIFAR, Data, crop_and_flip
 from paper_nets.nets import DenseNetPlan, InputError, build, cost, plan
-from paper_nets.nets.parts import check_choice, check_dropout, check_switch, check_whole, is_count, present_names
+from paper_nets.nets.parts import check_choice, check_share, check_switch, check_whole, is_count, present_names
 
 PRECISIONS = ("float32", "bfloat16")
 # Steps between two looks at the loss: on a GPU each look waits for all the work under way.
@@ -71,7 +71,7 @@ class Recipe:
             raise InputError("A recipe has either epochs or iterations; give one of them, and not both.")
         check_whole(**{"iterations": self.iterations} if self.epochs is None else {"epochs": self.epochs})
         check_switch(augment=self.augment, warm_up=self.warm_up, nesterov=self.nesterov)
-        check_dropout(self.dropout)
+        check_share(dropout=self.dropout)
         for entry in fields(self):
             if entry.metadata["choices"] and (value := getattr(self, entry.name)) != entry.default:
                 check_choice(entry.name, value, entry.metadata["choices"])

@@ -168,7 +168,7 @@ class DenseNetPlan:
         parts.check_whole(stem_channels=self.channels_in)
         if not (isinstance(self.compression, int | float) and 0 < self.compression <= 1):
             raise InputError(f"compression is {self.compression!r}; θ must lie in (0, 1], 1 for no compression.")
-        parts.check_dropout(self.dropout)
+        parts.check_share(dropout=self.dropout)
         if self.memory_efficient and (self.dropout or not self.norm):
             raise InputError("memory_efficient is True; that takes batch norm and no dropout.")
         if min(m for _, m in self.channels) == 0:

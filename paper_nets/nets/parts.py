@@ -167,15 +167,12 @@ def check(is_right: Callable[[Any], bool], must: str, /, **values) -> None:
 
 check_whole = partial(check, is_count, "be a whole number of at least 1")
 check_switch = partial(check, lambda value: isinstance(value, bool), "be True or False")
+check_share = partial(check, lambda p: isinstance(p, int | float) and 0 <= p < 1, "lie in [0, 1), 0 for none")
 check_counts = partial(
     check,
     lambda value: isinstance(value, tuple) and len(value) > 0 and all(map(is_count, value)),
     "be a tuple of whole numbers of at least 1, one for each stage",
 )
-
-
-def check_dropout(share: float) -> None:
-    check(lambda value: isinstance(value, int | float) and 0 <= value < 1, "lie in [0, 1), 0 for none", dropout=share)
 
 
 def check_choice(name: str, value, choices: Iterable[str]) -> None:
