@@ -49,11 +49,15 @@ class _Block(Function):
         read, active = torch.empty((2, _room(layers, maps)), dtype=x.dtype, device=x.device)
         maps[:, :c_in], mean[:c_in], inverse[:c_in] = x, *_measure(x, layers[0].H[0].eps)
 
-        c, narrow = c_in, []
+        c, count, narrow = c_in, n * h * w, []
         for layer in layers:
             norm, _, conv, *bottleneck = layer.H
             y = conv(_activated(_read(maps, c, read), norm, mean[:c], inverse[:c], active))
-            _track(norm, mean[:c], inverse[:c], n * h * w)
+            # The running statistics move as batch norm moves them, with the unbiased variance.
+            variance = _variance(inverse[:c], norm) * count / (count - 1)
+            norm.running_mean.lerp_(mean[:c], norm.momentum)
+            norm.running_var.lerp_(variance, norm.momentum)
+            norm.num_batches_tracked += 1
             if bottleneck:
                 norm, _, conv = bottleneck
                 normalised, *measured = aten.native_batch_norm(
@@ -88,10 +92,10 @@ class _Block(Function):
 
         def gradient_by(part: slice) -> Tensor:
             """All of it, by some of the maps: the formula above, sorted by powers of x."""
-            s, m = inverse[part], mean[part]
-            g, g_xhat = sum_g[part] / count, sum_g_xhat[part] / count
+            s, m, g, g_xhat = (each[part].view(1, -1, 1, 1) for each in (inverse, mean, sum_g, sum_g_xhat))
+            g, g_xhat = g / count, g_xhat / count
             x = maps[:, part].to(mean.dtype)
-            through_statistics = torch.addcmul(_per_channel(s * (s * m * g_xhat - g)), x, _per_channel(-s * s * g_xhat))
+            through_statistics = torch.addcmul(s * (s * m * g_xhat - g), x, -s * s * g_xhat)
             return through_statistics.add_(given[:, part]).to(maps.dtype)
 
         parameter_gradients = []
@@ -130,11 +134,6 @@ def _room(layers: nn.Sequential, maps: Tensor) -> int:
     return n * h * w * max(c_out, layers[0].H[-1].in_channels)
 
 
-def _per_channel(values: Tensor) -> Tensor:
-    """A value for each channel, ready for (N, C, H, W)."""
-    return values.view(1, -1, 1, 1)
-
-
 def _measure(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """The mean of each channel and 1 / √(variance + eps), over batch and pixels."""
     # Given a scale and a shift in float32, it measures bfloat16 maps in float32 too.
@@ -166,14 +165,6 @@ def _like(x: Tensor, memory: Tensor) -> Tensor:
 def _variance(inverse: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     """The variance, from 1 / √(variance + eps)."""
     return inverse**-2 - norm.eps
-
-
-def _track(norm: nn.BatchNorm2d, mean: Tensor, inverse: Tensor, count: int) -> None:
-    """Move the running statistics as batch norm does, with the unbiased variance."""
-    variance = _variance(inverse, norm) * count / (count - 1)
-    norm.running_mean.lerp_(mean, norm.momentum)
-    norm.running_var.lerp_(variance, norm.momentum)
-    norm.num_batches_tracked += 1
 
 
 def _through_conv(gradient: Tensor, activated: Tensor, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
