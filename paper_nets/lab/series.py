@@ -87,17 +87,14 @@ class Series:
             training = Training(build_for_training(net, self.data, recipe, "cpu"), self.data, recipe)
             for _ in in_steps(make(training, folder, settings), self.data.source):
                 if not (training.finished and net == last):
-                    yield self._progress(net)
-        yield self._progress(last)
+                    yield Progress(table(self.runs()), self.done(), net)
+        yield Progress(table(self.runs()), self.done(), last)
 
     def done(self) -> float:
         """The share of all their work that is done (0 to 1)."""
         work = dict(zip(self.recipes, work_of(self.recipes, self.data), strict=True))
         done = (work[run.net] * run.curve.iteration.iloc[-1] / run.iterations for run in self.runs())
         return sum(done) / sum(work.values())
-
-    def _progress(self, doing: str) -> Progress:
-        return Progress(table(self.runs()), self.done(), doing)
 
 
 def paper_schedule(net: str) -> dict[str, float]:
