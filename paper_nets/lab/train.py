@@ -271,11 +271,9 @@ class Training:
                     watch(step, loss_sum / count, 100 * wrong / count)
         loss, error = loss_sum / count, 100 * wrong / count
         validation = self.error(*self._validation) if self.recipe.validation else nan
-        test = self.error(*self._test)
-        seconds = time.perf_counter() - start
-        row = Epoch(len(self.rows) + 1, step, loss, error, validation, test, rate, seconds)
-        self.rows.append(row)
-        return row
+        errors = error, validation, self.error(*self._test)
+        self.rows.append(Epoch(len(self.rows) + 1, step, loss, *errors, rate, time.perf_counter() - start))
+        return self.rows[-1]
 
     def step(self, batch: Tensor, rate: float) -> Tensor:
         """One step on the training images with these indices; the sum of the losses and the number of mistakes, over
