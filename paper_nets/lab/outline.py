@@ -101,8 +101,7 @@ class Outline:
     def blocks(self) -> tuple[int, ...]:
         """The number of blocks in each stage."""
         found = {(layer.key.stage, layer.key.block) for layer in self.layers if layer.key.part == "stage"}
-        stages = [stage for stage, _ in found]
-        return tuple(stages.count(stage) for stage in sorted(set(stages)))
+        return tuple(count for _, count in sorted(Counter(stage for stage, _ in found).items()))
 
 
 JOINS = {"add": "addition", "concatenate": "concatenation", "product": "product", "maximum": "maximum"}

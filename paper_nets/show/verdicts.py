@@ -106,8 +106,7 @@ class Verdicts(tuple):
         if not found:
             folder = Path(folder).resolve()
             raise InputError(f"There are no notebooks with verdicts in {folder}; run them, or give the folder of ours.")
-        number = lambda verdict: (int(re.sub(r"\D", "", verdict.claim_id) or 0), verdict.claim_id)  # noqa: E731
-        verdicts = cls(sorted(found, key=number))
+        verdicts = cls(sorted(found, key=lambda v: (int(re.sub(r"\D", "", v.claim_id) or 0), v.claim_id)))
         verdicts.unfinished = tuple(unfinished)
         return verdicts
 
