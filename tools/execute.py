@@ -5,6 +5,7 @@ gets the verdicts that stand in them then.
 """
 
 import base64
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from paper_nets.show import Verdicts
 
 README = Path(__file__).parents[1] / "README.md"
+TABLE = re.compile(r"(?s)(?<=written by make notebooks -->\n).*(?=<!-- end of verdicts)")  # between its two marks
 ALONE = ("10", "11", "12", "00")  # 10 to 12 measure time, 00 shows what the others have found
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -33,13 +35,12 @@ def execute(
     """
     book = nbformat.read(path, as_version=4)
     prepare(book)
-    where = {"metadata": {"path": str(path.parent)}}
     begun = []
     client = NotebookClient(
         book,
         timeout=timeout,
         kernel_name="python3",
-        resources=where,
+        resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=False,
         coalesce_streams=True,
         on_cell_start=lambda cell, cell_index: begun.append(cell.id),
@@ -66,12 +67,10 @@ def write_cover(book: nbformat.NotebookNode, path: Path) -> None:
 
 def with_verdicts(readme: str, folder: Path) -> str:
     """The README's text with the verdicts of the notebooks in `folder` between its two marks."""
-    head, begin, _ = readme.partition("<!-- verdicts: written by make notebooks -->\n")
-    _, end, tail = readme.partition("<!-- end of verdicts -->")
     verdicts = Verdicts.read(folder)
     if verdicts.unfinished:
         raise ValueError(f"{', '.join(verdicts.unfinished)} shows no verdicts; run it to its end.")
-    return head + begin + verdicts.short("notebooks/") + "\n" + end + tail
+    return TABLE.sub(lambda _: verdicts.short("notebooks/") + "\n", readme)
 
 
 def main(paths: list[str], timeout: int = 600) -> int:

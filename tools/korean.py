@@ -22,6 +22,7 @@ from paper_nets.nets import published
 from paper_nets.show import Verdicts
 from paper_nets.show.panel import SAYS
 from paper_nets.show.verdicts import GROUNDS, SCALE
+from tools.execute import TABLE
 
 ROOT = Path(__file__).parents[1]
 CATALOGUES = ROOT / "translations/ko"
@@ -65,7 +66,6 @@ NO_WORDS = re.compile(r"[<\\]|==|\.str\.|pad=|^offset points$|^upper |^val ")  #
 FIGURES = ("audit", "costs", "curves", "dense", "figures", "landscape", "reuse", "speed")  # all of their strings
 TEXTS = [*sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")), ROOT / "README.md"]
 SOURCES = [*TEXTS, VERDICTS, CODE]
-TABLE = re.compile(r"(?s)(?<=written by make notebooks -->\n).*(?=<!-- end of verdicts)")
 
 
 def messages(source: Path) -> dict[str, str]:
