@@ -48,15 +48,12 @@ def lab(folder: Path) -> Iterator[str]:
         server = subprocess.Popen(command, stdout=out, stderr=out, env=surroundings, cwd=folder)
     try:
         for _ in range(300):
-            try:
+            if server.poll() is not None:
+                raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+            with suppress(OSError):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=5)
                 break
-            except OSError:
-                if server.poll() is not None:
-                    break
-                time.sleep(0.2)
-        if server.poll() is not None:
-            raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+            time.sleep(0.2)
         yield f"http://127.0.0.1:{port}/lab/tree/{{name}}?token={token}"
     finally:
         server.terminate()
@@ -121,9 +118,9 @@ def browser() -> Iterator[Browser]:
             opened.close()
 
 
-def new_page(opened: Browser, width: int = 1280, height: int = 1000) -> Page:
+def new_page(opened: Browser) -> Page:
     """A page with cookies and storage of its own."""
-    page = opened.new_page(viewport={"width": width, "height": height})
+    page = opened.new_page(viewport={"width": 1280, "height": 1000})
     page.set_default_timeout(60_000)
     return page
 
@@ -153,7 +150,7 @@ def begin(page: Page, address: str, name: str) -> None:
         page.evaluate(f"() => {{ window.jupyterapp.commands.execute('notebook:{command}'); }}")
 
 
-def finish(page: Page, timeout: int = 600) -> list[list[dict]]:
-    """Wait for the last cell; the outputs of every code cell."""
-    page.wait_for_function(ALL_HAVE_RUN, timeout=timeout * 1000)
+def finish(page: Page) -> list[list[dict]]:
+    """Wait for the last cell, ten minutes at most; the outputs of every code cell."""
+    page.wait_for_function(ALL_HAVE_RUN, timeout=600_000)
     return page.evaluate(OUTPUTS)

@@ -10,6 +10,7 @@ import re
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas
@@ -32,10 +33,8 @@ def own_memory() -> float:
     """Megabytes that this process's children have to themselves, all together."""
     total = 0
     for child in psutil.Process().children(recursive=True):
-        try:
+        with suppress(psutil.Error):  # it has ended meanwhile
             total += child.memory_full_info().uss
-        except psutil.Error:  # it has ended meanwhile
-            continue
     return total / 1e6
 
 
@@ -58,7 +57,7 @@ def measure(path: Path) -> dict:
     return {"notebook": path.stem, "torch": torch.__version__, "seconds": round(seconds), "megabytes": round(peak[0])}
 
 
-def main(paths: list[Path], target: Path) -> int:
+def main(paths: list[Path], target: Path) -> None:
     os.environ.update(as_on_binder())
     for path in paths:
         row = measure(path)
@@ -67,9 +66,8 @@ def main(paths: list[Path], target: Path) -> int:
         table = pandas.concat([before, pandas.DataFrame([row])])
         table = table.drop_duplicates(["notebook", "torch"], keep="last").sort_values(["notebook", "torch"])
         table.to_csv(target, index=False)
-    return 0
 
 
 if __name__ == "__main__":
     asked = map(Path, sys.argv[1:]) if sys.argv[1:] else sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
-    sys.exit(main(asked, NOTEBOOKS / "measured.csv"))
+    main(asked, NOTEBOOKS / "measured.csv")
