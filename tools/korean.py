@@ -97,12 +97,10 @@ def marked() -> Iterator[str]:
     books = [nbformat.read(path, as_version=4).cells for path in TEXTS if path.suffix == ".ipynb"]
     yield from (cell.metadata.figure.title for cells in books for cell in cells if "figure" in cell.metadata)
     code = [ast.parse(cell.source) for cells in books for cell in cells if cell.cell_type == "code"]
-    drawn = list(code)
-    for path in sorted((ROOT / "paper_nets").glob("**/*.py")):
-        if path.stem not in ("__main__", "gallery"):  # the command line's
-            code.append(ast.parse(path.read_text(encoding="utf-8")))
-        drawn += code[-1:] if path.stem in FIGURES else ()
-    yield from (text for tree in drawn for text in shown(tree))
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "paper_nets").rglob("*.py"))}
+    drawn = [tree for path, tree in trees.items() if path.stem in FIGURES]
+    yield from (text for tree in [*code, *drawn] for text in shown(tree))
+    code += [tree for path, tree in trees.items() if path.stem not in ("__main__", "gallery")]  # the command line's
     for node in (node for tree in code for node in ast.walk(tree)):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and "InputError(" in ast.unparse(node.exc):
             yield from (text for argument in node.exc.args for text in strings(argument))
@@ -116,7 +114,7 @@ def marked() -> Iterator[str]:
                 yield from strings(key.value)
             elif key in node.keywords and key.arg and "description=" not in ast.unparse(key):
                 yield key.arg.replace("_", " ") if isinstance(key.value, ast.Call) else ""
-    for check in ast.parse((ROOT / "paper_nets/questions.py").read_text(encoding="utf-8")).body:
+    for check in trees[ROOT / "paper_nets/questions.py"].body:
         if isinstance(check, ast.FunctionDef):
             own = set(strings(check)) - {ast.get_docstring(check, clean=False)}
             yield from sorted(text for text in own if " " in text and "==" not in text)
