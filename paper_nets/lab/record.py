@@ -397,13 +397,15 @@ def table(runs: list[Run]) -> pandas.DataFrame:
 
 def environment(training: Training) -> dict:
     """The versions and the machine that a run depends on."""
-    device = training.device
+    device, cpuinfo = training.device, Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*: (.+)", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    processor = named[1].strip() if named else platform.processor() or platform.machine()
     return {
         "paper_nets": next((found.version for found in distributions(name="paper_nets")), "not installed"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else processor,
         "device": device.type,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -411,12 +413,6 @@ def environment(training: Training) -> dict:
         "compiled": training.compiled,
         "cuda": torch.version.cuda if device.type == "cuda" else None,
     }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    named = re.search(r"^model name\s*: (.+)", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
-    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 def _json(path: Path, kind: type[dict] | type[list]) -> dict | list:
