@@ -61,8 +61,7 @@ class Series:
 
     def runs(self) -> list[Run]:
         """What there is of these runs."""
-        found = (find(self.folder(net), self._settings[net]) for net in self.recipes)
-        return [run for run in found if run]
+        return [run for net in self.recipes if (run := find(self.folder(net), self._settings[net]))]
 
     def seconds_left(self) -> dict[str, float]:
         """Seconds that each net still needs here, from a few steps of it and one look at test images."""

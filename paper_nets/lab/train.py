@@ -496,8 +496,7 @@ def build_for_training(name: str, data: Data, recipe: Recipe, device: str, compi
     """
     alone = device == "cpu" and parallel.processes() == 1 and not compiled and not recipe.dropout
     efficient = True if alone and isinstance(plan(name), DenseNetPlan) else None
-    changes = changes_for(name, recipe)
-    return seeded(name, data, recipe.seed, init=recipe.init, memory_efficient=efficient, **changes)
+    return seeded(name, data, recipe.seed, init=recipe.init, memory_efficient=efficient, **changes_for(name, recipe))
 
 
 def changes_for(name: str, recipe: Recipe) -> dict:

@@ -74,8 +74,7 @@ def build(name: str, **changes) -> nn.Module:
 
 def title(name: str) -> str:
     """A net's name as the papers spell it: densenet_bc100_k12 is "DenseNet-BC-100 (k = 12)". Other words stay."""
-    match = re.fullmatch(r"(plain|(?:preact_)?resnet|densenet(?:_bc)?)(\d+)(?:_k(\d+))?", name)
-    if not match:
+    if not (match := re.fullmatch(r"(plain|(?:preact_)?resnet|densenet(?:_bc)?)(\d+)(?:_k(\d+))?", name)):
         return name
     kind, depth, k = match.groups()
     words = {"preact_": "pre-activation ", "resnet": "ResNet", "densenet": "DenseNet", "_bc": "-BC"}

@@ -28,8 +28,7 @@ aten = torch.ops.aten
 
 def efficient_block(layers: nn.ModuleList, x: Tensor) -> Tensor:
     """What `DenseBlock` computes in training, (N, c_in, H, W) to (N, c_in + layers · k, H, W), within rounding."""
-    parameters = [parameter for layer in layers for parameter in layer.parameters()]
-    return _Block.apply(layers, x, *parameters)
+    return _Block.apply(layers, x, *(parameter for layer in layers for parameter in layer.parameters()))
 
 
 class _Block(Function):

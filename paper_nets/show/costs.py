@@ -38,9 +38,8 @@ def _families(axes: Axes, table: pandas.DataFrame, currency: str, **look) -> Non
 def _line(net: str) -> str:
     """The line that a net is on: its family's, or that of DenseNet-BC."""
     kind = family(net)
-    if kind == "dense" and net != kind and plan(net).bottleneck and plan(net).compression < 1:
-        return "dense, BC"
-    return kind
+    bc = kind == "dense" and net != kind and plan(net).bottleneck and plan(net).compression < 1
+    return "dense, BC" if bc else kind
 
 
 def _name(axes: Axes, table: pandas.DataFrame, currency: str) -> None:

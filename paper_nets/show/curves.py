@@ -142,8 +142,7 @@ def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, dict]], above: str =
         y = places[label] = min(places[label], top - sizes[label])
         top = y - sizes[label]
         x = [1 + pixels / width for pixels in (8, 24, 40, 47)]
-        sample = Line2D(x[:3], [y] * 3, transform=axes.transAxes, markevery=[1], **ends[label][1])
-        axes.figure.add_artist(sample)
+        axes.figure.add_artist(Line2D(x[:3], [y] * 3, transform=axes.transAxes, markevery=[1], **ends[label][1]))
         axes.figure.text(x[3], y, names[label], transform=axes.transAxes, va="center", fontsize=9)
     axes.figure.text(1 + 8 / width, 1 + 1.5 * half, above, transform=axes.transAxes, fontsize=9, color="0.35")
 

@@ -277,8 +277,7 @@ def growth(table: pandas.DataFrame, title: str = "", x_label: str = "layers", do
         doubling: layers in which an exponential, drawn beside them, doubles.
     """
     layers, first, last = table.layers, table.layers.iloc[0], table.layers.iloc[-1]
-    costs = table.set_index("layers")
-    drawn = [(column, "dense", values / values.iloc[0]) for column, values in costs.items()]
+    drawn = [(column, "dense", values / values.iloc[0]) for column, values in table.set_index("layers").items()]
     drawn += [(name, "other", pandas.Series((layers / first).values ** p, layers)) for name, p in (("L", 1), ("L²", 2))]
     if doubling:
         at = numpy.geomspace(first, last, 200)
