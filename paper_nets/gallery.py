@@ -124,9 +124,9 @@ def check_folder(folder: Path) -> None:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise InputError(f"{there} is a file; figures need a folder, or a name that is still free.")
-    page = folder / "index.html"
-    if page.exists() and f"<title>{TITLE}</title>" not in page.read_text(encoding="utf-8", errors="replace"):
-        raise InputError(f"{folder} has an index.html that is not of these figures; name another folder.")
+    for page in (folder / name for name in INDEX.values()):
+        if page.exists() and f"<title>{TITLE}</title>" not in page.read_text(encoding="utf-8", errors="replace"):
+            raise InputError(f"{folder} has an {page.name} that is not of these figures; name another folder.")
 
 
 def write(folder: Path, chosen: list[Figure], language: str = "en") -> Path:
@@ -148,7 +148,7 @@ def write(folder: Path, chosen: list[Figure], language: str = "en") -> Path:
             numbers = f"<details><summary>{say('Numbers')}</summary>{figure.numbers}</details>" * bool(figure.numbers)
             parts.append(f"""<figure id="{figure.name}"><h2>{html.escape(say(figure.title))}</h2>
 <p>{say("Reproduces")}: {html.escape(say(figure.of))}.</p><div class="wide">{shown}</div>
-<figcaption>{figure.caption}{numbers}</figcaption></figure>""")
+<figcaption>{say(figure.caption)}{numbers}</figcaption></figure>""")
         style = (PAGES / "figures.css").read_text(encoding="utf-8") + WIDE
         other = (INDEX["en"], "English") if language == "ko" else (INDEX["ko"], "한국어")
         head = {"language": language, "title": TITLE, "style": style, "heading": say(HEADING), "by": say(BY)}

@@ -15,12 +15,12 @@ from textwrap import fill
 
 PLACE = re.compile(r"(\{[^}]*\})")
 # A word that wants Korean; nets' names, as plain-56 and resnet56, names in code, and formulas have none.
-WORD = re.compile(r"(?<![\w'∂+.-])([a-z]{2,}|Block|Human)(?![\w-]|\.\w)")
+WORD = re.compile(r"(?<![\w'∂+.-])([a-z]{2,}|Block|Human)(?![\w-]|\.\w)|memory-efficient|pre-activation")
 
 # After a number or Hangul, a particle in both its forms: that after a consonant and that after a vowel.
 PARTICLES = {"이(가)": "이가", "은(는)": "은는", "을(를)": "을를", "와(과)": "과와"}
 PARTICLE = re.compile(rf"([0-9가-힣])({'|'.join(map(re.escape, PARTICLES))})")
-NUMBERED = r"(.+?) (\(?-?\d\S*(?: %)?)|(-?\d\S*) (.+)"  # "test 0.5 %", "5 layers"
+NUMBERED = r"(.+?) (\(?-?\d\S*(?: %)?)|([-+−]?\d\S*) (.+)"  # "test 0.5 %", "5 layers"
 
 
 def language() -> str:
@@ -74,6 +74,8 @@ def wholly(english: str) -> str | None:
     word without."""
     if english in messages() or not WORD.search(english):
         return messages().get(english, english)
+    if counted := re.fullmatch(r"(\d+) of (\d+)", english):
+        return f"{counted[1]} / {counted[2]}"
     if said := filled(english, lambda place: None if WORD.search(place) else place):
         return said
     for between in ("\n", ". ", "; ", ": ", ", "):

@@ -117,3 +117,10 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, capsys):
     assert main(["figures", "--to", str(tmp_path / "figures")]) == 2
     assert "is a file; figures need a folder" in capsys.readouterr().err
     assert (tmp_path / "figures").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", gallery.INDEX.values())
+def test_a_page_of_another_kind_is_not_written_over(tmp_path, name):
+    (tmp_path / name).write_text("<title>my own</title>")
+    with pytest.raises(InputError, match=f"{name} that is not of these figures"):
+        gallery.check_folder(tmp_path)

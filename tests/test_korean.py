@@ -16,7 +16,9 @@ from nbclient import NotebookClient
 from torch import nn
 
 from paper_nets import published, questions, show
+from paper_nets.lab.differences import Difference
 from paper_nets.language import in_korean, language, say, wholly
+from paper_nets.nets.cost import Cost
 from tests.test_questions import ANSWERS, CHECKS
 from tools import korean
 
@@ -254,18 +256,35 @@ def test_what_is_wrong_with_a_setting_is_told_in_korean(in_ko):
     assert frame["words"] == "층 수가 0입니다. 올바른 값: 1 이상의 정수."
 
 
+def test_what_audit_tells_is_in_korean(in_ko):
+    cost = Cost(1000, -231_211_008, 4_210_000)
+    place = "the first blocks of stages 2, 3 and 4 (layer2.0.conv1)"
+    told = Difference("stride", place, "stride 2 in convolution 2 (3×3)", "stride 2 in convolution 1 (1×1)", cost)
+    assert not ENGLISH.search(str(told)) and "stages" not in str(told)
+    assert "스테이지 2, 3, 4의 첫 블록 (layer2.0.conv1): " in str(told) and "곱셈-덧셈 −231,211,008" in str(told)
+
+
+def test_a_count_of_all_is_in_korean_and_no_other_of():
+    assert in_korean("5865 of 5865") == "5865 / 5865" and in_korean("maps of digits") == "maps of digits"
+
+
 def test_a_table_is_in_korean(in_ko):
     table = show.Table(pandas.DataFrame({"test error": [1.5], "note": ["as written"]}, index=["a"]).rename_axis("net"))
     assert all(f">{word}<" in table._repr_html_() for word in ("네트워크", "테스트 오차", "원래 형태", "1.5"))
+    twice = show.Table(pandas.DataFrame([["a", 1.5]], columns=["note", "note"]).rename_axis("net"))
+    assert "text-align: left" in (html := twice._repr_html_()) and html.count("text-align: right") == 2
 
 
 def test_what_a_cell_shows_is_in_korean_as_soon_as_show_is_imported(monkeypatch):
     monkeypatch.setenv("PAPER_NETS_LANGUAGE", "ko")
-    code = """from paper_nets import audit, build, show
+    code = """import io
+from paper_nets import audit, build, show
 import pandas
 from torchvision.models import resnet50
 print("training error", 0.5, "%", end=", ")
-print("7 of 9 claims\\n5 layers")
+print("7 of 9 claims\\n5 layers", flush=True)
+print("training error", file=(kept := io.StringIO()))
+assert kept.getvalue() == "training error\\n"  # a file gets what was written to it
 display(pandas.DataFrame({"test error": [1.5], "claims": [7]}, index=pandas.Index(["seed"], name="net")))
 audit(resnet50(), "resnet50")"""
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
@@ -274,7 +293,7 @@ audit(resnet50(), "resnet50")"""
     assert printed.text == "훈련 오차 0.5 %, 7 of 9 claims\n5층\n"  # what has no Korean stays
     assert all(f">{word}<" in table.data["text/html"] for word in ("테스트 오차", "네트워크", "시드", "1.5", "claims"))
     words = BeautifulSoup(held.data["text/html"], "html.parser").get_text(" ")
-    assert words.startswith("논문의 ResNet-50이 아닙니다. ") and not re.search("[a-z]+ [a-z]+", words)
+    assert words.startswith("논문의 네트워크가 아닙니다(ResNet-50). ") and not re.search("[a-z]+ [a-z]+", words)
 
 
 @pytest.mark.parametrize("number", ["01", "05"])

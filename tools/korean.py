@@ -49,20 +49,22 @@ transition truck untrained value version weight weights whole with without year 
 # Parts of what pictures, tables and errors say that no string in code has so.
 PHRASES = """Channels|Human|Maps|The net|1 map|1 channel|{n} channels|{n} crops|{n} layers|{n} points here|by {x}|
 multiply adds|activation bytes|dense block {n}|inside F|after the sum|{net} without BN|W its last weights|
-plain-56 above plain-20|original bottlenecks|pre-activation bottlenecks|top-1 (%) {label}|test (%) {label}|output size|
-be a whole number of at least 1|be True or False|only the class {name}|no folder of images|one image|no images|
-The figures of ResNet and DenseNet, drawn again|From the notebooks, by|Numbers|Reproduces|{paper} paper, {figure}|
-Figure {n}|Figures {n} and {m}|Table {n}|Figure {n} and Table {m}|Eqs. {n} and {m}|figure {n} of the review|
-figure {n} of the review, which draws it by hand|The same, trained just now|{x} ({name})|
+plain-56 above plain-20|original bottlenecks|pre-activation bottlenecks|top-1 error (%) {label}|test error (%) {label}|
+output size|be a whole number of at least 1|be True or False|only the class {name}|no folder of images|one image|
+no images|The figures of ResNet and DenseNet, drawn again|From the notebooks, by|Numbers|Reproduces|
+{paper} paper, {figure}|Figure {n}|Figures {n} and {m}|Table {n}|Figure {n} and Table {m}|Eqs. {n} and {m}|
+figure {n} of the review|figure {n} of the review, which draws it by hand|The same, trained just now|{x} ({name})|
 the first block of stage {n} ({name})|the first blocks of stages {n}, {m} and {k} ({name})|the convolutions|
 the shortcut of the first blocks of stages {n} and {m} ({name})|block {n} of {net}|Nearest of the paper's|
 the best plain-56 is above the worst plain-20 by {n} points ({where})|on CIFAR-10 by {n} ({x}) and by {m} ({y})|
-stride {n} in convolution {m} ({size})|growth rate k = {n}|a projection|the identity|not {x}|
-zeros behind (option A)|1×1 convolution – batch norm|no bias|a bias|{n} outputs|no shortcuts|
-{n} images per second|convolution|bfloat16 on cpu, {n} threads; beside a plain float32 loop"""
+the paper has {x} ({p} parameters, {m} multiply–adds, {n} MB of memory an image)|F = 0 at first {n}|
+pre-activation {net}|({a}) to ({b})|From ReLU, from the input {n} to {m}|Live, one seed; the paper has it on CIFAR-10.|
+stride {n} in convolution {m} ({size})|growth rate k = {n}|a projection|the identity|not {x}|zeros behind (option A)|
+1×1 convolution – batch norm|no bias|a bias|{n} outputs|no shortcuts|{n} images per second|convolution|
+bfloat16 on cpu, {n} threads; beside a plain float32 loop|MB of memory an image"""
 # Tables of published numbers that have notes.
 NOTES = ("ilsvrc_top5", "preact_cifar10", "resnet_cifar10")
-NO_WORDS = re.compile(r"[<\\]|==|\.str\.|pad=|^offset points$|^upper |^val ")  # of strings with a space
+NO_WORDS = re.compile(r"[<\\]|==|\.str\.|pad=|^offset points$|^upper |^val |^_ of _$")  # of strings with a space
 FIGURES = ("audit", "costs", "curves", "dense", "figures", "landscape", "reuse", "speed")  # all of their strings
 TEXTS = [*sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")), ROOT / "README.md"]
 SOURCES = [*TEXTS, VERDICTS, CODE]
@@ -209,7 +211,7 @@ def translate(book: nbformat.NotebookNode, texts: dict[str, str]) -> None:
             shown = output.get("data", {})
             if "erdict" in cell.source and "text/markdown" in shown:
                 shown["text/markdown"] = to_korean_files(verdicts_in_korean(shown["text/markdown"]))
-            elif "question" in cell.metadata.get("tags", []) and "text/markdown" in shown:
+            elif shown.get("text/markdown", "").startswith(("✓", "✗", "…")):  # what a question replied
                 mark, _, reply = shown["text/markdown"].partition(" ")
                 shown["text/markdown"], shown["text/plain"] = f"{mark} {in_korean(reply)}", in_korean(reply)
             elif re.match("Your guess: |Run this cell |.*: measured ", shown.get("text/plain", "")):

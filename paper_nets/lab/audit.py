@@ -47,8 +47,8 @@ class Audit:
         told = [f"{number}. {difference}." for number, difference in enumerate(self.differences, 1)]
         if self.matches:
             drawn = "Its weights were drawn otherwise: {0.found}; the paper has {0.expected}."
-            told = [drawn.format(difference) for difference in self.differences]
-        return "\n".join(map(say, [self._verdict(), *told, *self.notes]))
+            told = [say(drawn.format(difference)) for difference in self.differences]
+        return "\n".join([say(self._verdict()), *told, *map(say, self.notes)])
 
     __repr__ = __str__
 

@@ -9,6 +9,7 @@ from statistics import mode
 
 from paper_nets.lab.graph import ACTIVATIONS, AFFINE, ITSELF, UNKNOWN, Op, both
 from paper_nets.lab.outline import JOINS, SHORTCUT, Key, Layer, Outline, Step
+from paper_nets.language import say
 from paper_nets.nets.cost import Cost
 
 # What is told first: a cause before what follows from it.
@@ -47,8 +48,9 @@ class Difference:
         words = [f"{number:+,} {what}" for number, what in parts if number]
         if megabytes := round(self.cost.activation_bytes / 1e6, 2):
             words.append(f"{megabytes:+,} MB of memory an image")
-        costs = f" ({', '.join(words)})".replace("-", "−") if words else ""
-        return f"{self.place}: {self.found}; the paper has {self.expected}{costs}"
+        costs = f" ({', '.join(say(word.replace('-', '−')) for word in words)})" if words else ""
+        papers = say(f"the paper has {self.expected}")
+        return f"{say(self.place)}: {say(self.found)}; {papers}{costs}"
 
 
 class Comparison:

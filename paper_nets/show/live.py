@@ -40,12 +40,14 @@ class Live:
         self._handle.update(HTML(f"<p>{bar} {html.escape(doing + left)}</p>{image(picture)}"))
 
 
-def print_in_korean(*values, file=None, **options) -> None:
-    print(*values, file=(text := StringIO()), **options)
-    print(lines_in_korean(text.getvalue()), end="", file=file)
+def print_in_korean(*values, file=None, flush=False, **options) -> None:
+    if file is None:
+        print(*values, file=(text := StringIO()), **options)
+        values, options = [lines_in_korean(text.getvalue())], {"end": ""}
+    print(*values, file=file, flush=flush, **options)
 
 
 if language() == "ko" and (shell := get_ipython()):  # from now on what cells print, and pandas' tables, are in Korean
     shell.user_ns["print"] = print_in_korean
     html_of = shell.display_formatter.formatters["text/html"]
-    html_of.for_type(DataFrame, lambda frame: table_in_korean(frame._repr_html_()))
+    html_of.for_type(DataFrame, lambda frame: table_in_korean(frame._repr_html_() or "") or None)

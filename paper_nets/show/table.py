@@ -27,13 +27,13 @@ class Table:
         return f"<td>{'' if pandas.isna(value) else f'{value:,}'}</td>"
 
     def _repr_html_(self) -> str:
-        side = lambda name: "left" if self.frame[name].map(type).eq(str).any() else "right"  # noqa: E731
+        side = lambda column: "left" if column.map(type).eq(str).any() else "right"  # noqa: E731
         plain = 'type="button" style="all: unset; cursor: pointer; font-weight: bold; outline: revert"'
         press = html.escape(" ".join(SORT.split()), quote=True)
         names = "".join(
-            f'<th scope="col" style="padding: 0 0.6em; text-align: {side(name)}"><button {plain} onclick="{press}">'
+            f'<th scope="col" style="padding: 0 0.6em; text-align: {side(column)}"><button {plain} onclick="{press}">'
             f'{html.escape(say(str(name)))}<span aria-hidden="true"></span></button></th>'
-            for name in self.frame.columns
+            for name, column in self.frame.items()
         )
         values = self.frame.astype(object).itertuples(index=False)
         rows = "\n".join(f"<tr>{''.join(map(self._cell, row))}</tr>" for row in values)
