@@ -351,7 +351,8 @@ def test_two_processes_train_as_one_does(tmp_path):
     script, found = tmp_path / "shared.py", []
     script.write_text(SHARED)
     for command in ([sys.executable], TORCHRUN):
-        subprocess.run([*command, str(script), str(tmp_path / "end.pt")], check=True, capture_output=True)
+        run = subprocess.run([*command, str(script), str(tmp_path / "end.pt")], capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
         found.append(torch.load(tmp_path / "end.pt", weights_only=False))
     (one, ours, alone), (two, theirs, processes) = found
     assert (alone, processes) == (1, 2)
