@@ -71,9 +71,10 @@ class Audit:
             + (f"{one.cost.parameters:+,}", f"{one.cost.multiply_adds:+,}", f"{one.cost.activation_bytes / 1e6:+,.2f}")
             for one in self.differences
         ]
-        cell = '<td style="text-align: left">{}</td>'
-        body = "".join(f"<tr>{''.join(cell.format(html.escape(say(text))) for text in row)}</tr>" for row in rows)
-        head = "".join(f'<th scope="col">{name}</th>' for name in names)
+        left = 'style="text-align: left"'
+        cells = ("".join(f"<td {left}>{html.escape(say(text))}</td>" for text in row) for row in rows)
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        head = "".join(f'<th scope="col" {left}>{name}</th>' for name in names)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
         said = [f"<p>{html.escape(say(text))}</p>" for text in (self._verdict(), *self.notes)]
         return said[0] + table + "".join(said[1:])
