@@ -30,7 +30,7 @@ SAID = ROOT / "paper_nets/korean.json"
 VERDICTS = Path("verdicts")  # no file: what the notebooks' tables of verdicts say
 CODE = Path("code")  # nor is this one: what the package and the notebooks' code say
 COUNTED = [f"{{n}} {word}" for word in (*SCALE, "not borne out", "days", "hours", "minutes")]
-COUNTED += ["does not grow"]  # what notebook 03 measures
+COUNTED += ["{n} true only when a condition holds", "does not grow"]  # what notebook 03 measures
 PAGES = {  # what the pages of the book say beside the notebooks
     "code": "the code",
     "find": "Search",

@@ -136,8 +136,9 @@ class Verdicts(tuple):
         return "\n".join(f"{v.claim_id}: {verdict(v)}; {v.sentence} ({v.measured})" for v in self)
 
     def __str__(self) -> str:
-        counts = Counter(verdict.verdict if verdict.borne_out else "not borne out" for verdict in self)
-        words = [say(f"{counts[word]} {word}") for word in (*SCALE, "not borne out") if counts[word]]
+        found = Counter(verdict.verdict if verdict.borne_out else "not borne out" for verdict in self)
+        counts = {word: found[word] for word in (*SCALE, "not borne out") if found[word]}
+        words = [say(f"{n} {word}{' a condition holds' * word.endswith('when')}") for word, n in counts.items()]
         return say(f"{len(self)} verdicts: {'; '.join(words)}")
 
 
