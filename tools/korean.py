@@ -64,7 +64,7 @@ stride {n} in convolution {m} ({size})|growth rate k = {n}|a projection|the iden
 bfloat16 on cpu, {n} threads; beside a plain float32 loop|MB of memory an image"""
 # Tables of published numbers that have notes.
 NOTES = ("ilsvrc_top5", "preact_cifar10", "resnet_cifar10")
-NO_WORDS = re.compile(r"[<\\]|==|\.str\.|pad=|^offset points$|^upper |^val |^_ of _$|^style=")  # of strings with a space
+NO_WORDS = re.compile(r"[<\\]|==|\.str\.|pad=|^offset points$|^upper |^val |^_ of _$|^style")  # with a space
 FIGURES = ("audit", "costs", "curves", "dense", "figures", "landscape", "reuse", "speed")  # all of their strings
 TEXTS = [*sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")), ROOT / "README.md"]
 SOURCES = [*TEXTS, VERDICTS, CODE]
