@@ -398,7 +398,7 @@ def test_runs_are_compared_and_drawn(run_folder, tmp_path, capsys):
     row = capsys.readouterr().out.splitlines()[1].split()
     assert row[:6] == ["plain8", "digits", "3", "46", "of", "46"] and "75002" in row
     assert main(["compare"]) == 0
-    assert re.search(r"resnet56 +cifar10 +0 .* 6\.97 +853018", capsys.readouterr().out)
+    assert re.search(r"resnet56 +cifar10 +0 .* 6\.97 +[\d.]+ +853018", capsys.readouterr().out)
     assert main(["plot", str(run_folder), "--to", str(tmp_path / "curves.png")]) == 0
     assert Image.open(tmp_path / "curves.png").width >= 1800
     assert "plain-8 training" in capsys.readouterr().out

@@ -703,11 +703,14 @@ def test_runs_stand_beside_the_papers_numbers():
     rows = comparison(recorded("cifar10"))
     (row,) = rows[(rows.net == "resnet56") & (rows.seed == 0)].head(1).to_dict("records")
     assert row["in the paper"] == 6.97 and row["parameters"] == 853_018
+    assert row["difference"] == pytest.approx(row["test error"] - 6.97, abs=0.011)
     (run,) = (run for run in recorded("cifar10", epochs=len(pandas.read_csv(LONG))) if run.net == "resnet56")
     (row,) = comparison([run]).to_dict("records")
     curve = pandas.read_csv(LONG)
     assert row["least test error"] == min(curve.test_error) < max(curve.test_error)
     assert row["minutes"] == pytest.approx(sum(curve.seconds) / 60, abs=0.01)
+    there = [{**run.environment[0], "processor": processor} for processor in ("one", "another", "one")]
+    assert comparison([replace(run, environment=there)]).machine.item() == "one, another"
 
 
 def test_the_recorded_runs_are_whole_and_anonymous():

@@ -21,23 +21,25 @@ def paper_ends(data: str) -> pandas.DataFrame:
 
 
 def comparison(runs: Sequence[Run]) -> pandas.DataFrame:
-    """A row for each run: length, errors in per cent, the paper's test error, parameters, precision, and minutes."""
+    """A row for each run: length, errors in per cent, the paper's, parameters, precision, minutes, and the machine."""
     rows, ends = [], {data: paper_ends(data).set_index("net") for data in {run.settings["data"] for run in runs}}
     for run in sorted(runs, key=lambda run: (run.settings["data"], len(run.net), run.net, run.recipe.seed)):
-        last, data = run.curve.iloc[-1], run.settings["data"]
+        last, paper = run.curve.iloc[-1], ends[run.settings["data"]].test_error_pct.get(run.net, float("nan"))
         rows.append(
             {
                 "net": run.net,
-                "data": data,
+                "data": run.settings["data"],
                 "seed": run.recipe.seed,
                 "iterations": f"{last.iteration:.0f} of {run.iterations}",
                 "training error": last.training_error,
                 "test error": last.test_error,
                 "least test error": run.curve.test_error.min(),
-                "in the paper": ends[data].test_error_pct.get(run.net, float("nan")),
+                "in the paper": paper,
+                "difference": last.test_error - paper,
                 "parameters": run.cost.parameters,
                 "precision": run.recipe.precision,
                 "minutes": run.curve.seconds.sum() / 60,
+                "machine": ", ".join(dict.fromkeys(leg["processor"] for leg in run.environment)),
             }
         )
     return pandas.DataFrame(rows).round(2)

@@ -341,8 +341,7 @@ def at_length(runs: Sequence[Run], which: str) -> list[Run]:
     check_choice("epochs", which, ("longest", "alike"))
     lengths = {run.net: {other.iterations for other in runs if other.net == run.net} for run in runs}
     if which == "alike" and runs:
-        common = set.intersection(*lengths.values())
-        if not common:
+        if not (common := set.intersection(*lengths.values())):
             raise InputError(f"No length is common to the runs of {', '.join(lengths)}; record them at one length.")
         lengths = dict.fromkeys(lengths, common)
     return [run for run in runs if run.iterations == max(lengths[run.net])]

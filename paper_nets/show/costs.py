@@ -1,4 +1,4 @@
-"""Figures of what nets cost, in three currencies, and what their errors are for it."""
+"""Figures of what nets cost, in four currencies, and what their errors are for it."""
 
 import re
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ CURRENCIES = {
     "parameters": ("million parameters", 1e6),
     "multiply_adds": ("10⁹ multiply–adds per image", 1e9),
     "activation_bytes": ("MB of activations per image", 1e6),
+    "seconds": ("seconds per image in training", 1),
 }
 # Where a name may stand beside its point, the best first: points right and up, and which of its ends is there.
 PLACES = [(7, 3, "left"), (-7, 3, "right"), (7, -9, "left"), (-7, -9, "right"), (0, 8, "center"), (0, -14, "center")]
@@ -83,8 +84,8 @@ def error_against_costs(
     """Figure 12 of the review (DenseNet paper, Figure 3): error against what nets cost, a line for each family.
 
     Args:
-        table: net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes"; family,
-            where `net` is no net's name: those of "other" are named, and not joined.
+        table: net, error (per cent) and the currencies: "parameters", "multiply_adds", "activation_bytes", "seconds";
+            family, where `net` is no net's name: those of "other" are named, and not joined.
         error: what kind of error it is, for the axis.
         budget: of the one currency. What costs more is pale, and the best net of each family that does not is told.
     """

@@ -228,9 +228,7 @@ def staircase(plan: DenseNetPlan, others: Mapping[str, DenseNetPlan] | None = No
         picture.text(x, 0.89, value, fontsize=13, va="center")
         picture.text(x, 0.83, what, fontsize=9, va="center")
     costs = ", ".join(f"{value} {what}" for what, value in figures.items())
-    picture.alt = f"{name}: {costs}. {words}"
-    if nearest:
-        picture.alt += f". Nearest of the paper's: {spelled(nearest)}"
+    picture.alt = f"{name}: {costs}. {words}" + (f". Nearest of the paper's: {spelled(nearest)}" if nearest else "")
     return picture
 
 

@@ -41,7 +41,7 @@ def workshop(root: str | Path = "runs") -> Panel:
             return
         ends = paper_ends(data.name)
         for now in series.make():
-            table = Table(comparison(series.runs()).set_index("net"))
+            table = Table(comparison(series.runs()).set_index("net").drop(columns="machine"))
             yield HTML(image(run_curves(now.table, ends)) + table._repr_html_()), now.done
         told = [] if source in DATA_SETS else series.runs()
         told = [f"{run.net}: {Training(run.weights(), series.data, run.recipe).class_errors()}" for run in told]
