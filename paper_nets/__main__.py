@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from importlib import import_module
-from math import isnan
 from operator import attrgetter
 from pathlib import Path
 from types import NoneType
@@ -212,7 +211,7 @@ def _watch(training: Training, folder: Path, settings: dict) -> None:
 
         epochs = -(-training.steps // settings["iterations_per_epoch"])
         for row in record.make(training, folder, settings, watch):
-            held_out = "" if isnan(row.validation_error) else f"validation error {row.validation_error:.2f} %, "
+            held_out = f"validation error {row.validation_error:.2f} %, " if training.recipe.validation else ""
             errors = f"training error {row.training_error:.2f} %, {held_out}test error {row.test_error:.2f} %"
             _say(f"epoch {row.epoch:3} of {epochs}: loss {row.training_loss:.4f}, {errors}, {row.seconds:.0f} s")
     _say(f"recorded in {folder}")

@@ -9,7 +9,6 @@ import base64
 import html
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -155,5 +154,5 @@ def write(folder: Path, chosen: list[Figure], language: str = "en") -> Path:
         page = PAGE.format(*other, **head, parts="\n".join(parts), reach=REACH)
         (Path(fresh) / INDEX[language]).write_text(page, encoding="utf-8")
         for path in Path(fresh).iterdir():
-            shutil.move(path, folder / path.name)
+            path.replace(folder / path.name)
     return folder / INDEX[language]

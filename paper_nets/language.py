@@ -70,8 +70,7 @@ def particle(found: re.Match) -> str:
 
 @lru_cache(10_000)
 def wholly(english: str) -> str | None:
-    """A text in Korean to its last word, also one that is joined of several, as pictures' are; None where there is a
-    word without."""
+    """A text in Korean to its last word, also one joined of several, as pictures' are; None where a word has none."""
     if english in messages() or not WORD.search(english):
         return messages().get(english, english)
     if counted := re.fullmatch(r"(\d+) of (\d+)", english):

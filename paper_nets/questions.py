@@ -24,7 +24,6 @@ from paper_nets.lab import cut, jacobian, trace
 from paper_nets.lab.train import DENSENET, RESNET
 from paper_nets.language import say
 from paper_nets.nets import Block, DenseBlock, DenseNet, DenseNetPlan, ResNetPlan, Transition
-from paper_nets.nets.densenet import compressed
 from paper_nets.nets.parts import ZeroPad
 
 
@@ -316,8 +315,7 @@ def pooled_shortcut(answer: Callable[[int, int], nn.Module]) -> str:
 def paths_left(answer: float) -> str:
     """The share of a residual net's paths that is left when three blocks are passed by."""
     near = {24 / 27: "24 of 27 blocks are left, but each block that is gone takes half of all paths with it."}
-    hint = "One block less leaves the paths that did not pass through its F."
-    number(answer, 1 / 2**3, near, hint, tolerance=0.005)
+    number(answer, 1 / 2**3, near, "One block less leaves the paths that did not pass through its F.", tolerance=0.005)
     return "One eighth, and what is left is a net of 24 blocks in which nothing else has changed."
 
 
@@ -379,7 +377,7 @@ def maps_read(answer: int) -> str:
     net = plan("densenet121")
     first = net.channels_in + net.blocks[0] * net.growth_rate
     added = (net.blocks[1] - 1) * net.growth_rate
-    last = compressed(first, net.compression) + added
+    last = net.channels[1][0] + added
     near = {last + net.growth_rate: "that is what stands behind the last layer; it does not read its own maps."}
     near[first + added] = "the transition has halved the maps before the block."
     number(answer, last, near, "128 from the transition, and 32 of each layer before it.")
@@ -456,8 +454,7 @@ def best_net(answer: Callable[[pandas.DataFrame, str, float], str]) -> str:
     table = pandas.DataFrame(rows, columns=["net", "error", "parameters", "activation_bytes"])
     for currency, budget, right in (("parameters", 4, "d"), ("activation_bytes", 20, "c"), ("parameters", 2.5, "b")):
         got = answer(table.copy(), currency, budget)
-        hint = f"with {currency} at most {budget:g} you find {got!r}; the least error there has {right!r}."
-        must(got == right, hint)
+        must(got == right, f"with {currency} at most {budget:g} you find {got!r}; the least error there has {right!r}.")
     return "Which net is best depends on the currency, as here: one table, three winners."
 
 

@@ -81,8 +81,7 @@ def text_in_korean(group: re.Match) -> str:
 
 
 def body_of(book: nbformat.NotebookNode, words: dict[str, str]) -> str:
-    """What a notebook's page shows: frames in place of panels, pictures with their words, and links that lead to the
-    pages of the others."""
+    """What a notebook's page shows: frames in place of panels, pictures with their words, links to other pages."""
     cells = []
     for cell in book.cells:
         if cell.source == ASK:
@@ -182,8 +181,7 @@ def main(folder: Path, paths: list[Path]) -> None:
                 korean.translate(book, texts[path]["ko"])
             body = body_of(book, words)
             found[language] += sections(body, path.stem, file)
-            written = page(body, path.stem, language, names[language])
-            (folder / f"{file}.html").write_text(written, encoding="utf-8")
+            (folder / f"{file}.html").write_text(page(body, path.stem, language, names[language]), encoding="utf-8")
         print(f"{folder / path.stem}.html: {time.perf_counter() - start:.0f} s", flush=True)
     for cover in paths[0].parent.glob("[0-9][0-9]-*.png"):  # notebook 00 shows them all
         shutil.copy(cover, folder)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,8 +36,7 @@ def chromium() -> str | None:
 @contextmanager
 def lab(folder: Path) -> Iterator[str]:
     """JupyterLab on `folder`, as `make lab` starts it, without a network; the address has a place for the name."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     token = secrets.token_hex(8)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
@@ -62,29 +62,18 @@ def lab(folder: Path) -> Iterator[str]:
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
     """Pass on whatever is read so many seconds later, in its order."""
-    clock, waiting = asyncio.get_running_loop().time, asyncio.Queue()
-
-    async def take_in():
-        with suppress(ConnectionError):
-            while chunk := await reader.read(1 << 16):
-                waiting.put_nowait((clock() + seconds, chunk))
-        waiting.put_nowait((clock() + seconds, b""))
-
-    taking = asyncio.create_task(take_in())
-    while True:
-        due, chunk = await waiting.get()
-        await asyncio.sleep(due - clock())
-        if not chunk:
-            break
-        writer.write(chunk)
-    await taking
+    waiting = deque()
+    with suppress(ConnectionError):
+        while chunk := await reader.read(1 << 16):
+            waiting.append(chunk)
+            asyncio.get_running_loop().call_later(seconds, lambda: writer.write(waiting.popleft()))
+    await asyncio.sleep(seconds)
     writer.close()
 
 
 @contextmanager
 def delayed(address: str, seconds: float) -> Iterator[str]:
-    """The same server at another address, to which everything takes so many seconds longer each way; its bandwidth
-    has no limit."""
+    """The same server at another address: everything takes so many seconds longer each way; bandwidth has no limit."""
     listening, done = socket.create_server(("127.0.0.1", 0)), threading.Event()
     there, here = urlsplit(address).port, listening.getsockname()[1]
 
@@ -110,12 +99,8 @@ def delayed(address: str, seconds: float) -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     """A headless browser. Playwright allows one at a time in a process."""
     path = chromium()
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=QUIET)
-        try:
-            yield opened
-        finally:
-            opened.close()
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path, args=QUIET) as opened:
+        yield opened
 
 
 def new_page(opened: Browser) -> Page:
@@ -134,7 +119,6 @@ ALL_HAVE_RUN = """() => {
     const failed = cells.some(c => c.outputs.toJSON().some(output => output.output_type === 'error'));
     return failed || cells.every(c => c.executionState === 'idle' && c.executionCount);
 }"""
-
 
 # The outputs of every code cell, as the notebook file would have them.
 OUTPUTS = """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells)

@@ -162,8 +162,7 @@ def catalogue(source: Path) -> Catalog:
 
 def translated(source: Path) -> dict[str, str]:
     """The Korean text of each message by its context; the English one where there is none that holds."""
-    found = (message for message in catalogue(source) if message.id)
-    return {m.context or m.id: m.id if m.fuzzy or not m.string else m.string for m in found}
+    return {m.context or m.id: m.id if m.fuzzy or not m.string else m.string for m in catalogue(source) if m.id}
 
 
 def to_korean_files(text: str) -> str:

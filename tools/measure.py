@@ -17,15 +17,13 @@ import pandas
 import psutil
 import torch
 
+from paper_nets.gallery import NOTEBOOKS
 from tools.execute import execute
-
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = ROOT / "notebooks"
 
 
 def as_on_binder() -> dict[str, str]:
     """The environment that binder/start sets."""
-    exported = re.findall(r"^export (.*)$", (ROOT / "binder/start").read_text(), re.M)
+    exported = re.findall(r"^export (.*)$", (NOTEBOOKS.parent / "binder/start").read_text(), re.M)
     return dict(setting.split("=") for line in exported for setting in line.split())
 
 

@@ -206,9 +206,8 @@ def _modules(some: list[str], names: Iterable[str]) -> str:
 def _steps(net: Outline):
     """All operations with weights, in order: each layer's, those before it, and those on shortcuts."""
     for layer in net.layers:
-        for step in layer.before:
-            yield from [op for op in [*step.around, step.op] if op is not None and op.weights]
-        yield from [layer.op] if layer.op.weights else []
+        before = [op for step in layer.before for op in (*step.around, step.op)]
+        yield from [op for op in (*before, layer.op) if op is not None and op.weights]
 
 
 def _outputs_apart(name: str, net: nn.Module, theirs: Outline, papers: Outline, run: Recorder) -> float:

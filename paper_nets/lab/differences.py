@@ -60,8 +60,7 @@ class Comparison:
         self.theirs, self.papers, self.image = theirs, papers, image
         self.dense = "concatenation" in papers.joins
         self.found: list[Difference] = []
-        # Where there is one and the same difference, in the paper's words and the net's own, and what it alone would
-        # make of the paper's layers.
+        # Where there is the same difference, in the paper's words and the net's own, and the paper's layers with it.
         self.alike: dict[tuple[str, str, str, str], list[tuple[Key, str, dict[Key, Sequence[Layer]]]]] = {}
 
     def differences(self) -> list[Difference]:
@@ -101,8 +100,7 @@ class Comparison:
         the net's name of what differs, where it isn't the layer."""
         edited = edited if isinstance(edited, dict) else {pair[1].key: [edited]}
         theirs, papers = pair if before in ("", "before ", READ) else self.previous[pair[1].key]
-        some = self.alike.setdefault((kind, before, found, expected), [])
-        some.append((papers.key, own or theirs.op.place, edited))
+        self.alike.setdefault((kind, before, found, expected), []).append((papers.key, own or theirs.op.place, edited))
 
     def _tell(self, kind: str, place: str, found: str, expected: str, other: Outline) -> None:
         """A difference, which alone would make the other outline of the paper's net."""
@@ -205,8 +203,7 @@ class Comparison:
         return Outline(tuple(layers))
 
     def _with_depth(self, blocks: Sequence[int]) -> Outline:
-        """The paper's net with other numbers of blocks in its stages, the last of each stage repeated; of stages that
-        it does not have, theirs."""
+        """The paper's net with other numbers of blocks, a stage's last repeated; of stages that it lacks, theirs."""
         most, layers, joined = len(self.papers.blocks), [], {}
         more = [layer for layer in self.theirs.layers if layer.key.stage > most - (layer.key.part == "transition")]
         for layer, after in [*pairwise(self.theirs.layers), *pairwise(self.papers.layers)]:
@@ -450,8 +447,7 @@ def _kind(names: Sequence[str]) -> str:
         return "shortcuts"
     if any("norm" in name for name in names):
         return "norm"
-    known = all(name in ACTIVATIONS.values() or name.startswith(UNKNOWN) for name in names)
-    return "activation" if known else "other"
+    return "activation" if all(name in ACTIVATIONS.values() or name.startswith(UNKNOWN) for name in names) else "other"
 
 
 def _without_joins(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -197,8 +197,7 @@ class Paths:
                 parts = copies * many._gradient(list(through_F))  # the loss is a mean over all copies
                 each = parts.reshape(copies, -1).norm(dim=1)
                 norms.append(pandas.DataFrame({"length": length, "norm": each.tolist()}))
-        by_length = pandas.concat(norms).groupby("length").norm
-        table = by_length.agg(gradient="mean", error="sem").reset_index()
+        table = pandas.concat(norms).groupby("length").norm.agg(gradient="mean", error="sem").reset_index()
         table.insert(1, "paths", [comb(self.blocks, length) for length in table.length])
         carried = table.paths * table.gradient
         return table.assign(share=carried / carried.sum())

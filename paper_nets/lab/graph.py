@@ -5,8 +5,7 @@ or `torch.add`, ReLUs in place or not. So nets that compute the same have the sa
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
@@ -101,9 +100,8 @@ def _conv(given, shape):
 def _norm(given, shape, of="batch norm"):
     momentum = given.get("momentum", given.get("exponential_average_factor"))
     of = "norm by its input's own statistics" if given.get("training") else of
-    eps = given.get("eps", given.get("epsilon"))
     affine = tuple(word for word, key in AFFINE.items() if given[key] is not None)
-    return "norm", {"of": of, "eps": eps, "momentum": momentum, "affine": affine}
+    return "norm", {"of": of, "eps": given.get("eps", given.get("epsilon")), "momentum": momentum, "affine": affine}
 
 
 def _linear(given, shape):
@@ -312,10 +310,8 @@ class Recorder(TorchDispatchMode):
             return None
 
     def _told_by(self, source: int, values: Tensor, name: str, alone: bool, shape: tuple) -> int | None:
-        """The number of a function of single values, where it is an activation or a factor.
-
-        Its name is that of its last operation, where this makes it `alone`.
-        """
+        """The number of a function of single values, where it is an activation or a factor; its name is that of its
+        last operation, where this makes it `alone`."""
         values, factor = values.float(), round(float(values[-1] / PROBE[-1]), 6)
         function = next((known for known in CURVES if torch.allclose(values, CURVES[known], atol=1e-5)), None)
         if not function and name not in ACTIVATIONS and values.diff().diff().abs().max() > 1e-5:  # it bends
@@ -498,20 +494,6 @@ class Recorder(TorchDispatchMode):
         return op
 
 
-@contextmanager
-def _undisturbed(net: nn.Module) -> Iterator[None]:
-    """In evaluation mode, without gradients; afterwards the net's buffers and PyTorch's random numbers are what they
-    were."""
-    buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
-    with evaluating(net), torch.random.fork_rng(devices=[]), torch.no_grad():
-        try:
-            yield
-        finally:
-            for buffer, before in buffers:
-                if not buffer.is_meta and not torch.equal(buffer, before):
-                    buffer.copy_(before)
-
-
 def _logits(output, recorder: Recorder) -> Tensor:
     """The logits among what a net returns: of several, what a linear layer has made."""
     tensors = _tensors(dict(output) if isinstance(output, Mapping) else output)
@@ -536,10 +518,17 @@ def record(net: nn.Module, images: Tensor) -> Recorder:
     of it is changed. What its `forward` raises comes as it is.
     """
     recorder = Recorder(net, images)
+    buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
     enter = register_module_forward_pre_hook(recorder.enter)
     leave = register_module_forward_hook(recorder.leave, always_call=True)
-    with enter, leave, _undisturbed(net), recorder:
-        recorder.logits = _logits(net(images), recorder)
+    with enter, leave, evaluating(net), torch.random.fork_rng(devices=[]), torch.no_grad():
+        try:
+            with recorder:
+                recorder.logits = _logits(net(images), recorder)
+        finally:
+            for buffer, before in buffers:
+                if not buffer.is_meta and not torch.equal(buffer, before):
+                    buffer.copy_(before)
     last = recorder.made.get(recorder.logits, CONSTANT)
     if last < 0:
         raise InputError("The net's output does not depend on the images.")

@@ -13,7 +13,7 @@ from paper_nets.nets import Block, InputError, ResNetPlan
 from paper_nets.nets.parts import check_choice, check_whole, initialise
 
 # zero_init: residual, with γ = 0 in the last batch norm of each block (Goyal et al., arXiv 1706.02677, Section 5.1).
-KINDS = {"plain": "plain", "residual": "residual", "zero_init": "residual, F = 0 at first"}  # with their labels
+KINDS = ("plain", "residual", "zero_init")
 WIDTH, SIDE, IMAGES = 8, 4, 64
 
 

@@ -1,7 +1,7 @@
 """A net in the words of the papers: its layers in order, what stands between two of them, and what goes around them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import NamedTuple
@@ -241,14 +241,13 @@ def _numbered(parts: list, ops: Sequence[Op]) -> Outline:
         if join:
             before.append(join._replace(reads="" if path else join.reads))
     layers.append(Layer(Key("output"), Op("output", {}, (len(ops) - 1,), ops[-1].shape), tuple(before)))
-    made = Outline(tuple(layers))
-    return made if blocks else _without_shortcuts(made)
+    return Outline(tuple(layers if blocks else _without_shortcuts(layers)))
 
 
-def _without_shortcuts(made: Outline) -> Outline:
-    """A plain net's keys: the first convolution is the stem, then two make a block, as in the paper's Figure 3."""
-    layers, stage, number, heads, size = [], 0, 0, 0, None
-    for i, layer in enumerate(made.layers):
+def _without_shortcuts(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """A plain net's layers, keyed: the first convolution is the stem, then two make a block (the paper's Figure 3)."""
+    stage, number, heads, size = 0, 0, 0, None
+    for i, layer in enumerate(layers):
         key = layer.key
         if layer.op.kind == "linear":
             heads += 1
@@ -258,8 +257,7 @@ def _without_shortcuts(made: Outline) -> Outline:
                 stage, number, size = stage + 1, 0, layer.op.shape[1:]
             number += 1
             key = Key("stage", stage, (number + 1) // 2, (number - 1) % 2 + 1)
-        layers.append(replace(layer, key=key))
-    return replace(made, layers=tuple(layers))
+        yield replace(layer, key=key)
 
 
 @dataclass
@@ -284,9 +282,8 @@ class _Walk:
             channels, size = values, [1, 1]
         if op.kind in ("conv", "linear"):
             self.sums["activation_bytes"] += 0 if self.kept else FLOAT * values
-            area = prod(both(settings.get("kernel", 1)))
             out = compressed(channels, settings["theta"]) if "theta" in settings else settings["out"]
-            weights = area * channels // settings.get("groups", 1) * out
+            weights = prod(both(settings.get("kernel", 1))) * channels // settings.get("groups", 1) * out
             self.sums["parameters"] += weights + settings["bias"] * out
             self.sums["multiply_adds"] += weights * size[0] * size[1]
             channels = out

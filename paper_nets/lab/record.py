@@ -213,8 +213,7 @@ def _save(folder: Path, settings: dict, training: Training) -> None:
 
 
 def _write_curve(folder: Path, training: Training) -> None:
-    curve = pandas.DataFrame(map(asdict, training.rows))
-    _write(folder / "curve.csv", curve.to_csv(index=False, float_format="%.7g"))
+    _write(folder / "curve.csv", pandas.DataFrame(training.rows).to_csv(index=False, float_format="%.7g"))
 
 
 def read_checkpoint(path: Path, settings: dict) -> tuple[dict[str, Tensor], list[Epoch]]:

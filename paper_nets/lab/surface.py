@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from math import nan
 
 import pandas
 import torch
@@ -49,8 +48,7 @@ def loss_surface(
         steps: the values of a, and of b but for `other_steps`.
 
     Returns:
-        A row for each a and b: a, b, loss (mean cross-entropy), error (per cent); NaN where a logit is not
-        finite.
+        A row for each a and b: a, b, loss (mean cross-entropy), error (per cent); NaN where a logit is not finite.
 
     Raises:
         InputError: for a direction that does not fit the net.
@@ -66,6 +64,6 @@ def loss_surface(
                 p.copy_(start[name] + a * first.get(name, 0) + b * second.get(name, 0))
             logits = moved(images)
             loss, error = functional.cross_entropy(logits, labels), (logits.argmax(1) != labels).float().mean()
-            known = 1 if logits.isfinite().all() else nan
+            known = 1 if logits.isfinite().all() else torch.nan
             rows.append({"a": a, "b": b, "loss": loss.item(), "error": known * 100 * error.item()})
     return pandas.DataFrame(rows)

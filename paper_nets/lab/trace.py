@@ -82,22 +82,20 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     ops = record(net, torch.zeros(1, *image, device=next(net.parameters()).device)).ops
     made = outline(ops)
     multiply_adds = made.cost(image).multiply_adds
-    weighted = [op for op in ops if op.kind in ("conv", "linear")]
     steps = [step for layer in made.layers for step in layer.before if step.name != "addition"]
     beside = any(op.kind in ("conv", "linear") for step in steps for op in step.around)
-    if beside or multiply_adds != sum(_weights(op) * prod(op.shape) // op.settings["out"] for op in weighted):
+    if beside or multiply_adds != sum(_multiply_adds(op) for op in ops if op.kind in ("conv", "linear")):
         raise InputError("trace follows one path and its shortcuts; this net has layers beside them.")
     layers, shortcuts, units, forks = [], [], {}, []
     shape = image  # of what stands here
 
     def add(op: Op) -> None:
-        before, size = shape, (*op.shape[2:], 1, 1)[:2]
+        size = (*op.shape[2:], 1, 1)[:2]
         if op.kind in ("conv", "linear"):
-            adds = _weights(op) * size[0] * size[1]
             kernel, stride = op.settings.get("kernel", 0), op.settings.get("stride", 1)
-            layers.append(Layer(op.kind, kernel, stride, op.settings["in"], op.shape[1], size, adds))
-        elif "pool" in op.kind and size != before[1:]:
-            layers.append(Layer("pool", 0, before[1] // size[0], before[0], before[0], size, 0))
+            layers.append(Layer(op.kind, kernel, stride, op.settings["in"], op.shape[1], size, _multiply_adds(op)))
+        elif "pool" in op.kind and size != shape[1:]:
+            layers.append(Layer("pool", 0, shape[1] // size[0], shape[0], shape[0], size, 0))
 
     for layer in made.layers:
         for step in layer.before:
@@ -112,14 +110,12 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
         add(layer.op)
         shape = layer.op.shape[1:]
         if layer.key.part == "stage":
-            first, _ = units.get(layer.key[:3], (len(layers) - 1, 0))
-            units[layer.key[:3]] = first, len(layers) - 1
-    return Trace(tuple(layers), tuple(shortcuts), tuple(units.values()), multiply_adds)
+            units.setdefault(layer.key[:3], []).append(len(layers) - 1)
+    return Trace(tuple(layers), tuple(shortcuts), tuple((unit[0], unit[-1]) for unit in units.values()), multiply_adds)
 
 
-def _weights(op: Op) -> int:
-    area = prod(both(op.settings.get("kernel", 1)))
-    return area * op.settings["in"] // op.settings.get("groups", 1) * op.settings["out"]
+def _multiply_adds(op: Op) -> int:
+    return prod(both(op.settings.get("kernel", 1))) * op.settings["in"] // op.settings.get("groups", 1) * prod(op.shape)
 
 
 def _label(layer: Layer) -> str:

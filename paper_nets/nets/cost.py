@@ -173,8 +173,7 @@ def _dense(plan: DenseNetPlan, image):
             h, w = h // 2, w // 2
             yield f"transition {i + 1}", (after, h, w), part
 
-    channels = plan.channels[-1][1]
-    yield "head", (plan.num_classes, 1, 1), _head(channels, plan.num_classes, h, w, activate=True, norm=plan.norm)
+    yield "head", (plan.num_classes, 1, 1), _head(after, plan.num_classes, h, w, activate=True, norm=plan.norm)
 
 
 def _dense_layer(plan: DenseNetPlan, c_in: float, h: int, w: int) -> ndarray:

@@ -53,9 +53,8 @@ class _Block(Function):
             norm, _, conv, *bottleneck = layer.H
             y = conv(_activated(_read(maps, c, read), norm, mean[:c], inverse[:c], active))
             # The running statistics move as batch norm moves them, with the unbiased variance.
-            variance = _variance(inverse[:c], norm) * count / (count - 1)
             norm.running_mean.lerp_(mean[:c], norm.momentum)
-            norm.running_var.lerp_(variance, norm.momentum)
+            norm.running_var.lerp_(_variance(inverse[:c], norm) * count / (count - 1), norm.momentum)
             norm.num_batches_tracked += 1
             if bottleneck:
                 norm, _, conv = bottleneck

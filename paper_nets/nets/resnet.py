@@ -104,8 +104,7 @@ class ResNet(parts.Net):
             stage = nn.Sequential()
             for j in range(n):
                 stride = 2 if i > 0 and j == 0 else 1
-                made = Block(plan, c_in, stage_width, stride, activated=i == j == 0)
-                stage.add_module(f"block{j + 1}", made)
+                stage.add_module(f"block{j + 1}", Block(plan, c_in, stage_width, stride, activated=i == j == 0))
                 c_in = EXPANSION[block] * stage_width
             self.stages.add_module(f"stage{i + 1}", stage)
         self.head = parts.head(c_in, num_classes, activate=preact, norm=norm)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from itertools import product
-from math import nan
 
 import numpy
 import pandas
@@ -93,8 +92,7 @@ def error_against_costs(
     table = table.assign(family=known.map(family), line=known.map(_line))
     picture = Picture(900, 380)
     axes = picture.subplots(1, len(currencies), sharey=True, squeeze=False)[0]
-    right = 0.98 if budget is None else 0.7
-    picture.subplots_adjust(left=0.07, right=right, bottom=0.19, top=0.9, wspace=0.08)
+    picture.subplots_adjust(left=0.07, right=0.98 if budget is None else 0.7, bottom=0.19, top=0.9, wspace=0.08)
     low, high = table.error.min(), table.error.max()
     axes[0].set_ylim(low - 0.15 * (high - low), high + 0.05 * (high - low))
     for one, currency in zip(axes, currencies, strict=True):
@@ -169,7 +167,7 @@ def bars(table: pandas.DataFrame, columns: Sequence[str], title: str = "", log: 
         axes.bar_label(drawn, table[column].map("{:,.12g}".format), padding=8 if log else 4, fontsize=9)
         for kind, own in table.groupby(kinds) if log else ():
             axes.plot(own[column] / scale, own.net, MARKERS[kind], color=COLOURS[kind], markersize=6)
-            axes.plot(own.get(f"printed: {column}", own[column] * nan) / scale, own.net, "|k", markersize=12)
+            axes.plot(own.get(f"printed: {column}", own[column] * numpy.nan) / scale, own.net, "|k", markersize=12)
         low, high = table[column].min() / scale / 1.5, table[column].max() / scale * (1.5 if log else 1.3)
         if log:
             plain_log(axes.xaxis, _ticks(low, high))

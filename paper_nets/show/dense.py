@@ -286,5 +286,4 @@ def growth(table: pandas.DataFrame, title: str = "", x_label: str = "layers", do
         for label, net, values in drawn
     )
     columns, limits = {"times": f"times that of {first:g} layers"}, {"times": (0.8, 2 * (last / first) ** 2)}
-    look = {"log": ["layers", "times"], "ticks": list(layers), "limits": limits}
-    return lines(rows, "layers", columns, x_label, title, **look)
+    return lines(rows, "layers", columns, x_label, title, log=["layers", "times"], ticks=list(layers), limits=limits)

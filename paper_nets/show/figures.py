@@ -88,8 +88,7 @@ def maps(
         whole = numpy.zeros((n, STEP, columns, STEP, 4), "uint8")
         for i, tile in enumerate(tiles):
             whole[i // columns, :TILE, i % columns, :TILE] = tile
-        whole = whole.reshape(STEP * n, STEP * columns, 4)
-        _pixels(made, (125, top + room - 2, side * columns, side * n), whole)
+        _pixels(made, (125, top + room - 2, side * columns, side * n), whole.reshape(STEP * n, STEP * columns, 4))
         top += room + side * n
     _pixels(made, (807, 54, 12, 110), colours(numpy.linspace(1, 0, 64)[:, None], bytes=True))
     for share, sign in (0, "≤ " if signed else ""), (0.5, ""), (1, "≥ "):

@@ -46,15 +46,14 @@ FONTS += ("Noto Naskh Arabic", "Noto Sans Thai", "Thonburi", "Leelawadee UI")
 @cache
 def families() -> list[str]:
     """matplotlib's own font, and those of FONTS that are here."""
-    fonts = font_manager.fontManager.ttflist
-    if not {font.name for font in fonts} & {*FONTS}:  # matplotlib's list is as old as its first use
-        for path in {*font_manager.findSystemFonts()} - {font.fname for font in fonts}:
+    manager = font_manager.fontManager
+    if not {*manager.get_font_names()} & {*FONTS}:  # matplotlib's list is as old as its first use
+        for path in {*font_manager.findSystemFonts()} - {font.fname for font in manager.ttflist}:
             with suppress(Exception):  # a font that it cannot read
-                font_manager.fontManager.addfont(path)
-    names = {font.name for font in fonts}
+                manager.addfont(path)
     # A font need not have every weight, and nobody need know.
     logging.getLogger("matplotlib.font_manager").addFilter(lambda record: "font weight" not in record.getMessage())
-    return ["sans-serif", *(name for name in FONTS if name in names)]
+    return ["sans-serif", *(name for name in FONTS if name in manager.get_font_names())]
 
 
 @contextmanager
