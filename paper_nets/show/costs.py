@@ -18,7 +18,7 @@ CURRENCIES = {
     "parameters": ("million parameters", 1e6),
     "multiply_adds": ("10⁹ multiply–adds per image", 1e9),
     "activation_bytes": ("MB of activations per image", 1e6),
-    "seconds": ("seconds per image in training", 1),
+    "seconds": ("seconds per image", 1),
 }
 # Where a name may stand beside its point, the best first: points right and up, and which of its ends is there.
 PLACES = [(7, 3, "left"), (-7, 3, "right"), (7, -9, "left"), (-7, -9, "right"), (0, 8, "center"), (0, -14, "center")]
