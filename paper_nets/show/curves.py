@@ -47,7 +47,7 @@ def lines(
         decades: the least that a logarithmic axis shows, so that what is level looks level.
         mark: a value of `x` to mark by a line; the title says how things stand there.
         level: values of columns to mark by a line.
-        mean: the mean of a net's seeds on a band from the least to the greatest, in place of a line for each.
+        mean: the mean of what a net has at each `x` on a band from the least to the greatest, in place of lines.
         beside: a table of other runs, drawn pale.
         alt: the picture in words; by default where each line begins, ends, and has its greatest value, or how things
             stand at `mark`.
@@ -93,7 +93,7 @@ def lines(
         tidy(axes, x_label or x, "", words)
     last = rows.dropna(subset=column).groupby(["label", x])[column].mean().groupby(level="label").last()
     ends = {label: (value, styles[label]) for label, value in last.items()}
-    _name_lines(row[-1], ends, "mean and range\nof the seeds" if mean else "")
+    _name_lines(row[-1], ends, "mean and range" if mean else "")
     picture.alt = f"{title}. {alt or _in_words(table, x, columns, x_label or x, mark)}".removeprefix(". ")
     title = title if mark is None or alt else fill(picture.alt, 115)
     picture.subplots_adjust(top=0.84 - 0.06 * title.count("\n"))
