@@ -202,12 +202,12 @@ def test_gradients_while_a_net_trains(gradients):
 
 def test_the_singular_values_of_another_block(derivatives):
     blocks = derivatives.locator(".jp-OutputArea-output .widget-vbox").filter(
-        has=derivatives.locator("img[alt*='pre-activation residual-56, block 10']")
+        has=derivatives.locator("img[alt*='singular values, block 10']")
     )
     blocks.scroll_into_view_if_needed()
     blocks.get_by_role("slider").focus()
     derivatives.keyboard.press("ArrowRight")
-    derivatives.locator("img[alt*='pre-activation residual-56, block 11']").wait_for()
+    derivatives.locator("img[alt*='singular values, block 11']").wait_for()
 
 
 def test_the_loss_at_another_depth_and_from_another_side(surface):
