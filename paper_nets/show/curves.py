@@ -47,7 +47,7 @@ def lines(
         decades: the least that a logarithmic axis shows, so that what is level looks level.
         mark: a value of `x` to mark by a line; the title says how things stand there.
         level: values of columns to mark by a line.
-        mean: the mean of what a net has at each `x` on a band from the least to the greatest, in place of lines.
+        mean: at each `x` the mean of all rows with one label, on a band from the least to the greatest.
         beside: a table of other runs, drawn pale.
         alt: the picture in words; by default where each line begins, ends, and has its greatest value, or how things
             stand at `mark`.
