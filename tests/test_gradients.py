@@ -193,6 +193,9 @@ def test_path_lengths_count_all_paths_and_share_out_the_whole(images):
     assert many.error.tolist() == pytest.approx(spreads, rel=0.15, abs=1e-6)
     assert measured.equals(Paths(net, images, labels).lengths(samples=2))
     assert len(net.stages[0][0].F._forward_hooks) == 0
+    with torch.no_grad():
+        net.head.fc1.weight.mul_(1e-24)  # the squares of such gradients are 0 in float32
+    assert Paths(net, images, labels).lengths(samples=2).gradient.min() > 0
 
 
 def test_bad_input_is_refused(images):

@@ -195,7 +195,7 @@ class Paths:
                 order = torch.rand(copies, self.blocks, generator=generator).argsort(dim=1)
                 through_F = (order < length).to(x.device).repeat_interleave(len(x), dim=0).T[..., None, None, None]
                 parts = copies * many._gradient(list(through_F))  # the loss is a mean over all copies
-                each = parts.reshape(copies, -1).norm(dim=1)
+                each = parts.reshape(copies, -1).double().norm(dim=1)  # float32 has no squares of less than 10⁻²²
                 norms.append(pandas.DataFrame({"length": length, "norm": each.tolist()}))
         table = pandas.concat(norms).groupby("length").norm.agg(gradient="mean", error="sem").reset_index()
         table.insert(1, "paths", [comb(self.blocks, length) for length in table.length])

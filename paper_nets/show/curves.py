@@ -141,7 +141,7 @@ def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, dict]], above: str =
     for label in reversed(places):
         y = places[label] = min(places[label], top - sizes[label])
         top = y - sizes[label]
-        x = [1 + pixels / width for pixels in (8, 24, 40, 47)]
+        x = [1 + pixels / width for pixels in (5, 24, 43, 48)]
         axes.figure.add_artist(Line2D(x[:3], [y] * 3, transform=axes.transAxes, markevery=[1], **ends[label][1]))
         axes.figure.text(x[3], y, names[label], transform=axes.transAxes, va="center", fontsize=9)
     axes.figure.text(1 + 8 / width, 1 + 1.5 * half, above, transform=axes.transAxes, fontsize=9, color="0.35")
@@ -235,11 +235,8 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
                 every = max(1, len(run) // 12)
                 axes.plot(run.iteration, run[f"{error}_error"], markersize=5, markevery=every, **styles[net])
             papers = ends[ends.net.isin(own.net)].set_index("net")[f"{error}_error_pct"].dropna()
-            looks = {}
-            for net, end in papers.items():
-                looks[net] = {"color": "0.35", "linewidth": 1, "linestyle": styles[net]["linestyle"]}
-                axes.axhline(end, **looks[net])
             if len(papers):
+                axes.axhspan(papers.min(), papers.max(), facecolor="0.85", edgecolor="0.35", linewidth=0.7, zorder=0)
                 values = ", ".join(f"{end:g}" for end in sorted(papers, reverse=True))
                 at = {"xy": (0, papers.max()), "xytext": (4, 2), "textcoords": "offset points"}
                 axes.annotate(f"in the paper: {values} %", **at, color="0.35", fontsize=8)
@@ -247,7 +244,6 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
             below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
             tidy(axes, below, left, f"{kind} nets, {error} error")
         named = {spelled(net): (end, styles[net]) for net, end in own.groupby("net").test_error.last().items()}
-        named |= {f"{spelled(net)}, paper": (end, looks[net]) for net, end in papers.items()}
         _name_lines(pair[1], named)
     last = table.groupby(one_run, sort=False).tail(1).itertuples()
     words = (f"{spelled(r.net)} training {r.training_error:.1f} %, test {r.test_error:.1f} %" for r in last)

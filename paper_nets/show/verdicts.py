@@ -19,7 +19,7 @@ SCALE = {
     "half true": ("◔", "#bc4c00"),
     "false": ("○", "#cf222e"),
 }
-GROUNDS = ("arithmetic", "published numbers only", "one seed", "several seeds")
+GROUNDS = ("arithmetic", "published numbers", "one seed", "several seeds")
 
 
 @dataclass(frozen=True)
