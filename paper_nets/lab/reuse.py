@@ -26,8 +26,8 @@ def connections(net: DenseNet, data: Data | None = None) -> pandas.DataFrame:
         data: cut each connection in turn, and measure what that adds on the test images, in evaluation mode.
 
     Returns:
-        Columns: block, source, target, weight (mean absolute value, as the weights stand in the first convolution of a
-        layer or a transition, or in the classifier; the scale of the batch norm before it is left out, as in the
+        Columns: block, source, target, maps (of the source), weight (mean absolute value, as they stand in the first
+        convolution of a layer or a transition, or in the classifier; the batch norm before it is left out, as in the
         paper); with data also error_added (in points of per cent) and loss_added (mean cross-entropy).
 
     Raises:
@@ -35,7 +35,8 @@ def connections(net: DenseNet, data: Data | None = None) -> pandas.DataFrame:
     """
     net = copy.deepcopy(net).eval()
     found = list(_connections(net))
-    table = pandas.DataFrame({**where, "weight": weights.abs().mean().item()} for where, weights in found)
+    rows = ({**where, "maps": w.shape[1], "weight": w.abs().mean().item()} for where, w in found)
+    table = pandas.DataFrame(rows)
 
     def answers(x: Tensor) -> Iterator[Tensor]:
         yield net(x)
