@@ -127,7 +127,8 @@ def test_growth_rate_carries_the_stem_along():
 
 
 def test_any_sensible_net_trains_a_step():
-    for net in (ResNet(blocks=(1, 2), width=3), build("densenet13_k1"), build("plain8", norm=False, width=1)):
+    small = ResNet(ResNetPlan(blocks=(1, 2), width=3))
+    for net in (small, build("densenet13_k1"), build("plain8", norm=False, width=1)):
         x = torch.randn(2, 3, 8, 8)
         net(x).sum().backward()
         assert all(p.grad is not None for p in net.parameters())

@@ -68,8 +68,7 @@ def build(name: str, **changes) -> nn.Module:
     Takes and raises what `plan` does.
     """
     made = plan(name, **changes)
-    net = ResNet if isinstance(made, ResNetPlan) else DenseNet
-    return net(**vars(made))
+    return ResNet(made) if isinstance(made, ResNetPlan) else DenseNet(made)
 
 
 def title(name: str) -> str:
