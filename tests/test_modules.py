@@ -13,7 +13,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from paper_nets import build
-from paper_nets.nets.parts import InputError, numbered_names
+from paper_nets.nets.parts import InputError
 
 FAMILIES = {
     "plain8": {},
@@ -182,13 +182,6 @@ def test_torchinfo_names_stem_stages_and_blocks(name, net, x):
 def test_a_wrong_image_gets_one_sentence(name, images, message):
     with pytest.raises(InputError, match=message):
         build(name)(images)
-
-
-def test_old_files_named_their_tensors_by_number():
-    names = numbered_names(build("preact_resnet8", shortcut="B"))
-    assert names["stages.1.0.before.0.weight"] == "stages.stage2.block1.before.bn1.weight"
-    assert names["head.3.bias"] == "head.fc1.bias"
-    assert numbered_names(build("densenet_bc16_k4"))["stages.0.1.H.5.weight"] == "stages.block1.layer2.H.conv2.weight"
 
 
 @pytest.mark.parametrize("name", ["densenet40_k12", "densenet121", "resnet20"], scope="function")

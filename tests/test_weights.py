@@ -14,7 +14,6 @@ from torchvision.transforms.functional import normalize
 
 from paper_nets import InputError, build, from_checkpoint, pretrained, show, to_torchvision
 from paper_nets.nets import weights
-from paper_nets.nets.parts import numbered_names
 from tests.foreign import SmallResNet
 
 
@@ -72,10 +71,9 @@ STATE = NET.state_dict()
         },
         {"net": {f"module.{name}": tensor for name, tensor in STATE.items()}, "acc": 92},
         {name: tensor for name, tensor in STATE.items() if "num_batches" not in name},
-        {old: STATE[name] for old, name in numbered_names(NET).items()},
         {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in STATE.items()},
     ],
-    ids=["bare", "state_dict", "trainer", "module.", "no counters", "numbered", "half"],
+    ids=["bare", "state_dict", "trainer", "module.", "no counters", "half"],
 )
 @pytest.mark.parametrize("kind", ["here", "file", "safetensors"])
 def test_checkpoints_as_people_save_them(checkpoint, kind, tmp_path):
@@ -83,8 +81,8 @@ def test_checkpoints_as_people_save_them(checkpoint, kind, tmp_path):
         torch.save(checkpoint, tmp_path / "weights.pth")
         checkpoint = tmp_path / "weights.pth"
     elif kind == "safetensors":
-        if not all(isinstance(tensor, torch.Tensor) for tensor in checkpoint.values()) or "stem.0.weight" in checkpoint:
-            pytest.skip("safetensors holds tensors only, and of unknown names it does not tell the order")
+        if not all(isinstance(tensor, torch.Tensor) for tensor in checkpoint.values()):
+            pytest.skip("safetensors holds tensors only")
         save_file(checkpoint, tmp_path / "weights.safetensors")
         checkpoint = str(tmp_path / "weights.safetensors")
     made = from_checkpoint(checkpoint, "resnet20", zeros="behind")
