@@ -38,8 +38,7 @@ def agree(ours, theirs, side=32):
 def test_torchvisions_weights_give_torchvisions_outputs_both_ways(name):
     torch.manual_seed(0)
     theirs = with_statistics(models.get_model(name, num_classes=11))
-    stride = {"stride_in": "3x3"} if theirs.state_dict().get("layer1.0.conv3.weight") is not None else {}
-    ours = from_checkpoint(theirs.state_dict(), **stride)
+    ours = from_checkpoint(theirs.state_dict(), stride_in="3x3")  # also of nets without bottlenecks
     assert ours.plan.num_classes == 11
     assert ours.stem[0].weight.data_ptr() != next(theirs.parameters()).data_ptr()
     agree(ours, theirs, 96)
@@ -112,6 +111,21 @@ def test_what_shapes_do_not_tell_is_asked_or_found_out():
     assert not from_checkpoint(theirs.state_dict(), "plain20").plan.residual
 
 
+def test_images_may_have_more_channels_than_the_first_maps():
+    state = build("resnet20", in_channels=32).state_dict()
+    assert from_checkpoint(state, "resnet20", zeros="behind").plan.in_channels == 32
+
+
+def test_what_has_no_weights_does_not_keep_a_net_from_torchvision():
+    state = build("densenet121").state_dict()
+    for changes in ({"memory_efficient": True}, {"dropout": 0.2}):
+        net = build("densenet121", **changes)
+        net.load_state_dict(dict(zip(net.state_dict(), state.values(), strict=True)))
+        made = to_torchvision(net)
+        assert all(torch.equal(*pair) for pair in zip(made.values(), state.values(), strict=True))
+        models.densenet121().load_state_dict(made)
+
+
 def test_other_peoples_zeros_are_ours():
     """A port with half of the zeros before: its weights fit our net, and only so put out the same."""
     theirs = with_statistics(SmallResNet(zeros="both"))
@@ -153,10 +167,11 @@ def test_wrong_checkpoints_are_told(checkpoint, options, words):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"epoch,loss"])
-def test_a_file_that_is_no_checkpoint_is_told(content, tmp_path):
-    (tmp_path / "net.pt").write_bytes(content)
-    with pytest.raises(InputError, match="net.pt .*is no checkpoint"):
-        from_checkpoint(tmp_path / "net.pt")
+@pytest.mark.parametrize("name", ["net.pt", "net.safetensors"])
+def test_a_file_that_is_no_checkpoint_is_told(content, name, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{name} .*is no checkpoint"):
+        from_checkpoint(tmp_path / name)
 
 
 def test_a_file_that_could_run_code_is_not_read(tmp_path):
