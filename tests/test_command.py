@@ -782,6 +782,9 @@ def test_a_net_is_audited(tmp_path, monkeypatch, capsys):
         )
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):  # of the reader's own: its traceback
         main(["audit", "mine:broken", "resnet20"])
+    (tmp_path / "faulty.py").write_text("import math\n\nmath.no_such_function\n")
+    with pytest.raises(AttributeError, match="no_such_function"):
+        main(["audit", "faulty:net", "resnet20"])
 
 
 def test_the_printed_commands_parse():
