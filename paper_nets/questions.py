@@ -92,7 +92,8 @@ def question(check: Callable[[Any], str]) -> Callable[[Any], Reply]:
         if answer is ...:
             return Reply(None, say("Your turn: put your answer in place of the dots, and run the cell again."))
         try:
-            return Reply(True, say(f"Right. {check(answer)}"))
+            with torch.random.fork_rng([]):  # what a check draws leaves the reader's random numbers be
+                return Reply(True, say(f"Right. {check(answer)}"))
         except NotYet as off:
             return Reply(False, say(f"Not yet: {off}"))
         except Exception as error:  # the reader's own code runs in here, and may do anything

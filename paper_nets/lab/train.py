@@ -460,7 +460,7 @@ def train_each(names: Sequence[str], data: Data, recipe: Recipe) -> Iterator[Pro
             yield Progress(pandas.DataFrame(rows), done, name)
 
 
-class _OwnNumbers(TorchFunctionMode):
+class OwnNumbers(TorchFunctionMode):
     """Within it `nn.init` draws from a generator of its own, in this thread only.
 
     PyTorch's is shared by all threads, and a cell may draw from it while the workshop builds a net in another.
@@ -484,7 +484,7 @@ def seeded(name: str, data: Data, seed: int, **changes) -> nn.Module:
         changes: to the arguments of the net's plan; None leaves one as it is.
     """
     changes = {name: value for name, value in changes.items() if value is not None}
-    with _OwnNumbers(seed):
+    with OwnNumbers(seed):
         return build(name, in_channels=data.shape[0], num_classes=len(data.classes), **changes)
 
 
