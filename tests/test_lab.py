@@ -366,6 +366,8 @@ def test_a_subset_has_as_many_of_each_class_and_is_always_the_same(digits):
     for count in (1, 1438, 2.5):
         with pytest.raises(ValueError, match=r"so it must be 2 to 1437\."):
             digits.subset(count)
+    with pytest.raises(ValueError, match=r"digits_103 is a subset already; take one of digits, the whole data set\."):
+        few.subset(50)
 
 
 def test_crop_and_flip_gives_windows_of_the_padded_image():
