@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, relu
 
-from paper_nets import build
+from paper_nets import InputError, build
 from paper_nets.nets import Block, DenseBlock, DenseNetPlan, ResNet, ResNetPlan
 
 
@@ -117,6 +117,11 @@ def test_one_flag_one_contrast():
     residual = build("resnet20")
     for one, other in zip(plain.state_dict().values(), residual.state_dict().values(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_number_is_no_name():
+    with pytest.raises(InputError, match="There is no net '56'"):
+        build(56)
 
 
 def test_growth_rate_carries_the_stem_along():

@@ -54,7 +54,7 @@ def plan(name: str, **changes) -> ResNetPlan | DenseNetPlan:
     Raises:
         InputError: for a name or a change that describes no net.
     """
-    net, arguments = _arguments(name)
+    net, arguments = _arguments(str(name))
     known = net.__dataclass_fields__
     for change in changes:
         if change not in known:
