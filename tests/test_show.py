@@ -762,3 +762,9 @@ def test_more_sizes_of_maps_than_shades():
     layers = tuple(Layer("conv", 3, 1, 8, 8, (2**i, 2**i), 0) for i in range(9))
     picture = show.side_by_side({"deep": Trace(layers, (), (), 1)})
     assert "deep, 9 weighted layers" in picture.alt
+
+
+def test_a_table_shows_truth_and_dates_as_they_are_written():
+    frame = pandas.DataFrame({"paper": [True, None], "day": [pandas.Timestamp(2015, 12, 10)] * 2, "maps": [1000, 1.5]})
+    cells = re.findall("<td.*?>(.*?)</td>", show.Table(frame.rename_axis("row"))._repr_html_())
+    assert cells == ["0", "True", "2015-12-10 00:00:00", "1,000.0", "1", "", "2015-12-10 00:00:00", "1.5"]

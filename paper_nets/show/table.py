@@ -1,6 +1,7 @@
 """A table whose rows a press on a column's name puts in order."""
 
 import html
+from numbers import Number
 from pathlib import Path
 
 import pandas
@@ -24,7 +25,10 @@ class Table:
         if isinstance(value, str):
             lines = html.escape(say(value)).replace("\n", "<br>")
             return f'<td style="text-align: left">{lines}</td>'
-        return f"<td>{'' if pandas.isna(value) else f'{value:,}'}</td>"
+        if pandas.isna(value):
+            return "<td></td>"
+        number = isinstance(value, Number) and not isinstance(value, bool)
+        return f"<td>{f'{value:,}' if number else html.escape(str(value))}</td>"
 
     def _repr_html_(self) -> str:
         side = lambda column: "left" if column.map(type).eq(str).any() else "right"  # noqa: E731
