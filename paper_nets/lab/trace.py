@@ -121,7 +121,8 @@ def _multiply_adds(op: Op) -> int:
 
 def _label(layer: Layer) -> str:
     if layer.kind == "conv":
-        return f"{'×'.join(map(str, both(layer.kernel)))}, {layer.channels}"
+        height, width = both(layer.kernel)
+        return f"{height}×{width}, {layer.channels}"
     if layer.kind == "linear":
         return f"fc {layer.channels}"
     return "average pool" if layer.size == (1, 1) else "pool"

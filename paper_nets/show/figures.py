@@ -165,4 +165,5 @@ def _describe(layer: Layer) -> str:
     if layer.kind == "pool":
         return f"pool, /{layer.stride}" if layer.size > (1, 1) else "average pool"
     halving = f", /{layer.stride}" if layer.stride != 1 else ""
-    return f"{'×'.join(map(str, both(layer.kernel)))} conv, {layer.channels}{halving}"
+    height, width = both(layer.kernel)
+    return f"{height}×{width} conv, {layer.channels}{halving}"
