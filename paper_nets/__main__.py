@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from importlib import import_module
-from operator import attrgetter
 from pathlib import Path
 from types import NoneType
 from typing import get_args
@@ -283,18 +282,21 @@ def _runs(asked: argparse.Namespace) -> list[record.Run]:
 def _audit(asked: argparse.Namespace) -> int:
     from paper_nets import audit
 
+    no_net = InputError(f"{asked.net!r} names no net; it must be MODULE:CALLABLE, as torchvision.models:resnet50.")
     module, _, made_by = asked.net.partition(":")
+    if not all(map(str.isidentifier, [*module.split("."), *made_by.split(".")])):
+        raise no_net
     sys.path.insert(0, os.getcwd())
     try:
-        make = attrgetter(made_by)(import_module(module))
-        if not callable(make):
-            raise AttributeError
-    except (ModuleNotFoundError, AttributeError, TypeError, ValueError) as error:
-        if isinstance(error, ModuleNotFoundError) and not f"{module}.".startswith(f"{error.name}."):
-            raise  # a module of the reader's own lacks another
-        raise InputError(
-            f"{asked.net!r} names no net; it must be MODULE:CALLABLE, as torchvision.models:resnet50."
-        ) from error
+        make = import_module(module)
+    except ModuleNotFoundError as error:
+        if f"{module}.".startswith(f"{error.name}."):
+            raise no_net from error
+        raise  # a module of the reader's own lacks another
+    for name in made_by.split("."):
+        make = getattr(make, name, None)
+    if not callable(make):
+        raise no_net
     audits = audit(make(), asked.name, asked.image and tuple(asked.image))
     audits = audits if isinstance(audits, list) else [audits]
     print(*audits, sep="\n\n")

@@ -21,9 +21,9 @@ from paper_nets.lab import DIGITS, Data, train_each
 from paper_nets.lab.train import in_steps
 from paper_nets.language import in_korean
 from paper_nets.nets import InputError
+from paper_nets.show.table import PAGES
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-PAGES = Path(__file__).parent / "pages"
 # Of every page: wide pictures scroll in a box of their own.
 WIDE, REACH = ((PAGES / name).read_text(encoding="utf-8") for name in ("wide.css", "reach.js"))
 TITLE = "paper_nets: the figures"

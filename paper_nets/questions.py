@@ -92,7 +92,8 @@ def question(check: Callable[[Any], str]) -> Callable[[Any], Reply]:
         if answer is ...:
             return Reply(None, say("Your turn: put your answer in place of the dots, and run the cell again."))
         try:
-            return Reply(True, say(f"Right. {check(answer)}"))
+            with torch.random.fork_rng([]):  # what a check draws leaves the reader's random numbers be
+                return Reply(True, say(f"Right. {check(answer)}"))
         except NotYet as off:
             return Reply(False, say(f"Not yet: {off}"))
         except Exception as error:  # the reader's own code runs in here, and may do anything
@@ -412,7 +413,7 @@ def connections_of(answer: int) -> str:
 def cut_by_hand(answer: Callable[[DenseNet], None]) -> str:
     """Make layer 3 of the first block blind to layer 1, k = 4 and 8 maps into the block: in place."""
     torch.manual_seed(0)
-    net = DenseNet(blocks=(4, 2), growth_rate=4, stem_channels=8)
+    net = DenseNet(DenseNetPlan(blocks=(4, 2), growth_rate=4, stem_channels=8))
     right = cut(net, block=1, source=1, target=3).state_dict()
     answer(net)
     weights = net.blocks[0][2].H[2].weight

@@ -26,7 +26,6 @@ import safetensors.torch
 import torch
 from filelock import FileLock
 from PIL import Image
-from safetensors import safe_open
 from torch.overrides import TorchFunctionMode
 
 from paper_nets import cost
@@ -36,7 +35,6 @@ from paper_nets.lab.data import DATA_SETS
 from paper_nets.lab.record import make, read, runs_in, settings_of
 from paper_nets.lab.train import PRECISIONS, Training, default_recipe, fast_precision, in_a_sentence, seeded
 from paper_nets.nets import InputError
-from paper_nets.nets.parts import numbered_names
 from paper_nets.show.picture import spelled
 
 PYTHON = [sys.executable, "-m", "paper_nets"]
@@ -273,41 +271,6 @@ def test_killed_before_or_after_any_write_it_goes_on(tmp_path, digits, monkeypat
                 train_on(folder, die_at, after)
             train_on(folder)
             assert bits(folder) == bits(tmp_path / "unbroken"), (die_at, after)
-
-
-def test_a_run_begun_by_version_01_goes_on(tmp_path, digits):
-    """It numbered the layers, and said nothing of the initial weights, which it drew by fan-in."""
-    recipe = read_recipe("--epochs", "2", "--init", "fan_in", net="densenet_bc10_k4")
-    settings = settings_of("densenet_bc10_k4", digits, recipe)
-
-    def begin(folder):
-        net = seeded("densenet_bc10_k4", digits, 0, init="fan_in")
-        return net, make(Training(net, digits, recipe), folder, settings)
-
-    list(begin(tmp_path / "unbroken")[1])
-    folder = tmp_path / "old"
-    net, making = begin(folder)
-    next(making)
-    making.close()
-    old = {now: number for number, now in numbered_names(net).items()}
-    assert any(now != number for now, number in old.items())
-    state = {}
-    with safe_open(folder / "checkpoint.safetensors", "pt") as file:
-        facts = file.metadata()
-        for name in file.keys():  # noqa: SIM118 (not a dict)
-            kind, _, tensor = name.partition(".")
-            state[f"{kind}.{old.get(tensor, tensor)}"] = file.get_tensor(name).clone()
-    without = {**settings, "recipe": {k: v for k, v in settings["recipe"].items() if k != "init"}}
-    facts["settings"] = json.dumps(without)
-    del facts["sha256"]
-    facts["sha256"] = record._digest(state, facts)
-    (folder / "checkpoint.safetensors").write_bytes(safetensors.torch.save(state, facts))
-    (folder / "settings.json").write_text(json.dumps(without))
-    assert read(folder).recipe.init == "fan_in" and "--init fan_in" in read(folder).command
-    for name, tensor in read(folder).weights().state_dict().items():
-        assert torch.equal(tensor, state[f"net.{old[name]}"]), name
-    list(begin(folder)[1])
-    assert bits(folder) == bits(tmp_path / "unbroken")
 
 
 def test_a_compiled_run_goes_on_to_the_bit(tmp_path):
@@ -819,6 +782,9 @@ def test_a_net_is_audited(tmp_path, monkeypatch, capsys):
         )
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):  # of the reader's own: its traceback
         main(["audit", "mine:broken", "resnet20"])
+    (tmp_path / "faulty.py").write_text("import math\n\nmath.no_such_function\n")
+    with pytest.raises(AttributeError, match="no_such_function"):
+        main(["audit", "faulty:net", "resnet20"])
 
 
 def test_the_printed_commands_parse():

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from paper_nets import build, cost
-from paper_nets.nets import DenseNet
+from paper_nets.nets import DenseNet, DenseNetPlan
 
 
 def twins(dtype, **changes):
@@ -46,7 +46,7 @@ def test_outputs_gradients_and_statistics_are_the_plain_nets(changes, layout):
 
 def test_the_gradient_is_that_of_finite_differences():
     torch.manual_seed(0)
-    net = DenseNet(blocks=(3,), growth_rate=2, bottleneck=True, memory_efficient=True).double()
+    net = DenseNet(DenseNetPlan(blocks=(3,), growth_rate=2, bottleneck=True, memory_efficient=True)).double()
     block = net.stages[0]
     x = torch.randn(3, 4, 3, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, *_: block(x), (x, *block.parameters()))

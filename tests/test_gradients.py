@@ -62,6 +62,18 @@ def test_gradient_norms_are_those_of_backward_and_leave_no_trace(images):
         assert row.gradient == pytest.approx(modules[row.layer].weight.grad.norm().item(), rel=1e-5)
 
 
+def test_gradient_norms_are_of_the_layers_that_images_pass_in_their_order(images):
+    class Other(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.unused, self.first = nn.Linear(64, 10), nn.Linear(1, 1), nn.Conv2d(1, 1, 3, padding=1)
+
+        def forward(self, x):
+            return self.last(self.first(x).flatten(1))
+
+    assert gradient_norms(Other(), images, torch.arange(6)).layer.tolist() == ["first", "last"]
+
+
 class HalfSquare(nn.Module):
     """A net whose first logit is ½‖x‖², so that the gradient by x is x itself."""
 
@@ -203,6 +215,8 @@ def test_bad_input_is_refused(images):
         Paths(small(residual=False), images, torch.arange(6))
     with pytest.raises(ValueError, match="There is no block 3 in this net; its blocks are 0 to 2"):
         Paths(small(), images, torch.arange(6)).gradient([3])
+    with pytest.raises(ValueError, match="no blocks or dense layers of paper_nets"):
+        jacobian(nn.Sequential(nn.Conv2d(1, 1, 3)), images[0], by_block=True)
     with pytest.raises(ValueError, match="samples is 0; it must be a whole number of at least 1"):
         Paths(small(), images, torch.arange(6)).lengths(samples=0)
 

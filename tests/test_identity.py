@@ -44,8 +44,10 @@ def test_it_learns_and_says_so_every_ten_steps(kind):
     tables = list(learn_identity(kind, 2, 0.3, seed=0, steps=25))
     assert [len(table) for table in tables] == [1, 11, 21, 26]
     assert tables[-1].error.iloc[-1] < tables[-1].error.iloc[0]
+    torch.manual_seed(3)
     again = list(learn_identity(kind, 2, 0.3, seed=0, steps=25))[-1]
     assert again.equals(tables[-1])
+    assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(3)))
 
 
 @pytest.mark.parametrize(

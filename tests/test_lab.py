@@ -15,7 +15,6 @@ from unicodedata import normalize
 import numpy
 import pandas
 import pytest
-import safetensors.torch
 import torch
 from joblib import cpu_count
 from joblib.externals.loky.backend import context
@@ -51,7 +50,7 @@ from paper_nets.lab.train import (
     iterations_per_epoch,
     threads_for,
 )
-from paper_nets.nets.parts import InputError, numbered_names
+from paper_nets.nets.parts import InputError
 
 SHORT = replace(DIGITS, epochs=2)
 # Of the images themselves, which are not here.
@@ -367,6 +366,8 @@ def test_a_subset_has_as_many_of_each_class_and_is_always_the_same(digits):
     for count in (1, 1438, 2.5):
         with pytest.raises(ValueError, match=r"so it must be 2 to 1437\."):
             digits.subset(count)
+    with pytest.raises(ValueError, match=r"digits_103 is a subset already; take one of digits, the whole data set\."):
+        few.subset(50)
 
 
 def test_crop_and_flip_gives_windows_of_the_padded_image():
@@ -639,19 +640,6 @@ def test_a_net_that_is_built_in_a_thread_and_a_cell_leave_each_others_random_num
 )
 def test_the_kinds_of_work_are_told_by_whole_words(operator, kind):
     assert kind_of(operator) == kind
-
-
-@pytest.mark.parametrize("name", ["plain20", "densenet22_k12"])
-def test_runs_of_before_layers_had_names_and_dense_nets_an_initialisation_are_read(name):
-    """The recorded runs of the package, as users have them: tensors by number, and no word of how weights began."""
-    run = next(run for run in recorded("cifar10") if run.net == name and (run.folder / "weights.safetensors").exists())
-    assert "init" not in json.loads((run.folder / "settings.json").read_text())["recipe"]
-    assert run.recipe.init == "fan_in" and ("--init fan_in" in run.command) == name.startswith("dense")
-    stored = safetensors.torch.load_file(run.folder / "weights.safetensors")
-    net = run.weights()
-    numbered = numbered_names(net)
-    for name, tensor in stored.items():
-        assert torch.equal(net.state_dict()[numbered.get(name, name)].float(), tensor.float())
 
 
 def test_training_learns_and_is_the_same_for_the_same_seed(digits):

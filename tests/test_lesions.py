@@ -33,6 +33,12 @@ def test_a_block_that_keeps_its_dimensions_is_as_if_it_were_not_there(name, imag
     assert torch.equal(lesioned(net, [2, 4])(images), logits(net, [*blocks[:1], blocks[2], *blocks[4:]], images))
 
 
+def test_maps_are_halved_wherever_a_bottleneck_halves_them():
+    for stride_in in ("1x1", "3x3"):
+        net = lesioned(build("plain20", block="bottleneck", stride_in=stride_in), [4])
+        assert net.stages[:2](net.stem(torch.zeros(1, 3, 32, 32))).shape == (1, 128, 16, 16)
+
+
 @pytest.mark.parametrize("name", ["resnet14", "plain14"])
 def test_a_block_that_changes_dimensions_leaves_every_second_pixel_and_zeros(name, images):
     net = small(name).eval()

@@ -1,7 +1,6 @@
 """Every family is an ordinary PyTorch module: the tools that a student or an engineer reaches for first take it."""
 
 import copy
-import inspect
 import io
 import pickle
 
@@ -14,8 +13,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from paper_nets import build
-from paper_nets.nets import DenseNet, DenseNetPlan, ResNet, ResNetPlan
-from paper_nets.nets.parts import InputError, numbered_names
+from paper_nets.nets.parts import InputError
 
 FAMILIES = {
     "plain8": {},
@@ -130,7 +128,7 @@ def test_it_is_copied_pickled_and_saved(net, x):
     file = io.BytesIO()
     torch.save(net.state_dict(), file)
     file.seek(0)
-    other = type(net)(**vars(net.plan)).eval()
+    other = type(net)(net.plan).eval()
     other.load_state_dict(torch.load(file))
     assert torch.equal(other(x), net(x))
 
@@ -169,17 +167,6 @@ def test_torchinfo_names_stem_stages_and_blocks(name, net, x):
     assert not any(part.isdigit() for part in named)
 
 
-@pytest.mark.parametrize(("made", "plan"), [(ResNet, ResNetPlan), (DenseNet, DenseNetPlan)])
-def test_help_shows_the_arguments(made, plan):
-    arguments = inspect.signature(made).parameters
-    assert [(p.name, p.default) for p in arguments.values()] == [
-        (p.name, p.default) for p in inspect.signature(plan).parameters.values()
-    ]
-    changed = {"blocks": (1, 2), "norm": False, "stem": "7x7", "init": "fan_in", "in_channels": 2, "num_classes": 7}
-    own = {"width": 3, "stride_in": "3x3"} if made is ResNet else {"growth_rate": 3, "dropout": 0.25}
-    assert made(**changed, **own).plan == plan(**changed, **own)
-
-
 @pytest.mark.parametrize(
     ("images", "message"),
     [
@@ -195,13 +182,6 @@ def test_help_shows_the_arguments(made, plan):
 def test_a_wrong_image_gets_one_sentence(name, images, message):
     with pytest.raises(InputError, match=message):
         build(name)(images)
-
-
-def test_old_files_named_their_tensors_by_number():
-    names = numbered_names(build("preact_resnet8", shortcut="B"))
-    assert names["stages.1.0.before.0.weight"] == "stages.stage2.block1.before.bn1.weight"
-    assert names["head.3.bias"] == "head.fc1.bias"
-    assert numbered_names(build("densenet_bc16_k4"))["stages.0.1.H.5.weight"] == "stages.block1.layer2.H.conv2.weight"
 
 
 @pytest.mark.parametrize("name", ["densenet40_k12", "densenet121", "resnet20"], scope="function")

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, relu
 
-from paper_nets import build
+from paper_nets import InputError, build
 from paper_nets.nets import Block, DenseBlock, DenseNetPlan, ResNet, ResNetPlan
 
 
@@ -119,6 +119,11 @@ def test_one_flag_one_contrast():
         assert torch.equal(one, other)
 
 
+def test_a_number_is_no_name():
+    with pytest.raises(InputError, match="There is no net '56'"):
+        build(56)
+
+
 def test_growth_rate_carries_the_stem_along():
     """2k feature maps enter the first block of a BC net (DenseNet paper, Section 3)."""
     assert build("densenet_bc40_k12", growth_rate=24).plan.channels == build("densenet_bc40_k24").plan.channels
@@ -127,7 +132,8 @@ def test_growth_rate_carries_the_stem_along():
 
 
 def test_any_sensible_net_trains_a_step():
-    for net in (ResNet(blocks=(1, 2), width=3), build("densenet13_k1"), build("plain8", norm=False, width=1)):
+    small = ResNet(ResNetPlan(blocks=(1, 2), width=3))
+    for net in (small, build("densenet13_k1"), build("plain8", norm=False, width=1)):
         x = torch.randn(2, 3, 8, 8)
         net(x).sum().backward()
         assert all(p.grad is not None for p in net.parameters())

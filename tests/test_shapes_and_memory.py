@@ -3,11 +3,12 @@
 import pandas
 import pytest
 import torch
+from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
-from paper_nets import InputError, build, cost
+from paper_nets import InputError, build, cost, show
 from paper_nets.lab import trace
 
 # (channels, side) after stem and stages, from the papers' architecture tables.
@@ -149,6 +150,15 @@ def test_a_trace_tells_both_sides_of_an_image():
         "1 × 1",
         "multiply–adds",
     ]
+
+
+def test_a_trace_takes_kernels_that_are_not_square_and_nets_without_weights():
+    convs = nn.Conv2d(3, 4, (1, 3), padding=(0, 1)), nn.Conv2d(4, 8, 3, stride=(2, 1), padding=1)
+    found = trace(nn.Sequential(*convs, nn.AvgPool2d(2)), (3, 8, 8))
+    assert found.architecture()["8 × 8"] == "1×3, 4" and found.architecture()["4 × 8"] == "3×3, 8"
+    assert "2 weighted layers" in show.side_by_side({"a": found}).alt
+    (pool,) = trace(nn.AvgPool2d(2), (3, 8, 8)).layers
+    assert pool.kind == "pool" and pool.size == (4, 4)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121"])

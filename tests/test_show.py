@@ -362,9 +362,9 @@ def test_a_verdict_is_one_of_five_and_says_what_it_rests_on():
     table = show.Verdicts([good])._repr_mimebundle_()[0]["text/markdown"].splitlines()[-1]
     assert "in the review: does stacking layers help?" in table
     assert table.endswith("**true**: deeper is worse<details><summary>rests on one seed</summary>40 %</details> |")
-    with pytest.raises(ValueError, match="The verdict on C2 says 'probably'; it must be one of \"true\""):
+    with pytest.raises(ValueError, match="The verdict on C2 is 'probably'; it must be one of 'true'"):
         show.Verdict("C2", "probably", "deeper is worse", "one seed", "40 %")
-    with pytest.raises(ValueError, match='says .hearsay.; it must be one of "arithmetic"'):
+    with pytest.raises(ValueError, match="rests on is 'hearsay'; it must be one of 'arithmetic'"):
         show.Verdict("C2", "true", "deeper is worse", "hearsay", "40 %")
     with pytest.raises(ValueError, match="no claim C25; say in `claim`"):
         show.Verdict("C25", "true", "deeper is worse", "one seed", "40 %")
@@ -762,3 +762,9 @@ def test_more_sizes_of_maps_than_shades():
     layers = tuple(Layer("conv", 3, 1, 8, 8, (2**i, 2**i), 0) for i in range(9))
     picture = show.side_by_side({"deep": Trace(layers, (), (), 1)})
     assert "deep, 9 weighted layers" in picture.alt
+
+
+def test_a_table_shows_truth_and_dates_as_they_are_written():
+    frame = pandas.DataFrame({"paper": [True, None], "day": [pandas.Timestamp(2015, 12, 10)] * 2, "maps": [1000, 1.5]})
+    cells = re.findall("<td.*?>(.*?)</td>", show.Table(frame.rename_axis("row"))._repr_html_())
+    assert cells == ["0", "True", "2015-12-10 00:00:00", "1,000.0", "1", "", "2015-12-10 00:00:00", "1.5"]

@@ -20,7 +20,8 @@ import numpy
 import psutil
 from playwright.sync_api import Locator, Page
 
-from tools.jupyter import ROOT, begin, browser, delayed, finish, lab, new_page
+from tools import ROOT
+from tools.jupyter import begin, browser, delayed, finish, lab, new_page
 
 LINES = {"local": (0, 25), "delayed": (0.075, 40)}  # seconds each way, and milliseconds in which to answer
 INTERACT = """%matplotlib inline

@@ -18,8 +18,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from paper_nets.show import Verdicts
+from tools import ROOT
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 TABLE = re.compile(r"(?s)(?<=written by make notebooks -->\n).*(?=<!-- end of verdicts)")  # between its two marks
 ALONE = ("10", "11", "12", "00")  # 10 to 12 measure time, 00 shows what the others have found
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-OFFLINE = Path(__file__).parent / "offline"
-ROOT = Path(__file__).parents[1]
+from tools import ROOT
+
+OFFLINE = ROOT / "tools/offline"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

@@ -22,9 +22,9 @@ from paper_nets.nets import published
 from paper_nets.show import Verdicts
 from paper_nets.show.panel import SAYS
 from paper_nets.show.verdicts import GROUNDS, SCALE
+from tools import ROOT
 from tools.execute import TABLE
 
-ROOT = Path(__file__).parents[1]
 CATALOGUES = ROOT / "translations/ko"
 SAID = ROOT / "paper_nets/korean.json"
 VERDICTS = Path("verdicts")  # no file: what the notebooks' tables of verdicts say
@@ -137,8 +137,7 @@ def shown(node: ast.AST) -> Iterator[str]:
 def strings(node: ast.AST) -> Iterator[str]:
     """The strings in a piece of code, f-strings with their expressions as places."""
     if isinstance(node, ast.JoinedStr):
-        of = lambda part: part.value if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"  # noqa: E731
-        yield "".join(map(of, node.values))
+        yield "".join(p.value if isinstance(p, ast.Constant) else f"{{{ast.unparse(p.value)}}}" for p in node.values)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     else:
@@ -168,7 +167,10 @@ def translated(source: Path) -> dict[str, str]:
 def to_korean_files(text: str) -> str:
     """Links between files of the English edition lead to the Korean ones, and those to the Korean edition back."""
     text = re.sub(r"README(\.ko)?\.md", lambda name: "README.md" if name[1] else "README.ko.md", text)
-    to_other = lambda link: f"{link[1]}{'' if link[2] else 'ko-'}{link[3]}"  # noqa: E731
+
+    def to_other(link: re.Match) -> str:
+        return f"{link[1]}{'' if link[2] else 'ko-'}{link[3]}"
+
     return re.sub(r"(\]\((?:https:[^)\s]*/)?(?:notebooks/)?)(ko-)?(\d\d-[\w-]+\.ipynb)", to_other, text)
 
 

@@ -1,4 +1,4 @@
-"""Experiments: data, the training loop, recorded runs."""
+"""Experiments: data, the training loop, recorded runs; probes, gradients, traces, lesions, the surface of the loss."""
 
 from paper_nets.lab.compare import comparison, paper_ends
 from paper_nets.lab.data import Data, load

@@ -104,7 +104,7 @@ def audit(net: nn.Module, name: str | None = None, image: tuple[int, int, int] |
     if not isinstance(net, nn.Module):
         raise InputError(f"audit takes a net, an nn.Module; this is {type(net).__name__}.")
     if name is not None:
-        plan(str(name))
+        plan(name)
     net = getattr(net, "_orig_mod", net)  # of torch.compile, which hides its operations
     if isinstance(net, torch.jit.ScriptModule) and not list(net.parameters()):
         raise InputError("TorchScript has frozen this net's weights: audit the net as it was before.")

@@ -101,8 +101,10 @@ class Data:
 
         Their name says so: "digits_200".
 
-        Raises: InputError for a number of images that there are not.
+        Raises: InputError for a number of images that there are not, and for a subset.
         """
+        if self.part is not None:
+            raise InputError(f"{self.name} is a subset already; take one of {self.source}, the whole data set.")
         images = len(self.train_images)
         if not (isinstance(count, int) and 2 <= count <= images):
             raise InputError(f"images is {count!r}; {self.name} has {images} to train on, so it must be 2 to {images}.")

@@ -23,23 +23,22 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
         x: images (N, C, H, W).
 
     Returns:
-        A row for each layer, input first. Columns: layer (its name in the net), signal (Euclidean norm of the gradient
-        by the layer's output), gradient (of that by its weights), weight (of the weights), influence (gradient ·
-        weight: how much the loss can change when the weights change by a share of their size; before a batch norm it
-        is the same at any scale of them).
+        A row for each layer that the images pass, input first. Columns: layer (its name in the net), signal (Euclidean
+        norm of the gradient by the layer's output), gradient (of that by its weights), weight (of the weights),
+        influence (gradient · weight: how much the loss can change when the weights change by a share of their size;
+        before a batch norm it is the same at any scale of them).
 
     Raises:
         InputError: for a memory-efficient net in training mode, whose layers do not compute one by one.
     """
     net, outputs = copy.deepcopy(net), {}  # a copy, since in training mode running statistics move
-    layers = {name: module for name, module in net.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
     with recording(net, (nn.Conv2d, nn.Linear), lambda name, _, __, output: outputs.update({name: output})):
         loss = functional.cross_entropy(net(x), labels)
-    weights = [layer.weight for layer in layers.values()]
-    gradients = torch.autograd.grad(loss, [*(outputs[name] for name in layers), *weights])
-    norms, n = [tensor.norm().item() for tensor in (*gradients, *weights)], len(layers)
+    weights = [net.get_submodule(name).weight for name in outputs]
+    gradients = torch.autograd.grad(loss, [*outputs.values(), *weights])
+    norms, n = [tensor.norm().item() for tensor in (*gradients, *weights)], len(weights)
     columns = {"signal": norms[:n], "gradient": norms[n : 2 * n], "weight": norms[2 * n :]}
-    table = pandas.DataFrame({"layer": list(layers), **columns})
+    table = pandas.DataFrame({"layer": list(outputs), **columns})
     return table.assign(influence=table.gradient * table.weight)
 
 
@@ -101,7 +100,7 @@ def jacobian(function: nn.Module, x: Tensor, by_block: bool = False) -> Tensor |
     Shape: a matrix of (numbers in y, numbers in x).
 
     Raises:
-        InputError: by block for a dense net.
+        InputError: by block for a dense net, and for a net that is not ours.
     """
     if by_block:
         if isinstance(function, DenseNet):

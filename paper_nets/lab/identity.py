@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paper_nets.lab.train import in_steps
+from paper_nets.lab.train import OwnNumbers, in_steps
 from paper_nets.nets import Block, InputError, ResNetPlan
 from paper_nets.nets.parts import check_choice, check_whole, initialise
 
@@ -75,10 +75,10 @@ def task(distance: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _stack(kind: str, blocks: int, seed: int) -> nn.Sequential:
-    torch.manual_seed(seed)
     plan = ResNetPlan(residual=kind != "plain")
-    stack = nn.Sequential(*(Block(plan, WIDTH, WIDTH) for _ in range(blocks)))
-    initialise(stack)
+    with OwnNumbers(seed):
+        stack = nn.Sequential(*(Block(plan, WIDTH, WIDTH) for _ in range(blocks)))
+        initialise(stack)
     if kind == "zero_init":
         for block in stack:
             nn.init.zeros_(block.F[-1].weight)

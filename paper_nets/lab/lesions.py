@@ -4,6 +4,7 @@
 import copy
 from collections.abc import Collection
 from itertools import combinations
+from math import prod
 
 import torch
 from torch import nn
@@ -38,8 +39,9 @@ def lesioned(net: nn.Module, deleted: Collection[int] = (), swaps: int = 0, seed
         if block.residual:
             W_s = block.W_s
         else:
-            first, *_, last = (layer for layer in block.F if isinstance(layer, nn.Conv2d))
-            W_s = ZeroPad(last.out_channels - first.in_channels, first.stride[0])
+            convs = [layer for layer in block.F if isinstance(layer, nn.Conv2d)]
+            stride = prod(conv.stride[0] for conv in convs)
+            W_s = ZeroPad(convs[-1].out_channels - convs[0].in_channels, stride)
         stage[place] = nn.Sequential(block.before, W_s, block.sigma)
     pairs = [(stage, i, j) for (stage, i), (other, j) in combinations(_places(net), 2) if stage is other and 0 < i < j]
     if not 0 <= swaps <= len(pairs):

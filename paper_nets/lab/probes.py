@@ -67,6 +67,9 @@ def block_inputs(net: nn.Module, x: Tensor) -> Iterator[tuple[str, nn.Module, Te
 
     Returns:
         An iterator over the name of each block, the block itself, and its input (N, c, h, w).
+
+    Raises:
+        InputError: for a net without such blocks, as any that is not ours.
     """
     found = []
 
@@ -76,6 +79,8 @@ def block_inputs(net: nn.Module, x: Tensor) -> Iterator[tuple[str, nn.Module, Te
 
     with evaluating(net), torch.no_grad(), recording(net, (Block, DenseLayer), note):
         net(x)
+    if not found:
+        raise InputError("This net has no blocks or dense layers of paper_nets; take one that build makes.")
     return ((name, block, torch.cat(maps, dim=1)) for name, block, maps in found)
 
 
@@ -95,7 +100,7 @@ def recovered(net: nn.Module, data: Data, numbers: int | None = None) -> pandas.
         of two different test images: 1 where all images look alike).
 
     Raises:
-        InputError: for less than one number.
+        InputError: for less than one number, and for a net that is not ours.
     """
     if numbers is not None:
         check_whole(numbers=numbers)

@@ -28,7 +28,7 @@ from paper_nets.lab.data import DATA_SETS, Data
 from paper_nets.lab.train import Epoch, Recipe, Training, Watch, changes_for, default_recipe, iterations_per_epoch
 from paper_nets.nets import build, cost, plan
 from paper_nets.nets.cost import NetCost
-from paper_nets.nets.parts import InputError, check_choice, present_names
+from paper_nets.nets.parts import InputError, check_choice
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
 FORMAT = "paper_nets run 1"
@@ -106,7 +106,7 @@ class Run:
             else:
                 state, _ = read_checkpoint(checkpoint, self.settings)
                 state = {name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")}
-            net.load_state_dict(present_names(net, state))
+            net.load_state_dict(state)
         except (SafetensorError, RuntimeError) as error:
             raise InputError(f"{path} is damaged; put a good copy in its place, or remove {self.folder}.") from error
         return net.eval()
@@ -173,7 +173,7 @@ def _open(folder: Path, settings: dict, stack: ExitStack) -> tuple[dict[str, Ten
     """Take the folder for this process, as long as `stack` lasts; what its checkpoint holds, if it has one."""
     path = folder / "checkpoint.safetensors"
     if (folder / "settings.json").exists():
-        differing = _differences(_with_init(_json(folder / "settings.json", dict)), settings)
+        differing = _differences(_json(folder / "settings.json", dict), settings)
         if differing:
             raise InputError(f"{folder} holds a run with other settings ({differing}); choose another folder.")
         if (folder / "curve.csv").exists() and not path.exists():
@@ -227,7 +227,7 @@ def read_checkpoint(path: Path, settings: dict) -> tuple[dict[str, Tensor], list
             if facts.pop("sha256") != _digest(state, facts):
                 raise InputError("the digest differs")
             rows = [Epoch(**row) for row in json.loads(facts["rows"])]
-            there = _with_init(json.loads(facts["settings"]))
+            there = json.loads(facts["settings"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is damaged; put a good copy in its place, or remove {path.parent} to begin again."
@@ -242,12 +242,6 @@ def _digest(state: dict[str, Tensor], facts: dict[str, str]) -> str:
     for name in sorted(state):
         digest.update(name.encode() + state[name].contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _with_init(settings: dict) -> dict:
-    """Settings that say how the weights began: until version 0.2 all of them by fan-in, and nothing was said."""
-    recipe = settings.get("recipe")
-    return {**settings, "recipe": {"init": "fan_in", **recipe}} if isinstance(recipe, dict) else settings
 
 
 def _differences(there: dict, asked: dict) -> str:
@@ -276,7 +270,7 @@ def read(folder: Path) -> Run:
 @lru_cache(maxsize=1000)
 def _read(folder: Path, *versions: tuple[int, int]) -> Run:
     """The run in a folder whose files were written at these times, and have these sizes."""
-    settings, legs = _with_init(_json(folder / "settings.json", dict)), _json(folder / "environment.json", list)
+    settings, legs = _json(folder / "settings.json", dict), _json(folder / "environment.json", list)
     try:
         curve = pandas.read_csv(folder / "curve.csv")[[field.name for field in fields(Epoch)]].astype(float)
         run = Run(folder, settings, legs, curve.astype({"epoch": int, "iteration": int}))

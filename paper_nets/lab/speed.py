@@ -148,7 +148,7 @@ def _shares(step: Callable[[], float], device: str) -> dict[str, float]:
 
 
 def _memory(device: str, most: bool = False) -> int | None:
-    """Bytes in use now, or at most since the last reset; None where the system does not tell, as Linux does."""
+    """Bytes in use now, or at most since the last reset; None where the system does not tell (Linux does)."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() if most else torch.cuda.memory_allocated()
     if not RESET.exists():

@@ -12,7 +12,7 @@ from paper_nets.nets import InputError
 
 
 def random_direction(net: nn.Module, seed: int = 0) -> dict[str, Tensor]:
-    """A random direction in the space of a net's weights, by the names of its parameters.
+    """A random direction in the space of a net's weights, filter-normalised, by the names of its parameters.
 
     Each of its filters (of the classifier: each row) is as long as that filter of the net. Biases and batch norm do not
     move, as in the paper's code.
@@ -48,7 +48,7 @@ def loss_surface(
         steps: the values of a, and of b but for `other_steps`.
 
     Returns:
-        A row for each a and b: a, b, loss (mean cross-entropy), error (per cent); NaN where a logit is not finite.
+        A row for each a and b: a, b, loss (mean cross-entropy), error (per cent; NaN where a logit is not finite).
 
     Raises:
         InputError: for a direction that does not fit the net.

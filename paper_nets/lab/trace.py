@@ -18,15 +18,16 @@ class Layer(NamedTuple):
 
     Args:
         kind: "conv", "pool" or "linear".
-        kernel, stride: of a convolution; of a pool the factor by which it shrinks its input; else 0 and 1.
+        kernel, stride: of a convolution, a pair where height and width differ; of a pool the factor by which it shrinks
+            its input; else 0 and 1.
         reads, channels: channels of its input and of its output.
         size: height and width of its output, (1, 1) after a linear layer.
         multiply_adds: for one image.
     """
 
     kind: str
-    kernel: int
-    stride: int
+    kernel: int | tuple[int, int]
+    stride: int | tuple[int, int]
     reads: int
     channels: int
     size: tuple[int, int]
@@ -79,7 +80,7 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
     Works for any net of convolutions, pools and linear layers, torchvision's as well as ours, and on the meta device,
     where neither weights nor images take memory. A pool that leaves the size as it was is left out.
     """
-    ops = record(net, torch.zeros(1, *image, device=next(net.parameters()).device)).ops
+    ops = record(net, torch.zeros(1, *image, device=next(net.parameters(), torch.zeros(())).device)).ops
     made = outline(ops)
     multiply_adds = made.cost(image).multiply_adds
     steps = [step for layer in made.layers for step in layer.before if step.name != "addition"]
@@ -120,7 +121,8 @@ def _multiply_adds(op: Op) -> int:
 
 def _label(layer: Layer) -> str:
     if layer.kind == "conv":
-        return f"{layer.kernel}×{layer.kernel}, {layer.channels}"
+        height, width = both(layer.kernel)
+        return f"{height}×{width}, {layer.channels}"
     if layer.kind == "linear":
         return f"fc {layer.channels}"
     return "average pool" if layer.size == (1, 1) else "pool"

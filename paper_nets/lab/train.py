@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from paper_nets.lab import parallel
 from paper_nets.lab.data import CIFAR, Data, crop_and_flip
 from paper_nets.nets import DenseNetPlan, InputError, build, cost, plan
-from paper_nets.nets.parts import check_choice, check_share, check_switch, check_whole, is_count, present_names
+from paper_nets.nets.parts import check_choice, check_share, check_switch, check_whole, is_count
 
 PRECISIONS = ("float32", "bfloat16")
 # Steps between two looks at the loss: on a GPU each look waits for all the work under way.
@@ -383,7 +383,6 @@ class Training:
 
     def restore(self, state: dict[str, Tensor], rows: Sequence[Epoch]) -> None:
         """Go on from a `state()`, and the epochs that led to it."""
-        state = present_names(self.net, state)
         self.net.load_state_dict({name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")})
         for name, parameter in self.net.named_parameters():
             momentum = self.optimiser.state[parameter].get("momentum_buffer")
@@ -461,7 +460,7 @@ def train_each(names: Sequence[str], data: Data, recipe: Recipe) -> Iterator[Pro
             yield Progress(pandas.DataFrame(rows), done, name)
 
 
-class _OwnNumbers(TorchFunctionMode):
+class OwnNumbers(TorchFunctionMode):
     """Within it `nn.init` draws from a generator of its own, in this thread only.
 
     PyTorch's is shared by all threads, and a cell may draw from it while the workshop builds a net in another.
@@ -485,7 +484,7 @@ def seeded(name: str, data: Data, seed: int, **changes) -> nn.Module:
         changes: to the arguments of the net's plan; None leaves one as it is.
     """
     changes = {name: value for name, value in changes.items() if value is not None}
-    with _OwnNumbers(seed):
+    with OwnNumbers(seed):
         return build(name, in_channels=data.shape[0], num_classes=len(data.classes), **changes)
 
 

@@ -54,7 +54,7 @@ def plan(name: str, **changes) -> ResNetPlan | DenseNetPlan:
     Raises:
         InputError: for a name or a change that describes no net.
     """
-    net, arguments = _arguments(name)
+    net, arguments = _arguments(str(name))
     known = net.__dataclass_fields__
     for change in changes:
         if change not in known:
@@ -68,8 +68,7 @@ def build(name: str, **changes) -> nn.Module:
     Takes and raises what `plan` does.
     """
     made = plan(name, **changes)
-    net = ResNet if isinstance(made, ResNetPlan) else DenseNet
-    return net(**vars(made))
+    return ResNet(made) if isinstance(made, ResNetPlan) else DenseNet(made)
 
 
 def title(name: str) -> str:

@@ -59,7 +59,8 @@ def cost(
     """The cost of a net, in total and stage by stage.
 
     Args:
-        net: one of our nets, a plan, or a name with `changes`.
+        net: one of our nets, as it was built (of a `lesioned` one the cost is that of the whole), a plan, or a name
+            with `changes`.
         image: (C, H, W); by default (in_channels, 224, 224) with an ImageNet stem, else (in_channels, 32, 32).
 
     Raises:

@@ -78,40 +78,23 @@ class Transition(nn.Sequential):
 
 
 class DenseNet(parts.Net):
-    """A dense net: a stem, dense blocks with a transition between each two, and a head.
-
-    `DenseNetPlan` says what the arguments mean.
+    """A dense net, as its plan says: a stem, dense blocks with a transition between each two, and a head.
 
     Shape: images (N, in_channels, H, W) to logits (N, num_classes).
-    Raises: InputError for values that describe no net, and for images that are too small or of other channels.
+    Raises: InputError for images that are too small or of other channels.
     """
 
-    def __init__(
-        self,
-        blocks: tuple[int, ...] = (12, 12, 12),
-        growth_rate: int = 12,
-        bottleneck: bool = False,
-        compression: float = 1.0,
-        stem: str = "3x3",
-        stem_channels: int | None = None,
-        dropout: float = 0.0,
-        norm: bool = True,
-        memory_efficient: bool = False,
-        init: str = "fan_out",
-        in_channels: int = 3,
-        num_classes: int = 10,
-    ):
+    def __init__(self, plan: "DenseNetPlan"):
         super().__init__()
-        given = blocks, growth_rate, bottleneck, compression, stem, stem_channels, dropout, norm, memory_efficient, init
-        self.plan = plan = DenseNetPlan(*given, in_channels, num_classes)
-        self.stem = parts.stem(stem, in_channels, plan.channels_in, norm, activate=stem == "7x7")
+        self.plan = plan
+        self.stem = parts.stem(plan.stem, plan.in_channels, plan.channels_in, plan.norm, activate=plan.stem == "7x7")
         self.stages = nn.Sequential()
-        for i, (layers, (enter, after)) in enumerate(zip(blocks, plan.channels, strict=True), 1):
+        for i, (layers, (enter, after)) in enumerate(zip(plan.blocks, plan.channels, strict=True), 1):
             self.stages.add_module(f"block{i}", DenseBlock(plan, enter, layers))
-            if i < len(blocks):
-                self.stages.add_module(f"transition{i}", Transition(plan, enter + layers * growth_rate, after))
-        self.head = parts.head(plan.channels[-1][1], num_classes, activate=True, norm=norm)
-        parts.initialise(self, init)
+            if i < len(plan.blocks):
+                self.stages.add_module(f"transition{i}", Transition(plan, enter + layers * plan.growth_rate, after))
+        self.head = parts.head(plan.channels[-1][1], plan.num_classes, activate=True, norm=plan.norm)
+        parts.initialise(self, plan.init)
 
     @property
     def blocks(self) -> nn.Sequential:

@@ -26,7 +26,7 @@ from torch.autograd.function import once_differentiable
 aten = torch.ops.aten
 
 
-def efficient_block(layers: nn.ModuleList, x: Tensor) -> Tensor:
+def efficient_block(layers: nn.Sequential, x: Tensor) -> Tensor:
     """What `DenseBlock` computes in training, (N, c_in, H, W) to (N, c_in + layers · k, H, W), within rounding."""
     return _Block.apply(layers, x, *(parameter for layer in layers for parameter in layer.parameters()))
 

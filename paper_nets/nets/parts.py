@@ -132,27 +132,6 @@ def evaluating(net: nn.Module) -> Iterator[nn.Module]:
             module.training = mode
 
 
-def numbered_names(net: nn.Module) -> dict[str, str]:
-    """The names that tensors had in files of version 0.1, when layers had numbers, and those that they have now:
-    {"stages.0.0.F.0.weight": "stages.stage1.block1.F.conv1.weight", …}."""
-    names = {}
-    for name in net.state_dict():
-        module, old, (*path, tensor) = net, [], name.split(".")
-        for child in path:
-            numbered = isinstance(module, nn.Sequential)
-            old.append(str(list(module._modules).index(child)) if numbered else child)
-            module = module.get_submodule(child)
-        names[".".join([*old, tensor])] = name
-    return names
-
-
-def present_names(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A state, of weights or of a checkpoint, with the names that its tensors have now; version 0.1 numbered layers."""
-    now = numbered_names(net)
-    now |= {prefix + old: prefix + new for old, new in now.items() for prefix in ("net.", "momentum.")}
-    return {now.get(name, name): tensor for name, tensor in state.items()}
-
-
 def is_count(value) -> bool:
     """Whether a value is a whole number of at least 1."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1

@@ -70,45 +70,29 @@ class Block(nn.Module):
 
 
 class ResNet(parts.Net):
-    """A plain, residual or pre-activation net. `ResNetPlan` says what the arguments mean.
+    """A plain, residual or pre-activation net, as its plan says.
 
     A stem, stages of blocks, and a head; each stage halves the feature maps and doubles the channels of the one before.
 
     Shape: images (N, in_channels, H, W) to logits (N, num_classes).
-    Raises: InputError for values that describe no net, and for images that are too small or of other channels.
+    Raises: InputError for images that are too small or of other channels.
     """
 
-    def __init__(
-        self,
-        blocks: tuple[int, ...] = (3, 3, 3),
-        residual: bool = True,
-        preact: bool = False,
-        block: str = "basic",
-        shortcut: str = "A",
-        stride_in: str = "1x1",
-        norm: bool = True,
-        stem: str = "3x3",
-        width: int = 16,
-        init: str = "fan_in",
-        zeros: str = "behind",
-        in_channels: int = 3,
-        num_classes: int = 10,
-    ):
+    def __init__(self, plan: "ResNetPlan"):
         super().__init__()
-        given = blocks, residual, preact, block, shortcut, stride_in, norm, stem, width, init, zeros
-        self.plan = plan = ResNetPlan(*given, in_channels, num_classes)
-        self.stem = parts.stem(stem, in_channels, width, norm)
+        self.plan = plan
+        self.stem = parts.stem(plan.stem, plan.in_channels, plan.width, plan.norm)
         self.stages = nn.Sequential()
-        c_in = width
-        for i, (n, stage_width) in enumerate(zip(blocks, plan.widths, strict=True)):
+        c_in = plan.width
+        for i, (n, width) in enumerate(zip(plan.blocks, plan.widths, strict=True)):
             stage = nn.Sequential()
             for j in range(n):
                 stride = 2 if i > 0 and j == 0 else 1
-                stage.add_module(f"block{j + 1}", Block(plan, c_in, stage_width, stride, activated=i == j == 0))
-                c_in = EXPANSION[block] * stage_width
+                stage.add_module(f"block{j + 1}", Block(plan, c_in, width, stride, activated=i == j == 0))
+                c_in = EXPANSION[plan.block] * width
             self.stages.add_module(f"stage{i + 1}", stage)
-        self.head = parts.head(c_in, num_classes, activate=preact, norm=norm)
-        parts.initialise(self, init)
+        self.head = parts.head(c_in, plan.num_classes, activate=plan.preact, norm=plan.norm)
+        parts.initialise(self, plan.init)
 
 
 EXPANSION = {"basic": 1, "bottleneck": 4}

@@ -3,10 +3,12 @@
 import pickle
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -63,7 +65,7 @@ def from_checkpoint(
         (net, {**changes, **some}, state)
         for net, state, changes, misplaced in fitting
         for some in ([] if misplaced else _variants(net))
-        if all(some.get(convention) == value for convention, value in conventions.items())
+        if all(some.get(convention, value) == value for convention, value in conventions.items())
     ]
     for net, _, _, misplaced in [] if variants else fitting:
         if misplaced:
@@ -107,19 +109,17 @@ def _tensors(checkpoint) -> dict[str, Tensor]:
         path = Path(checkpoint)
         if not path.is_file():
             raise InputError(f"There is no file {path}.")
-        if path.suffix == ".safetensors":
-            checkpoint = load_file(path)
-        else:
-            try:
-                checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            except pickle.UnpicklingError as error:
-                raise InputError(
-                    f"{path} holds more than tensors, and reading it could run code, or is no checkpoint. Where you "
-                    "trust it, load it with torch.load(path, weights_only=False), and save the tensors alone, a "
-                    "net's net.state_dict() or a trainer's checkpoint['state_dict']."
-                ) from error
-            except (EOFError, LookupError, RuntimeError, ValueError) as error:
-                raise InputError(f"{path} is no checkpoint: PyTorch cannot read it.") from error
+        safe = path.suffix == ".safetensors"
+        try:
+            checkpoint = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise InputError(
+                f"{path} holds more than tensors, and reading it could run code, or is no checkpoint. Where you "
+                "trust it, load it with torch.load(path, weights_only=False), and save the tensors alone, a "
+                "net's net.state_dict() or a trainer's checkpoint['state_dict']."
+            ) from error
+        except (EOFError, LookupError, RuntimeError, SafetensorError, ValueError) as error:
+            raise InputError(f"{path} is no checkpoint: PyTorch cannot read it.") from error
     found, waiting = [("", {})], [("", checkpoint)]
     while waiting:
         key, some = waiting.pop()
@@ -144,11 +144,13 @@ def _fitting(tensors: dict[str, Tensor], names: Iterable[str]) -> Iterator[tuple
     classifiers = [tensor for tensor in tensors.values() if tensor.dim() == 2]
     if not kernels or len(classifiers) != 1:
         return
-    changes = {"in_channels": min(kernel.shape[1] for kernel in kernels), "num_classes": len(classifiers[0])}
+    # The first convolution's, or where it comes later, the fewest.
+    channels = {kernels[0].shape[1], min(kernel.shape[1] for kernel in kernels)}
     # Half of what stands in rows, but for the classifier's bias, are statistics.
     rows = sum(len(tensor) for tensor in tensors.values() if tensor.dim() == 1) - len(classifiers[0])
     parameters = sum(map(Tensor.numel, tensors.values())) - rows // 2
-    for name in names:
+    for name, in_channels in product(names, channels):
+        changes = {"in_channels": in_channels, "num_classes": len(classifiers[0])}
         if cost(name, **changes).parameters == parameters:  # in closed form, before a net is made
             with torch.device("meta"):
                 net = build(name, **changes)
@@ -189,6 +191,8 @@ def to_torchvision(net: nn.Module) -> dict[str, Tensor]:
             in the 3×3 convolution, and DenseNet-121, 161, 169 and 201.
     """
     made = getattr(net, "plan", None)
+    if isinstance(made, DenseNetPlan):
+        made = replace(made, memory_efficient=False, dropout=0.0)  # which have no weights
     for name in SHARED if made else ():
         changes = {key: getattr(made, key) for key in ("num_classes", "init")}
         changes |= {"stride_in": "3x3"} if getattr(plan(name), "block", "") == "bottleneck" else {}
@@ -217,8 +221,7 @@ def pretrained(name: str) -> nn.Module:
         raise InputError(f"There are no published weights for {name!r}; there are for {', '.join((*SHARED, *CIFAR))}.")
     try:
         if name in SHARED:
-            stride = {"stride_in": "3x3"} if getattr(plan(name), "block", "") == "bottleneck" else {}
-            return from_checkpoint(models.get_model(name, weights="IMAGENET1K_V1").state_dict(), name, **stride)
+            return from_checkpoint(models.get_model(name, weights="IMAGENET1K_V1").state_dict(), name, stride_in="3x3")
         file, size, digest = CIFAR[name]
         path = Path(torch.hub.get_dir()) / "checkpoints" / file
         if not path.exists() or path.stat().st_size != size:

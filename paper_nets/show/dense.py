@@ -237,7 +237,7 @@ def transition(channels: int, compression: float, table: pandas.DataFrame, net: 
     """What a transition's θ does: `channels` maps in and ⌊θ · channels⌋ out, and what a whole net costs with it.
 
     `table` has compression (θ, the last row 1) and the costs of `net` to draw, each relative to that of θ = 1. Raises
-    ValueError where no map is left.
+    InputError where no map is left.
     """
     out = compressed(channels, compression)
     if out == 0:

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from paper_nets.lab.data import Data
+from paper_nets.lab.graph import both
 from paper_nets.lab.trace import Layer, Trace
 from paper_nets.nets import InputError
 from paper_nets.show.picture import COLOURS, Picture, figure
@@ -163,5 +164,6 @@ def _describe(layer: Layer) -> str:
         return f"fc {layer.channels}"
     if layer.kind == "pool":
         return f"pool, /{layer.stride}" if layer.size > (1, 1) else "average pool"
-    halving = f", /{layer.stride}" if layer.stride > 1 else ""
-    return f"{layer.kernel}×{layer.kernel} conv, {layer.channels}{halving}"
+    halving = f", /{layer.stride}" if layer.stride != 1 else ""
+    height, width = both(layer.kernel)
+    return f"{height}×{width} conv, {layer.channels}{halving}"

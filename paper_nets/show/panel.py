@@ -12,7 +12,6 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from itertools import product, zip_longest
-from pathlib import Path
 from unicodedata import east_asian_width
 
 import anywidget
@@ -24,8 +23,8 @@ from paper_nets.language import say
 from paper_nets.nets import InputError
 from paper_nets.show.controls import KINDS, evenly, label, place, place_of, places, rounded, trait, translate, value
 from paper_nets.show.picture import DRAWING, as_page, as_still
+from paper_nets.show.table import PAGES
 
-PAGES = Path(__file__).parents[1] / "pages"
 # What the page itself says.
 SAYS = re.findall(r'say\("(.+?)"\)', (PAGES / "panel.js").read_text(encoding="utf-8"))
 PAUSE = 0.01  # seconds between two pictures drawn ahead, in which the kernel hears what the reader asks for

@@ -1,14 +1,16 @@
 """A table whose rows a press on a column's name puts in order."""
 
 import html
+from numbers import Number
 from pathlib import Path
 
 import pandas
 
 from paper_nets.language import say
 
+PAGES = Path(__file__).parents[1] / "pages"
 # Works wherever the page's own script may run: a notebook that was run here, the book; elsewhere it is a plain table.
-SORT = (Path(__file__).parents[1] / "pages/sort.js").read_text(encoding="utf-8")
+SORT = (PAGES / "sort.js").read_text(encoding="utf-8")
 
 
 class Table:
@@ -24,10 +26,15 @@ class Table:
         if isinstance(value, str):
             lines = html.escape(say(value)).replace("\n", "<br>")
             return f'<td style="text-align: left">{lines}</td>'
-        return f"<td>{'' if pandas.isna(value) else f'{value:,}'}</td>"
+        if pandas.isna(value):
+            return "<td></td>"
+        number = isinstance(value, Number) and not isinstance(value, bool)
+        return f"<td>{f'{value:,}' if number else html.escape(str(value))}</td>"
 
     def _repr_html_(self) -> str:
-        side = lambda column: "left" if column.map(type).eq(str).any() else "right"  # noqa: E731
+        def side(column: pandas.Series) -> str:
+            return "left" if column.map(type).eq(str).any() else "right"
+
         plain = 'type="button" style="all: unset; cursor: pointer; font-weight: bold; outline: revert"'
         press = html.escape(" ".join(SORT.split()), quote=True)
         names = "".join(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from paper_nets.language import say
 from paper_nets.nets import InputError, published
+from paper_nets.nets.parts import check_choice
 
 # What a verdict can be, with its mark, which says the same without its colour.
 SCALE = {
@@ -52,10 +53,8 @@ class Verdict:
     cell: str = field(default="", repr=False)
 
     def __post_init__(self):
-        for value, allowed in ((self.verdict, SCALE), (self.rests_on, GROUNDS)):
-            if value not in allowed:
-                words = ", ".join(f'"{word}"' for word in allowed)
-                raise InputError(f"The verdict on {self.claim_id} says {value!r}; it must be one of {words}.")
+        check_choice(f"The verdict on {self.claim_id}", self.verdict, SCALE)
+        check_choice(f"What the verdict on {self.claim_id} rests on", self.rests_on, GROUNDS)
         claims = published("claims").set_index("id")
         if not self.claim and self.claim_id not in claims.index:
             raise InputError(f"There is no claim {self.claim_id}; say in `claim` what is claimed.")
@@ -112,8 +111,8 @@ class Verdicts(tuple):
 
     def short(self, folder: str = "") -> str:
         """The table in Markdown without what was measured; `folder` is put before every link."""
-        link = lambda v: f"[{v.notebook[:2]}]({folder}{v.notebook})"  # noqa: E731
-        rows = [(v.claim_id, v.claim, v.answer(False), v.rests_on, link(v)) for v in self]
+        links = (f"[{v.notebook[:2]}]({folder}{v.notebook})" for v in self)
+        rows = [(v.claim_id, v.claim, v.answer(False), v.rests_on, link) for v, link in zip(self, links, strict=True)]
         return _table(("", "the claim", "the verdict", "rests on", "where"), rows)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -132,7 +131,9 @@ class Verdicts(tuple):
         return shown, {"text/markdown": {"verdicts": data}}
 
     def __repr__(self) -> str:
-        verdict = lambda v: v.verdict if v.borne_out else f"not borne out by these numbers: {v.verdict}"  # noqa: E731
+        def verdict(v: Verdict) -> str:
+            return v.verdict if v.borne_out else f"not borne out by these numbers: {v.verdict}"
+
         return "\n".join(f"{v.claim_id}: {verdict(v)}; {v.sentence} ({v.measured})" for v in self)
 
     def __str__(self) -> str:
