@@ -47,6 +47,9 @@ def test_gradient_norms_of_a_linear_net_have_a_closed_form():
         [(last.T @ slope.T @ x).norm().item(), (slope.T @ x @ first.T).norm().item()], rel=1e-5
     )
     assert measured.weight.tolist() == pytest.approx([first.norm().item(), last.norm().item()])
+    with torch.no_grad():
+        last.mul_(1e-30)  # the squares of such gradients are 0 in float32
+    assert gradient_norms(net, x, labels).signal.min() > 0
 
 
 def test_gradient_norms_are_those_of_backward_and_leave_no_trace(images):

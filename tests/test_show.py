@@ -53,8 +53,10 @@ def test_run_curves_stand_beside_the_papers_ends(runs):
     ends = pandas.concat([published("resnet_figure1"), published("resnet_cifar10")])
     plain_training, plain_test, res_training, res_test = show.run_curves(runs, ends).axes
     assert ([10, 20, 30], [50, 25, 16.666667]) in lines_of(plain_training)
-    horizontal = [[y[0] for x, y in lines_of(axes) if x == [0, 1]] for axes in (plain_test, res_training, res_test)]
-    assert horizontal == [[9.6, 13], [], [8.75, 6.97]]
+    bands = [
+        [band.get_bbox().intervaly.tolist() for band in axes.patches] for axes in (plain_test, res_training, res_test)
+    ]
+    assert bands == [[[9.6, 13]], [], [[6.97, 8.75]]]
     assert [text.get_text() for text in (*plain_training.texts, *plain_test.texts, *res_training.texts)] == [
         "in the paper: 6, 1.5 %",
         "in the paper: 13, 9.6 %",

@@ -36,7 +36,7 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
         loss = functional.cross_entropy(net(x), labels)
     weights = [net.get_submodule(name).weight for name in outputs]
     gradients = torch.autograd.grad(loss, [*outputs.values(), *weights])
-    norms, n = [tensor.norm().item() for tensor in (*gradients, *weights)], len(weights)
+    norms, n = [tensor.cpu().double().norm().item() for tensor in (*gradients, *weights)], len(weights)
     columns = {"signal": norms[:n], "gradient": norms[n : 2 * n], "weight": norms[2 * n :]}
     table = pandas.DataFrame({"layer": list(outputs), **columns})
     return table.assign(influence=table.gradient * table.weight)
@@ -194,7 +194,7 @@ class Paths:
                 order = torch.rand(copies, self.blocks, generator=generator).argsort(dim=1)
                 through_F = (order < length).to(x.device).repeat_interleave(len(x), dim=0).T[..., None, None, None]
                 parts = copies * many._gradient(list(through_F))  # the loss is a mean over all copies
-                each = parts.reshape(copies, -1).double().norm(dim=1)  # float32 has no squares of less than 10⁻²²
+                each = parts.reshape(copies, -1).cpu().double().norm(dim=1)  # float32 has no squares of less than 10⁻²²
                 norms.append(pandas.DataFrame({"length": length, "norm": each.tolist()}))
         table = pandas.concat(norms).groupby("length").norm.agg(gradient="mean", error="sem").reset_index()
         table.insert(1, "paths", [comb(self.blocks, length) for length in table.length])

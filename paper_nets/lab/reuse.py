@@ -101,7 +101,7 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
     for block, (at_end, (enter, _)) in enumerate(zip(gradients[len(made) :], net.plan.channels, strict=True), 1):
         _, *parts = at_end.split([enter, *[k] * net.plan.blocks[block - 1]], dim=1)
         for layer, part in enumerate(parts, 1):
-            total, direct = next(totals).norm().item(), part.norm().item()
+            total, direct = next(totals).cpu().double().norm().item(), part.cpu().double().norm().item()
             rows.append({"block": block, "layer": layer, "total": total, "direct": direct})
     return pandas.DataFrame(rows)
 
