@@ -39,13 +39,13 @@ PAGES = {  # what the pages of the book say beside the notebooks
     "number, open the notebook itself: in its repository, <code>make lab</code>.",
 }
 WORDS = """added airplane automobile basic best bird bottlenecks budget building cat channels classifier concatenated
-concatenations convolutions count data dataset dead deer default deleted dense difference digits dog end ensemble entry
-even faded family first flower found frog gap gradient head horse idea influence input iteration iterations label
-largest last layer linear loss lost lowest machine made makes maps max mean median megabytes memory-efficient min
-minutes more multiply–adds name none note notebook numbers odd option original other others ours output package paper
-parameters part photographs plain points pool pre-activation preact precision printed product read reads relative
-residual response scales seconds seeds ship shortcut side signal smallest standing state stem step sums swapped target
-third trained training transition truck untrained value version weight weights whole with without year zero"""
+concatenations convolutions cosine count data dataset dead deer default deleted dense difference digits dog end
+ensemble entry even faded family first flower found frog gap gradient head horse idea influence input iteration
+iterations label largest last layer linear loss lost lowest machine made makes maps max mean median megabytes
+memory-efficient min minutes more multiply–adds name none note notebook numbers odd option original other others ours
+output package paper parameters part photographs plain points pool pre-activation preact precision printed product read
+reads relative residual response scales seconds seeds ship shortcut side signal smallest state stem step sums swapped
+target third trained training transition truck untrained value version weight weights whole with without year zero"""
 # Parts of what pictures, tables and errors say that no string in code has so.
 PHRASES = """Channels|Human|Maps|The net|1 map|1 channel|{n} channels|{n} crops|{n} layers|{n} points here|by {x}|
 multiply adds|activation bytes|dense block {n}|inside F|after the sum|{net} without BN|W its last weights|
