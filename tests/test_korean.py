@@ -41,7 +41,9 @@ def parts(text: str, pattern: str) -> Counter:
 @pytest.mark.parametrize("source", korean.SOURCES, ids=lambda source: source.stem)
 def test_every_cell_is_translated_as_it_now_stands(source):
     wrong = [message.context or message.id for message in korean.catalogue(source) if message.id and message.fuzzy]
-    missing = [message.context or message.id for message in korean.catalogue(source) if message.id and not message.string]
+    missing = [
+        message.context or message.id for message in korean.catalogue(source) if message.id and not message.string
+    ]
     assert not wrong, f"The English of {', '.join(wrong)} has changed since it was translated."
     assert not missing, f"{', '.join(missing)} is not translated."
 
