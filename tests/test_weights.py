@@ -107,6 +107,9 @@ def test_what_shapes_do_not_tell_is_asked_or_found_out():
         assert found.plan == theirs.plan
         with pytest.raises(InputError, match="All images are of one class"):
             from_checkpoint(theirs.state_dict(), images=images, labels=0 * labels)
+        with pytest.raises(InputError, match=f"say name='resnet20', zeros='{zeros}'; or") as error:
+            from_checkpoint(theirs.state_dict(), zeros=zeros)
+        assert "plain20" not in str(error.value)  # it has no zeros
         assert from_checkpoint(theirs.state_dict(), "resnet20", zeros=zeros).plan == theirs.plan
     assert not from_checkpoint(theirs.state_dict(), "plain20").plan.residual
 

@@ -50,7 +50,8 @@ def from_checkpoint(
         images, labels: some hundred images as the checkpoint's net takes them (N, C, H, W), and their classes; what the
             shapes leave open is then decided by the fewest mistakes on them.
         conventions: what shapes do not tell. `zeros`, of option A: "behind" the maps, as in the authors' code, or
-            "both", half before and half behind. `stride_in`, of bottlenecks: "1x1", or "3x3" as in torchvision's.
+            "both", half before and half behind. `stride_in`, of bottlenecks: "1x1", or "3x3" as in torchvision's. One
+            that no fitting net has is ignored.
 
     Raises:
         InputError: for what holds no weights, what fits no net, files that could run code when they are read, and
@@ -67,6 +68,7 @@ def from_checkpoint(
         for some in ([] if misplaced else _variants(net))
         if all(some.get(convention, value) == value for convention, value in conventions.items())
     ]
+    variants = [some for some in variants if conventions.keys() <= some[1].keys()] or variants
     for net, _, _, misplaced in [] if variants else fitting:
         if misplaced:
             raise InputError(
