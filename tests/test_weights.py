@@ -114,9 +114,11 @@ def test_what_shapes_do_not_tell_is_asked_or_found_out():
     assert not from_checkpoint(theirs.state_dict(), "plain20").plan.residual
 
 
-def test_images_may_have_more_channels_than_the_first_maps():
+def test_images_may_have_more_channels_than_the_first_maps(tmp_path):
     state = build("resnet20", in_channels=32).state_dict()
-    assert from_checkpoint(state, "resnet20", zeros="behind").plan.in_channels == 32
+    save_file(state, tmp_path / "sorted.safetensors")
+    for checkpoint in (state, tmp_path / "sorted.safetensors"):
+        assert from_checkpoint(checkpoint, "resnet20", zeros="behind").plan.in_channels == 32
 
 
 def test_what_has_no_weights_does_not_keep_a_net_from_torchvision():

@@ -146,14 +146,16 @@ def _fitting(tensors: dict[str, Tensor], names: Iterable[str]) -> Iterator[tuple
     classifiers = [tensor for tensor in tensors.values() if tensor.dim() == 2]
     if not kernels or len(classifiers) != 1:
         return
-    # The first convolution's, or where it comes later, the fewest.
-    channels = {kernels[0].shape[1], min(kernel.shape[1] for kernel in kernels)}
     # Half of what stands in rows, but for the classifier's bias, are statistics.
     rows = sum(len(tensor) for tensor in tensors.values() if tensor.dim() == 1) - len(classifiers[0])
     parameters = sum(map(Tensor.numel, tensors.values())) - rows // 2
-    for name, in_channels in product(names, channels):
-        changes = {"in_channels": in_channels, "num_classes": len(classifiers[0])}
-        if cost(name, **changes).parameters == parameters:  # in closed form, before a net is made
+    for name in names:
+        changes = {"num_classes": len(classifiers[0])}
+        # In closed form, before a net is made: each channel of the images adds as many.
+        one, two = (cost(name, in_channels=n, **changes).parameters for n in (1, 2))
+        more, rest = divmod(parameters - one, two - one)
+        changes["in_channels"] = 1 + more
+        if not rest and any(kernel.shape[1] == 1 + more for kernel in kernels):
             with torch.device("meta"):
                 net = build(name, **changes)
             state = {name: tensor for name, tensor in net.state_dict().items() if not name.endswith(COUNTER)}
