@@ -13,6 +13,7 @@ from torchvision import models
 from torchvision.transforms.functional import normalize
 
 from paper_nets import InputError, build, from_checkpoint, pretrained, show, to_torchvision
+from paper_nets.lab import lesioned
 from paper_nets.nets import weights
 from tests.foreign import SmallResNet
 
@@ -48,7 +49,8 @@ def test_torchvisions_weights_give_torchvisions_outputs_both_ways(name):
 
 
 def test_a_net_that_torchvision_does_not_have_is_refused():
-    for net in (build("resnet20"), build("resnet50"), build("resnet18", width=32), nn.Linear(2, 2)):
+    cut = lesioned(build("resnet18"), [2])
+    for net in (build("resnet20"), build("resnet50"), build("resnet18", width=32), nn.Linear(2, 2), cut):
         with pytest.raises(InputError, match="resnet18, resnet34"):
             to_torchvision(net)
 
@@ -121,14 +123,21 @@ def test_images_may_have_more_channels_than_the_first_maps(tmp_path):
         assert from_checkpoint(checkpoint, "resnet20", zeros="behind").plan.in_channels == 32
 
 
-def test_what_has_no_weights_does_not_keep_a_net_from_torchvision():
-    state = build("densenet121").state_dict()
-    for changes in ({"memory_efficient": True}, {"dropout": 0.2}):
-        net = build("densenet121", **changes)
-        net.load_state_dict(dict(zip(net.state_dict(), state.values(), strict=True)))
-        made = to_torchvision(net)
-        assert all(torch.equal(*pair) for pair in zip(made.values(), state.values(), strict=True))
-        models.densenet121().load_state_dict(made)
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("densenet121", {"memory_efficient": True}),
+        ("densenet121", {"dropout": 0.2}),
+        ("resnet18", {"zeros": "both"}),
+        ("resnet18", {"stride_in": "3x3"}),
+        ("resnet50", {"stride_in": "3x3", "zeros": "both"}),
+    ],
+)
+def test_what_has_no_weights_does_not_keep_a_net_from_torchvision(name, changes):
+    net = build(name, **changes)
+    made = to_torchvision(net)
+    assert all(torch.equal(*pair) for pair in zip(made.values(), net.state_dict().values(), strict=True))
+    models.get_model(name).load_state_dict(made)
 
 
 def test_other_peoples_zeros_are_ours():

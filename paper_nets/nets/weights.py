@@ -197,11 +197,15 @@ def to_torchvision(net: nn.Module) -> dict[str, Tensor]:
     made = getattr(net, "plan", None)
     if isinstance(made, DenseNetPlan):
         made = replace(made, memory_efficient=False, dropout=0.0)  # which have no weights
+    elif made:  # what torchvision's nets have no place for: option A, and in basic blocks a choice of stride
+        made = replace(made, zeros="behind", **({"stride_in": "1x1"} if made.block == "basic" else {}))
     for name in SHARED if made else ():
         changes = {key: getattr(made, key) for key in ("num_classes", "init")}
         changes |= {"stride_in": "3x3"} if getattr(plan(name), "block", "") == "bottleneck" else {}
         if made == plan(name, **changes):
-            return dict(zip(_torchvisions_names(name, made.num_classes), net.state_dict().values(), strict=True))
+            names, state = _torchvisions_names(name, made.num_classes), net.state_dict()
+            if len(names) == len(state):  # of a lesioned net some are missing
+                return dict(zip(names, state.values(), strict=True))
     raise InputError(
         f"to_torchvision takes one of the nets that torchvision has too: {', '.join(SHARED)}; bottlenecks with "
         "stride_in='3x3'."
