@@ -300,7 +300,8 @@ def _audit(asked: argparse.Namespace) -> int:
         raise no_net from error
     if not callable(make):
         raise no_net
-    audits = audit(make if isinstance(make, torch.nn.Module) else make(), asked.name, asked.image and tuple(asked.image))
+    net = make if isinstance(make, torch.nn.Module) else make()
+    audits = audit(net, asked.name, asked.image and tuple(asked.image))
     audits = audits if isinstance(audits, list) else [audits]
     print(*audits, sep="\n\n")
     return int(not audits[0].matches)
