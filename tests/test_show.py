@@ -394,8 +394,9 @@ def test_verdicts_are_read_from_data_whatever_is_in_their_words(tmp_path):
     assert found.link == f"01-a.ipynb#cell-id={book.cells[0].id}"
 
 
-def test_verdicts_of_a_former_form_are_asked_for_anew(tmp_path):
-    former = [{"claim_id": "C2", "claim": "deeper is worse", "measured": "40 %", "verdict": "holds"}]
+@pytest.mark.parametrize("ground", [{}, {"rests_on": "published numbers only"}])
+def test_verdicts_of_a_former_form_are_asked_for_anew(tmp_path, ground):
+    former = [{"claim_id": "C2", "claim": "deeper is worse", "measured": "40 %", "verdict": "holds", **ground}]
     output = nbformat.v4.new_output(
         "execute_result", {"text/markdown": ""}, metadata={"text/markdown": {"verdicts": former}}
     )
