@@ -51,7 +51,8 @@ def lines_of(axes):
 
 def test_run_curves_stand_beside_the_papers_ends(runs):
     ends = pandas.concat([published("resnet_figure1"), published("resnet_cifar10")])
-    plain_training, plain_test, res_training, res_test = show.run_curves(runs, ends).axes
+    picture = show.run_curves(runs, ends)
+    plain_training, plain_test, res_training, res_test = picture.axes
     assert ([10, 20, 30], [50, 25, 16.666667]) in lines_of(plain_training)
     bands = [
         [band.get_bbox().intervaly.tolist() for band in axes.patches] for axes in (plain_test, res_training, res_test)
@@ -62,6 +63,7 @@ def test_run_curves_stand_beside_the_papers_ends(runs):
         "in the paper: 13, 9.6 %",
     ]
     assert res_test.texts[0].get_text() == "in the paper: 8.75, 6.97 %"
+    assert picture.alt.endswith("; test: plain-20 9.6 %, plain-56 13 %; test: residual-20 8.75 %, residual-56 6.97 %")
 
 
 def test_learning_curves_draw_every_run(runs):
