@@ -87,8 +87,13 @@ class HalfSquare(nn.Module):
 def test_similarity_is_one_in_a_linear_net_and_has_a_closed_form_in_a_square():
     start, end = torch.randn(2, 5, 1, 3, 3).unbind(0)
     shares = [0.0, 0.1, 0.5, 1.0]
-    linear = gradient_similarity(nn.Sequential(nn.Flatten(), nn.Linear(9, 4)), start, end, shares)
-    assert linear.share.tolist() == shares and linear.similarity.tolist() == pytest.approx([1] * 4)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(9, 4))
+    for factor in (1, 1e-12, 0):
+        with torch.no_grad():
+            net[1].weight.mul_(factor)
+        linear = gradient_similarity(net, start, end, shares)
+        assert linear.share.tolist() == shares
+        assert linear.similarity.tolist() == pytest.approx([int(factor > 0)] * 4)
     square = gradient_similarity(HalfSquare(), start, end, shares)
     a, b = start.flatten(1).numpy(), end.flatten(1).numpy()
     for row in square.itertuples():

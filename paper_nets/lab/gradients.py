@@ -58,10 +58,11 @@ def gradient_similarity(net: nn.Module, start: Tensor, end: Tensor, shares: Sequ
 
     def gradient(share: float) -> Tensor:
         x = (start + share * (end - start)).requires_grad_()
-        return torch.autograd.grad(net(x)[:, 0].sum(), x)[0].flatten(1)
+        return torch.autograd.grad(net(x)[:, 0].sum(), x)[0].flatten(1).cpu().double()
 
     first = gradient(0)
-    similarity = [functional.cosine_similarity(first, gradient(share)).mean().item() for share in shares]
+    # Below eps norms are taken for 0; of those of float32, none is.
+    similarity = [functional.cosine_similarity(first, gradient(share), eps=1e-99).mean().item() for share in shares]
     return pandas.DataFrame({"share": shares, "similarity": similarity})
 
 
