@@ -77,6 +77,26 @@ def test_gradient_norms_are_of_the_layers_that_images_pass_in_their_order(images
     assert gradient_norms(Other(), images, torch.arange(6)).layer.tolist() == ["first", "last"]
 
 
+def test_gradient_norms_take_nets_of_others(images):
+    class Other(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.beside, self.last = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 1), nn.Linear(64, 10)
+            self.relu = nn.ReLU()
+
+        def forward(self, x):
+            self.beside(x)  # thrown away
+            x = self.first(x)
+            return self.last(self.relu(x).flatten(1))
+
+    net, labels = Other(), torch.arange(6)
+    right = gradient_norms(net, images, labels)
+    assert right.layer.tolist() == ["first", "last"]
+    net.relu.inplace = True
+    net.first.requires_grad_(False)
+    assert gradient_norms(net, images, labels).equals(right)
+
+
 class HalfSquare(nn.Module):
     """A net whose first logit is ½‖x‖², so that the gradient by x is x itself."""
 
