@@ -173,6 +173,8 @@ def test_other_peoples_zeros_are_ours():
         (STATE, {"zeros": "left"}, "zeros is 'left'; it must be one of 'behind', 'both'"),
         (STATE, {"padding": "both"}, "a convention is 'padding'"),
         (STATE, {"name": "resnet21"}, "There is no net 'resnet21'"),
+        (STATE, {"name": 56}, "There is no net '56'"),
+        (STATE, {"name": 0}, "There is no net '0'"),
     ],
 )
 def test_wrong_checkpoints_are_told(checkpoint, options, words):

@@ -20,6 +20,12 @@ class InputError(ValueError):
 class Net(nn.Module):
     """A stem, stages and a head. Outside of `forward`, so that PyTorch can trace it, images are checked first."""
 
+    def __init__(self, plan, kind: type):
+        super().__init__()
+        if not isinstance(plan, kind):
+            raise InputError(f"plan is {plan!r}; it must be a {kind.__name__}, and build makes a net by its name.")
+        self.plan = plan
+
     def __call__(self, x: Tensor) -> Tensor:
         check_images(self.plan, x)
         return super().__call__(x)

@@ -61,7 +61,7 @@ def from_checkpoint(
     for convention, value in conventions.items():
         check_choice("a convention", convention, CONVENTIONS)
         check_choice(convention, value, CONVENTIONS[convention])
-    fitting = list(_fitting(tensors, [name] if name else NAMES))
+    fitting = list(_fitting(tensors, NAMES if name is None else [str(name)]))
     variants = [
         (net, {**changes, **some}, state)
         for net, state, changes, misplaced in fitting
