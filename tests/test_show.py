@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from dataclasses import replace
+from fractions import Fraction
 from itertools import combinations
 
 import nbformat
@@ -773,3 +774,10 @@ def test_a_table_shows_truth_and_dates_as_they_are_written():
     frame = pandas.DataFrame({"paper": [True, None], "day": [pandas.Timestamp(2015, 12, 10)] * 2, "maps": [1000, 1.5]})
     cells = re.findall("<td.*?>(.*?)</td>", show.Table(frame.rename_axis("row"))._repr_html_())
     assert cells == ["0", "True", "2015-12-10 00:00:00", "1,000.0", "1", "", "2015-12-10 00:00:00", "1.5"]
+
+
+def test_a_table_shows_tensors_and_fractions_plainly():
+    values = [torch.tensor(1000), torch.tensor(True), torch.tensor(float("nan")), Fraction(1000, 3), numpy.float64(1e3)]
+    frame = pandas.DataFrame({"maps": pandas.Series(values, dtype=object)}).rename_axis("row")
+    cells = re.findall("<td.*?>(.*?)</td>", show.Table(frame)._repr_html_())
+    assert cells[1::2] == ["1,000", "True", "", "1000/3", "1,000.0"]
