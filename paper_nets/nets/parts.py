@@ -54,14 +54,8 @@ class ZeroPad(nn.Module):
         return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *sides))
 
 
-KINDS = {
-    nn.Conv2d: "conv",
-    nn.BatchNorm2d: "bn",
-    nn.ReLU: "relu",
-    nn.Dropout: "dropout",
-    nn.Linear: "fc",
-    **dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d, GlobalAveragePool), "pool"),
-}
+KINDS = {nn.Conv2d: "conv", nn.BatchNorm2d: "bn", nn.ReLU: "relu", nn.Dropout: "dropout", nn.Linear: "fc"}
+KINDS |= dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d, GlobalAveragePool), "pool")
 
 
 def sequence(*layers: nn.Module) -> nn.Sequential:

@@ -162,12 +162,7 @@ def learning_curves(table: pandas.DataFrame, epochs: int, title: str = "", **opt
 
 @figure
 def spread(
-    table: pandas.DataFrame,
-    x: str,
-    columns: Mapping[str, str],
-    title: str = "",
-    log: bool = False,
-    top: float | None = None,
+    table: pandas.DataFrame, x: str, columns: Mapping, title: str = "", log: bool = False, top: float | None = None
 ) -> Picture:
     """Columns against `x`: a black dot for each run, and a line through the means of each net.
 
