@@ -236,7 +236,7 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
                 values = ", ".join(f"{end:g}" for end in sorted(papers, reverse=True))
                 at = {"xy": (0, papers.max()), "xytext": (4, 2), "textcoords": "offset points"}
                 axes.annotate(f"in the paper: {values} %", **at, color="0.35", fontsize=8)
-                told.append(f"{error}: {', '.join(f'{spelled(net)} {end:g} %' for net, end in papers.items())}")
+                told.append(error + ": " + ", ".join(f"{spelled(net)} {end:g} %" for net, end in papers.items()))
             axes.set(xlim=(0, None), ylim=(0, 92))
             below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
             tidy(axes, below, left, f"{kind} nets, {error} error")
