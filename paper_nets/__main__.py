@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from types import NoneType
 from typing import get_args
@@ -284,7 +285,7 @@ def _audit(asked: argparse.Namespace) -> int:
 
     no_net = InputError(f"{asked.net!r} names no net; it must be MODULE:CALLABLE, as torchvision.models:resnet50.")
     module, _, made_by = asked.net.partition(":")
-    if not all(map(str.isidentifier, [*module.split("."), *made_by.split(".")])):
+    if not all([*module.split("."), *made_by.split(".")]):
         raise no_net
     sys.path.insert(0, os.getcwd())
     try:
@@ -293,11 +294,14 @@ def _audit(asked: argparse.Namespace) -> int:
         if f"{module}.".startswith(f"{error.name}."):
             raise no_net from error
         raise  # a module of the reader's own lacks another
-    for name in made_by.split("."):
-        make = getattr(make, name, None)
+    try:
+        make = attrgetter(made_by)(make)
+    except AttributeError as error:
+        raise no_net from error
     if not callable(make):
         raise no_net
-    audits = audit(make(), asked.name, asked.image and tuple(asked.image))
+    net = make if isinstance(make, torch.nn.Module) else make()
+    audits = audit(net, asked.name, asked.image and tuple(asked.image))
     audits = audits if isinstance(audits, list) else [audits]
     print(*audits, sep="\n\n")
     return int(not audits[0].matches)

@@ -93,6 +93,7 @@ def question(check: Callable[[Any], str]) -> Callable[[Any], Reply]:
             return Reply(None, say("Your turn: put your answer in place of the dots, and run the cell again."))
         try:
             with torch.random.fork_rng([]):  # what a check draws leaves the reader's random numbers be
+                torch.default_generator.manual_seed(0)  # not those of GPUs, which torch.manual_seed sets too
                 return Reply(True, say(f"Right. {check(answer)}"))
         except NotYet as off:
             return Reply(False, say(f"Not yet: {off}"))
@@ -139,7 +140,6 @@ def layers_of_a_stack(answer: int) -> str:
 @question
 def layer_that_does_nothing(answer: Callable[[nn.Conv2d], None]) -> str:
     """Set a 3×3 convolution so that with the ReLU behind it any x ≥ 0 passes unchanged."""
-    torch.manual_seed(0)
     convolution, x = nn.Conv2d(4, 4, 3, padding=1, bias=False), torch.rand(2, 4, 5, 5)
     answer(convolution)
     off = (convolution(x).relu() - x).abs().max().item()
@@ -183,7 +183,6 @@ def option_b_parameters(answer: int) -> str:
 @question
 def make_identity(answer: Callable[[Block], None]) -> str:
     """Change as few tensors of a residual block as possible, so that it passes any x ≥ 0 on."""
-    torch.manual_seed(0)
     block = Block(ResNetPlan(), 8, 8)
     before = {name: parameter.clone() for name, parameter in block.named_parameters()}
     answer(block)
@@ -235,7 +234,6 @@ def relu_layers(answer: float) -> str:
 @question
 def no_derivative(answer: Callable[[Block], None]) -> str:
     """Change a pre-activation block so that dy/dx = 0 for every x > 0."""
-    torch.manual_seed(0)
     block = Block(ResNetPlan(preact=True, norm=False), 4, 4)
     for name, parameter in block.named_parameters():
         if name.endswith("bias"):
@@ -323,7 +321,6 @@ def paths_left(answer: float) -> str:
 @question
 def dense_forward(answer: Callable[[nn.ModuleList, Tensor], Tensor]) -> str:
     """What a dense block makes of x, (N, c, H, W) to (N, c + layers · k, H, W), given its layers H."""
-    torch.manual_seed(0)
     for bottleneck in (False, True):
         block = DenseBlock(DenseNetPlan(growth_rate=4, bottleneck=bottleneck), 6, layers=5).eval()
         x = torch.randn(2, 6, 5, 5)
@@ -412,7 +409,6 @@ def connections_of(answer: int) -> str:
 @question
 def cut_by_hand(answer: Callable[[DenseNet], None]) -> str:
     """Make layer 3 of the first block blind to layer 1, k = 4 and 8 maps into the block: in place."""
-    torch.manual_seed(0)
     net = DenseNet(DenseNetPlan(blocks=(4, 2), growth_rate=4, stem_channels=8))
     right = cut(net, block=1, source=1, target=3).state_dict()
     answer(net)
@@ -427,7 +423,6 @@ def cut_by_hand(answer: Callable[[DenseNet], None]) -> str:
 @question
 def class_maps(answer: Callable[[Tensor, nn.Linear], Tensor]) -> str:
     """The map of each class, (N, classes, h, w), of the maps that are averaged, (N, c, h, w), and the classifier."""
-    torch.manual_seed(0)
     maps, classifier = torch.randn(2, 6, 3, 3), nn.Linear(6, 4)
     want, got = torch.einsum("kc,nchw->nkhw", classifier.weight, maps), answer(maps, classifier)
     must(got.shape == want.shape, f"the shape is {tuple(got.shape)}; 6 maps and 4 classes make {tuple(want.shape)}.")

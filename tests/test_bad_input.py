@@ -8,6 +8,7 @@ import torch
 
 from paper_nets import build, cost, published
 from paper_nets.lab import Recipe, load
+from paper_nets.nets import DenseNet, DenseNetPlan, ResNet, ResNetPlan
 
 BAD_NETS = {
     "resnet21": ({}, "6n \\+ 2 .*resnet20, resnet32"),
@@ -64,6 +65,13 @@ def test_names_of_no_net(name):
     changes, words = BAD_NETS[name]
     with pytest.raises(ValueError, match=words) as error:
         build(name, **changes)
+    one_sentence(error)
+
+
+@pytest.mark.parametrize(("net", "plan"), [(ResNet, "resnet20"), (ResNet, DenseNetPlan()), (DenseNet, ResNetPlan())])
+def test_a_plan_of_no_such_net(net, plan):
+    with pytest.raises(ValueError, match=f"plan is .*; it must be a {net.__name__}Plan, and build makes") as error:
+        net(plan)
     one_sentence(error)
 
 

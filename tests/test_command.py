@@ -478,7 +478,7 @@ def test_a_kept_run_has_its_weights(run_folder, tmp_path, digits, capsys):
     whole = weights.read_bytes()
     for damaged in (b"", whole[:-9], safetensors.torch.save({"a": torch.zeros(1)})):
         weights.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"weights.safetensors is damaged; put a good copy in its place, or"):
+        with pytest.raises(ValueError, match="weights.safetensors is damaged, or of another version; put"):
             run.weights()
     weights.unlink()
     with pytest.raises(FileNotFoundError, match="to make them again: python -m paper_nets train plain8"):
@@ -609,6 +609,7 @@ REFUSED_FOLDERS = [
             lambda f: other_settings(f, net="plain9"),
             lambda f: other_settings(f, recipe={"epochs": 1, "speed": 9}),
             lambda f: other_settings(f, part=...),
+            lambda f: other_settings(f, recipe={"epochs": 3, "batch": 64}),  # without init
         )
         for command, more in (("compare", ()), ("plot", ("--to", "no.png")), ("keep", ("--to", "kept")))
     ],
@@ -768,14 +769,18 @@ def test_a_net_is_audited(tmp_path, monkeypatch, capsys):
     (tmp_path / "mine.py").write_text(
         "from paper_nets import build\n\ndef right():\n    return build('resnet20')\n\n"
         "def wrong():\n    return build('resnet20', shortcut='B')\n\n"
-        "def broken():\n    import no_such_package\n"
+        "def broken():\n    import no_such_package\n\nmade = right()\n"
     )
     assert main(["audit", "mine:right", "resnet20"]) == 0
     assert capsys.readouterr().out.startswith("This is ResNet-20 of the paper, to the parameter: 269,722.")
     assert main(["audit", "mine:wrong", "resnet20", "--image", "3", "16", "16"]) == 1
     assert "1×1 convolution – batch norm; the paper has the identity, zeros behind" in capsys.readouterr().out
     assert main(["audit", "mine:right"]) == 0 and capsys.readouterr().out.count("This is ") == 3
-    for asked in ("mine:nothing", "mine", "yours:net", "mine:__name__", "./mine.py:right"):
+    assert main(["audit", "mine:made", "resnet20"]) == 0  # a net itself
+    (tmp_path / "2015my-nets.py").write_text("from mine import right\n")
+    assert main(["audit", "2015my-nets:right", "resnet20"]) == 0
+    capsys.readouterr()
+    for asked in ("mine:nothing", "mine:nothing.__class__", "mine", "yours:net", "mine:__name__", "./mine.py:right"):
         assert main(["audit", asked, "resnet20"]) == 2
         assert capsys.readouterr().err == (
             f"{asked!r} names no net; it must be MODULE:CALLABLE, as torchvision.models:resnet50.\n"

@@ -77,6 +77,26 @@ def test_gradient_norms_are_of_the_layers_that_images_pass_in_their_order(images
     assert gradient_norms(Other(), images, torch.arange(6)).layer.tolist() == ["first", "last"]
 
 
+def test_gradient_norms_take_nets_of_others(images):
+    class Other(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.beside, self.last = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 1), nn.Linear(64, 10)
+            self.relu = nn.ReLU()
+
+        def forward(self, x):
+            self.beside(x)  # thrown away
+            x = self.first(x)
+            return self.last(self.relu(x).flatten(1))
+
+    net, labels = Other(), torch.arange(6)
+    right = gradient_norms(net, images, labels)
+    assert right.layer.tolist() == ["first", "last"]
+    net.relu.inplace = True
+    net.first.requires_grad_(False)
+    assert gradient_norms(net, images, labels).equals(right)
+
+
 class HalfSquare(nn.Module):
     """A net whose first logit is ½‖x‖², so that the gradient by x is x itself."""
 
@@ -87,8 +107,13 @@ class HalfSquare(nn.Module):
 def test_similarity_is_one_in_a_linear_net_and_has_a_closed_form_in_a_square():
     start, end = torch.randn(2, 5, 1, 3, 3).unbind(0)
     shares = [0.0, 0.1, 0.5, 1.0]
-    linear = gradient_similarity(nn.Sequential(nn.Flatten(), nn.Linear(9, 4)), start, end, shares)
-    assert linear.share.tolist() == shares and linear.similarity.tolist() == pytest.approx([1] * 4)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(9, 4))
+    for factor in (1, 1e-12, 0):
+        with torch.no_grad():
+            net[1].weight.mul_(factor)
+        linear = gradient_similarity(net, start, end, shares)
+        assert linear.share.tolist() == shares
+        assert linear.similarity.tolist() == pytest.approx([int(factor > 0)] * 4)
     square = gradient_similarity(HalfSquare(), start, end, shares)
     a, b = start.flatten(1).numpy(), end.flatten(1).numpy()
     for row in square.itertuples():

@@ -38,12 +38,13 @@ ANSWERS = ["a word", None, [], {}, 3, -1.5, float("nan"), (1, 2, 3), object(), l
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_any_answer_gets_a_sentence(check):
+def test_any_answer_gets_a_sentence(check, monkeypatch):
     assert len(CHECKS) >= 32
-    before = torch.get_rng_state()
+    before, on_gpus = torch.get_rng_state(), []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", on_gpus.append)
     for answer in ANSWERS:
         reply = check(answer)
-        assert torch.equal(torch.get_rng_state(), before)  # the reader's random numbers
+        assert torch.equal(torch.get_rng_state(), before) and not on_gpus  # the reader's random numbers
         assert reply.right is not None and reply.message.startswith(("Right. ", "Not yet: ")), reply
     assert check(...).right is None
 

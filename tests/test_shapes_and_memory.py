@@ -157,8 +157,14 @@ def test_a_trace_takes_kernels_that_are_not_square_and_nets_without_weights():
     found = trace(nn.Sequential(*convs, nn.AvgPool2d(2)), (3, 8, 8))
     assert found.architecture()["8 × 8"] == "1×3, 4" and found.architecture()["4 × 8"] == "3×3, 8"
     assert "2 weighted layers" in show.side_by_side({"a": found}).alt
+    words = [text.get_text() for text in show.side_by_side({"a": found}).axes[0].texts]
+    assert "3×3 conv, 8, /2×1" in words and "pool, /2" in words
     (pool,) = trace(nn.AvgPool2d(2), (3, 8, 8)).layers
     assert pool.kind == "pool" and pool.size == (4, 4)
+    (pool,) = trace(nn.AvgPool2d((2, 4)), (3, 8, 8)).layers
+    assert pool.stride == (2, 4)
+    with pytest.raises(InputError, match="The net's output is its images"):
+        trace(nn.Identity(), (3, 8, 8))
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121"])

@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from dataclasses import replace
+from fractions import Fraction
 from itertools import combinations
 
 import nbformat
@@ -51,7 +52,8 @@ def lines_of(axes):
 
 def test_run_curves_stand_beside_the_papers_ends(runs):
     ends = pandas.concat([published("resnet_figure1"), published("resnet_cifar10")])
-    plain_training, plain_test, res_training, res_test = show.run_curves(runs, ends).axes
+    picture = show.run_curves(runs, ends)
+    plain_training, plain_test, res_training, res_test = picture.axes
     assert ([10, 20, 30], [50, 25, 16.666667]) in lines_of(plain_training)
     bands = [
         [band.get_bbox().intervaly.tolist() for band in axes.patches] for axes in (plain_test, res_training, res_test)
@@ -62,6 +64,7 @@ def test_run_curves_stand_beside_the_papers_ends(runs):
         "in the paper: 13, 9.6 %",
     ]
     assert res_test.texts[0].get_text() == "in the paper: 8.75, 6.97 %"
+    assert picture.alt.endswith("; test: plain-20 9.6 %, plain-56 13 %; test: residual-20 8.75 %, residual-56 6.97 %")
 
 
 def test_learning_curves_draw_every_run(runs):
@@ -394,8 +397,9 @@ def test_verdicts_are_read_from_data_whatever_is_in_their_words(tmp_path):
     assert found.link == f"01-a.ipynb#cell-id={book.cells[0].id}"
 
 
-def test_verdicts_of_a_former_form_are_asked_for_anew(tmp_path):
-    former = [{"claim_id": "C2", "claim": "deeper is worse", "measured": "40 %", "verdict": "holds"}]
+@pytest.mark.parametrize("ground", [{}, {"rests_on": "published numbers only"}])
+def test_verdicts_of_a_former_form_are_asked_for_anew(tmp_path, ground):
+    former = [{"claim_id": "C2", "claim": "deeper is worse", "measured": "40 %", "verdict": "holds", **ground}]
     output = nbformat.v4.new_output(
         "execute_result", {"text/markdown": ""}, metadata={"text/markdown": {"verdicts": former}}
     )
@@ -770,3 +774,10 @@ def test_a_table_shows_truth_and_dates_as_they_are_written():
     frame = pandas.DataFrame({"paper": [True, None], "day": [pandas.Timestamp(2015, 12, 10)] * 2, "maps": [1000, 1.5]})
     cells = re.findall("<td.*?>(.*?)</td>", show.Table(frame.rename_axis("row"))._repr_html_())
     assert cells == ["0", "True", "2015-12-10 00:00:00", "1,000.0", "1", "", "2015-12-10 00:00:00", "1.5"]
+
+
+def test_a_table_shows_tensors_and_fractions_plainly():
+    values = [torch.tensor(1000), torch.tensor(True), torch.tensor(float("nan")), Fraction(1000, 3), numpy.float64(1e3)]
+    frame = pandas.DataFrame({"maps": pandas.Series(values, dtype=object)}).rename_axis("row")
+    cells = re.findall("<td.*?>(.*?)</td>", show.Table(frame)._repr_html_())
+    assert cells[1::2] == ["1,000", "True", "", "1000/3", "1,000.0"]

@@ -13,6 +13,7 @@ from torchvision import models
 from torchvision.transforms.functional import normalize
 
 from paper_nets import InputError, build, from_checkpoint, pretrained, show, to_torchvision
+from paper_nets.lab import lesioned
 from paper_nets.nets import weights
 from tests.foreign import SmallResNet
 
@@ -48,7 +49,8 @@ def test_torchvisions_weights_give_torchvisions_outputs_both_ways(name):
 
 
 def test_a_net_that_torchvision_does_not_have_is_refused():
-    for net in (build("resnet20"), build("resnet50"), build("resnet18", width=32), nn.Linear(2, 2)):
+    cut = lesioned(build("resnet18"), [2])
+    for net in (build("resnet20"), build("resnet50"), build("resnet18", width=32), nn.Linear(2, 2), cut):
         with pytest.raises(InputError, match="resnet18, resnet34"):
             to_torchvision(net)
 
@@ -107,23 +109,35 @@ def test_what_shapes_do_not_tell_is_asked_or_found_out():
         assert found.plan == theirs.plan
         with pytest.raises(InputError, match="All images are of one class"):
             from_checkpoint(theirs.state_dict(), images=images, labels=0 * labels)
+        with pytest.raises(InputError, match=f"say name='resnet20', zeros='{zeros}'; or") as error:
+            from_checkpoint(theirs.state_dict(), zeros=zeros)
+        assert "plain20" not in str(error.value)  # it has no zeros
         assert from_checkpoint(theirs.state_dict(), "resnet20", zeros=zeros).plan == theirs.plan
     assert not from_checkpoint(theirs.state_dict(), "plain20").plan.residual
 
 
-def test_images_may_have_more_channels_than_the_first_maps():
+def test_images_may_have_more_channels_than_the_first_maps(tmp_path):
     state = build("resnet20", in_channels=32).state_dict()
-    assert from_checkpoint(state, "resnet20", zeros="behind").plan.in_channels == 32
+    save_file(state, tmp_path / "sorted.safetensors")
+    for checkpoint in (state, tmp_path / "sorted.safetensors"):
+        assert from_checkpoint(checkpoint, "resnet20", zeros="behind").plan.in_channels == 32
 
 
-def test_what_has_no_weights_does_not_keep_a_net_from_torchvision():
-    state = build("densenet121").state_dict()
-    for changes in ({"memory_efficient": True}, {"dropout": 0.2}):
-        net = build("densenet121", **changes)
-        net.load_state_dict(dict(zip(net.state_dict(), state.values(), strict=True)))
-        made = to_torchvision(net)
-        assert all(torch.equal(*pair) for pair in zip(made.values(), state.values(), strict=True))
-        models.densenet121().load_state_dict(made)
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("densenet121", {"memory_efficient": True}),
+        ("densenet121", {"dropout": 0.2}),
+        ("resnet18", {"zeros": "both"}),
+        ("resnet18", {"stride_in": "3x3"}),
+        ("resnet50", {"stride_in": "3x3", "zeros": "both"}),
+    ],
+)
+def test_what_has_no_weights_does_not_keep_a_net_from_torchvision(name, changes):
+    net = build(name, **changes)
+    made = to_torchvision(net)
+    assert all(torch.equal(*pair) for pair in zip(made.values(), net.state_dict().values(), strict=True))
+    models.get_model(name).load_state_dict(made)
 
 
 def test_other_peoples_zeros_are_ours():
@@ -159,6 +173,8 @@ def test_other_peoples_zeros_are_ours():
         (STATE, {"zeros": "left"}, "zeros is 'left'; it must be one of 'behind', 'both'"),
         (STATE, {"padding": "both"}, "a convention is 'padding'"),
         (STATE, {"name": "resnet21"}, "There is no net 'resnet21'"),
+        (STATE, {"name": 56}, "There is no net '56'"),
+        (STATE, {"name": 0}, "There is no net '0'"),
     ],
 )
 def test_wrong_checkpoints_are_told(checkpoint, options, words):

@@ -37,15 +37,9 @@ def execute(
     book = nbformat.read(path, as_version=4)
     prepare(book)
     begun = []
-    client = NotebookClient(
-        book,
-        timeout=timeout,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-        store_widget_state=False,
-        coalesce_streams=True,
-        on_cell_start=lambda cell, cell_index: begun.append(cell.id),
-    )
+    options = {"timeout": timeout, "kernel_name": "python3", "store_widget_state": False, "coalesce_streams": True}
+    options["resources"] = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(book, **options, on_cell_start=lambda cell, cell_index: begun.append(cell.id))
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:

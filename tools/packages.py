@@ -15,13 +15,8 @@ from torch import nn
 from paper_nets import audit
 from paper_nets.nets.catalog import PUBLISHED
 
-MODULES = {
-    "torchvision": "torchvision.models",
-    "pytorchcv": "pytorchcv.model_provider",
-    "monai": "monai.networks.nets",
-    "timm": "timm.models",
-    "torch-resnet": "torch_resnet",
-}
+MODULES = {"torchvision": "torchvision.models", "pytorchcv": "pytorchcv.model_provider", "timm": "timm.models"}
+MODULES |= {"monai": "monai.networks.nets", "torch-resnet": "torch_resnet"}
 MONAI = {"resnet50": {"spatial_dims": 2, "n_input_channels": 3, "num_classes": 1000}}
 DENSE = {"spatial_dims": 2, "in_channels": 3, "out_channels": 1000}
 

@@ -25,21 +25,20 @@ def comparison(runs: Sequence[Run]) -> pandas.DataFrame:
     rows, ends = [], {data: paper_ends(data).set_index("net") for data in {run.settings["data"] for run in runs}}
     for run in sorted(runs, key=lambda run: (run.settings["data"], len(run.net), run.net, run.recipe.seed)):
         last, paper = run.curve.iloc[-1], ends[run.settings["data"]].test_error_pct.get(run.net, float("nan"))
-        rows.append(
-            {
-                "net": run.net,
-                "data": run.settings["data"],
-                "seed": run.recipe.seed,
-                "iterations": f"{last.iteration:.0f} of {run.iterations}",
-                "training error": last.training_error,
-                "test error": last.test_error,
-                "least test error": run.curve.test_error.min(),
-                "in the paper": paper,
-                "difference": last.test_error - paper,
-                "parameters": run.cost.parameters,
-                "precision": run.recipe.precision,
-                "minutes": run.curve.seconds.sum() / 60,
-                "machine": ", ".join(dict.fromkeys(leg["processor"] for leg in run.environment)),
-            }
-        )
+        row = {
+            "net": run.net,
+            "data": run.settings["data"],
+            "seed": run.recipe.seed,
+            "iterations": f"{last.iteration:.0f} of {run.iterations}",
+            "training error": last.training_error,
+            "test error": last.test_error,
+            "least test error": run.curve.test_error.min(),
+            "in the paper": paper,
+            "difference": last.test_error - paper,
+            "parameters": run.cost.parameters,
+            "precision": run.recipe.precision,
+            "minutes": run.curve.seconds.sum() / 60,
+            "machine": ", ".join(dict.fromkeys(leg["processor"] for leg in run.environment)),
+        }
+        rows.append(row)
     return pandas.DataFrame(rows).round(2)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import jacrev
 from torch.nn import functional
 
-from paper_nets.lab.probes import block_inputs, recording
+from paper_nets.lab.probes import block_inputs, norm, recording
 from paper_nets.nets import Block, DenseNet, InputError
 from paper_nets.nets.parts import check_whole, evaluating
 
@@ -23,22 +23,27 @@ def gradient_norms(net: nn.Module, x: Tensor, labels: Tensor) -> pandas.DataFram
         x: images (N, C, H, W).
 
     Returns:
-        A row for each layer that the images pass, input first. Columns: layer (its name in the net), signal (Euclidean
-        norm of the gradient by the layer's output), gradient (of that by its weights), weight (of the weights),
-        influence (gradient · weight: how much the loss can change when the weights change by a share of their size;
-        before a batch norm it is the same at any scale of them).
+        A row for each layer that the loss depends on, input first. Columns: layer (its name in the net), signal
+        (Euclidean norm of the gradient by the layer's output), gradient (of that by its weights), weight (of the
+        weights), influence (gradient · weight: how much the loss can change when the weights change by a share of their
+        size; before a batch norm it is the same at any scale of them).
 
     Raises:
         InputError: for a memory-efficient net in training mode, whose layers do not compute one by one.
     """
-    net, outputs = copy.deepcopy(net), {}  # a copy, since in training mode running statistics move
-    with recording(net, (nn.Conv2d, nn.Linear), lambda name, _, __, output: outputs.update({name: output})):
+    net, outputs = copy.deepcopy(net).requires_grad_(), {}  # a copy: in training mode running statistics move, too
+
+    def note(name, _, __, output):
+        outputs[name] = output
+        return output.clone()  # which goes on in its place, and may be changed
+
+    with recording(net, (nn.Conv2d, nn.Linear), note):
         loss = functional.cross_entropy(net(x), labels)
     weights = [net.get_submodule(name).weight for name in outputs]
-    gradients = torch.autograd.grad(loss, [*outputs.values(), *weights])
-    norms, n = [tensor.cpu().double().norm().item() for tensor in (*gradients, *weights)], len(weights)
-    columns = {"signal": norms[:n], "gradient": norms[n : 2 * n], "weight": norms[2 * n :]}
-    table = pandas.DataFrame({"layer": list(outputs), **columns})
+    gradients = torch.autograd.grad(loss, [*outputs.values(), *weights], allow_unused=True)
+    rows = zip(outputs, gradients[: len(weights)], gradients[len(weights) :], weights, strict=True)
+    rows = [(name, *(norm(tensor).item() for tensor in row)) for name, *row in rows if None not in row]
+    table = pandas.DataFrame(rows, columns=["layer", "signal", "gradient", "weight"])
     return table.assign(influence=table.gradient * table.weight)
 
 
@@ -58,10 +63,11 @@ def gradient_similarity(net: nn.Module, start: Tensor, end: Tensor, shares: Sequ
 
     def gradient(share: float) -> Tensor:
         x = (start + share * (end - start)).requires_grad_()
-        return torch.autograd.grad(net(x)[:, 0].sum(), x)[0].flatten(1)
+        return torch.autograd.grad(net(x)[:, 0].sum(), x)[0].flatten(1).cpu().double()
 
     first = gradient(0)
-    similarity = [functional.cosine_similarity(first, gradient(share)).mean().item() for share in shares]
+    # Below eps norms are taken for 0; of those of float32, none is.
+    similarity = [functional.cosine_similarity(first, gradient(share), eps=1e-99).mean().item() for share in shares]
     return pandas.DataFrame({"share": shares, "similarity": similarity})
 
 
@@ -194,8 +200,7 @@ class Paths:
                 order = torch.rand(copies, self.blocks, generator=generator).argsort(dim=1)
                 through_F = (order < length).to(x.device).repeat_interleave(len(x), dim=0).T[..., None, None, None]
                 parts = copies * many._gradient(list(through_F))  # the loss is a mean over all copies
-                each = parts.reshape(copies, -1).cpu().double().norm(dim=1)  # float32 has no squares of less than 10⁻²²
-                norms.append(pandas.DataFrame({"length": length, "norm": each.tolist()}))
+                norms.append(pandas.DataFrame({"length": length, "norm": norm(parts.reshape(copies, -1), 1).tolist()}))
         table = pandas.concat(norms).groupby("length").norm.agg(gradient="mean", error="sem").reset_index()
         table.insert(1, "paths", [comb(self.blocks, length) for length in table.length])
         carried = table.paths * table.gradient

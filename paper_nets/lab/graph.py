@@ -531,7 +531,9 @@ def record(net: nn.Module, images: Tensor) -> Recorder:
                     buffer.copy_(before)
     last = recorder.made.get(recorder.logits, CONSTANT)
     if last < 0:
-        raise InputError("The net's output does not depend on the images.")
+        raise InputError(
+            "The net's output is its images." if last == IMAGE else "The net's output does not depend on the images."
+        )
     leading = {last}
     for number in range(last, -1, -1):  # an operation reads only what came before it
         if number in leading:

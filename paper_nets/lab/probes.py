@@ -17,7 +17,7 @@ from paper_nets.nets.parts import check_whole, evaluating
 
 
 @contextmanager
-def recording(net: nn.Module, kinds: type | tuple[type, ...], note: Callable[..., None]) -> Iterator[None]:
+def recording(net: nn.Module, kinds: type | tuple[type, ...], note: Callable) -> Iterator[None]:
     """While it lasts, `note(name, module, inputs, output)` is called whenever a module of these kinds has computed."""
     efficient = any(isinstance(module, DenseBlock) and module.memory_efficient for module in net.modules())
     if efficient and net.training and torch.is_grad_enabled():
@@ -27,6 +27,11 @@ def recording(net: nn.Module, kinds: type | tuple[type, ...], note: Callable[...
             if isinstance(module, kinds):
                 hooks.enter_context(module.register_forward_hook(partial(note, name)))
         yield
+
+
+def norm(values: Tensor, dim: int | None = None) -> Tensor:
+    """In double precision: in float32 the square of what is below 10⁻²² is 0."""
+    return values.cpu().double().norm(dim=dim)
 
 
 def layer_responses(net: nn.Module) -> pandas.DataFrame:

@@ -108,7 +108,9 @@ class Run:
                 state = {name[4:]: tensor for name, tensor in state.items() if name.startswith("net.")}
             net.load_state_dict(state)
         except (SafetensorError, RuntimeError) as error:
-            raise InputError(f"{path} is damaged; put a good copy in its place, or remove {self.folder}.") from error
+            raise InputError(
+                f"{path} is damaged, or of another version; put a good copy in its place, or remove {self.folder}."
+            ) from error
         return net.eval()
 
 
@@ -274,7 +276,7 @@ def _read(folder: Path, *versions: tuple[int, int]) -> Run:
     try:
         curve = pandas.read_csv(folder / "curve.csv")[[field.name for field in fields(Epoch)]].astype(float)
         run = Run(folder, settings, legs, curve.astype({"epoch": int, "iteration": int}))
-        _ = run.cost, run.finished, run.command  # what they need is there
+        _ = run.cost, run.finished, run.command, settings["recipe"]["init"]  # what they need is there
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder} holds a damaged run, or one of another version; remove it, or name others."

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paper_nets.lab.data import Data
-from paper_nets.lab.probes import recording
+from paper_nets.lab.probes import norm, recording
 from paper_nets.lab.train import errors_and_losses
 from paper_nets.nets import DenseBlock, DenseLayer, DenseNet, InputError
 
@@ -101,8 +101,8 @@ def direct_gradients(net: DenseNet, x: Tensor, labels: Tensor) -> pandas.DataFra
     for block, (at_end, (enter, _)) in enumerate(zip(gradients[len(made) :], net.plan.channels, strict=True), 1):
         _, *parts = at_end.split([enter, *[k] * net.plan.blocks[block - 1]], dim=1)
         for layer, part in enumerate(parts, 1):
-            total, direct = next(totals).cpu().double().norm().item(), part.cpu().double().norm().item()
-            rows.append({"block": block, "layer": layer, "total": total, "direct": direct})
+            total, direct = norm(next(totals)), norm(part)
+            rows.append({"block": block, "layer": layer, "total": total.item(), "direct": direct.item()})
     return pandas.DataFrame(rows)
 
 

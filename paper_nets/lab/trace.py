@@ -8,7 +8,7 @@ import pandas
 import torch
 from torch import nn
 
-from paper_nets.lab.graph import Op, both, record
+from paper_nets.lab.graph import Op, both, one, record
 from paper_nets.lab.outline import SHORTCUT, outline
 from paper_nets.nets import InputError
 
@@ -18,8 +18,8 @@ class Layer(NamedTuple):
 
     Args:
         kind: "conv", "pool" or "linear".
-        kernel, stride: of a convolution, a pair where height and width differ; of a pool the factor by which it shrinks
-            its input; else 0 and 1.
+        kernel, stride: of a convolution; of a pool 0 and the factor by which it shrinks its input; else 0 and 1. A pair
+            where height and width differ.
         reads, channels: channels of its input and of its output.
         size: height and width of its output, (1, 1) after a linear layer.
         multiply_adds: for one image.
@@ -96,7 +96,8 @@ def trace(net: nn.Module, image: tuple[int, int, int]) -> Trace:
             kernel, stride = op.settings.get("kernel", 0), op.settings.get("stride", 1)
             layers.append(Layer(op.kind, kernel, stride, op.settings["in"], op.shape[1], size, _multiply_adds(op)))
         elif "pool" in op.kind and size != shape[1:]:
-            layers.append(Layer("pool", 0, shape[1] // size[0], shape[0], shape[0], size, 0))
+            stride = one([before // after for before, after in zip(shape[1:], size, strict=True)])
+            layers.append(Layer("pool", 0, stride, shape[0], shape[0], size, 0))
 
     for layer in made.layers:
         for step in layer.before:

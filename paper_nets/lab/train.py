@@ -279,10 +279,7 @@ class Training:
         """One step on the training images with these indices; the sum of the losses and the number of mistakes, over
         this process's share of them."""
         (group,) = self.optimiser.param_groups
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
-        else:
-            group["lr"] = rate
+        group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
         # Every process draws for the whole batch and keeps its share, so that all see what one alone would see.
         crops = torch.rand(len(batch), 3, generator=self._generator)
         drawn = parallel.share(batch).to(self.device), parallel.share(crops).to(self.device)

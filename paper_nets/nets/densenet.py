@@ -85,8 +85,7 @@ class DenseNet(parts.Net):
     """
 
     def __init__(self, plan: "DenseNetPlan"):
-        super().__init__()
-        self.plan = plan
+        super().__init__(plan, DenseNetPlan)
         self.stem = parts.stem(plan.stem, plan.in_channels, plan.channels_in, plan.norm, activate=plan.stem == "7x7")
         self.stages = nn.Sequential()
         for i, (layers, (enter, after)) in enumerate(zip(plan.blocks, plan.channels, strict=True), 1):

@@ -20,6 +20,12 @@ class InputError(ValueError):
 class Net(nn.Module):
     """A stem, stages and a head. Outside of `forward`, so that PyTorch can trace it, images are checked first."""
 
+    def __init__(self, plan, kind: type):
+        super().__init__()
+        if not isinstance(plan, kind):
+            raise InputError(f"plan is {plan!r}; it must be a {kind.__name__}, and build makes a net by its name.")
+        self.plan = plan
+
     def __call__(self, x: Tensor) -> Tensor:
         check_images(self.plan, x)
         return super().__call__(x)
@@ -48,14 +54,8 @@ class ZeroPad(nn.Module):
         return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, *sides))
 
 
-KINDS = {
-    nn.Conv2d: "conv",
-    nn.BatchNorm2d: "bn",
-    nn.ReLU: "relu",
-    nn.Dropout: "dropout",
-    nn.Linear: "fc",
-    **dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d, GlobalAveragePool), "pool"),
-}
+KINDS = {nn.Conv2d: "conv", nn.BatchNorm2d: "bn", nn.ReLU: "relu", nn.Dropout: "dropout", nn.Linear: "fc"}
+KINDS |= dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d, GlobalAveragePool), "pool")
 
 
 def sequence(*layers: nn.Module) -> nn.Sequential:

@@ -79,8 +79,7 @@ class ResNet(parts.Net):
     """
 
     def __init__(self, plan: "ResNetPlan"):
-        super().__init__()
-        self.plan = plan
+        super().__init__(plan, ResNetPlan)
         self.stem = parts.stem(plan.stem, plan.in_channels, plan.width, plan.norm)
         self.stages = nn.Sequential()
         c_in = plan.width

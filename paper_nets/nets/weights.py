@@ -50,7 +50,8 @@ def from_checkpoint(
         images, labels: some hundred images as the checkpoint's net takes them (N, C, H, W), and their classes; what the
             shapes leave open is then decided by the fewest mistakes on them.
         conventions: what shapes do not tell. `zeros`, of option A: "behind" the maps, as in the authors' code, or
-            "both", half before and half behind. `stride_in`, of bottlenecks: "1x1", or "3x3" as in torchvision's.
+            "both", half before and half behind. `stride_in`, of bottlenecks: "1x1", or "3x3" as in torchvision's. One
+            that no fitting net has is ignored.
 
     Raises:
         InputError: for what holds no weights, what fits no net, files that could run code when they are read, and
@@ -60,13 +61,14 @@ def from_checkpoint(
     for convention, value in conventions.items():
         check_choice("a convention", convention, CONVENTIONS)
         check_choice(convention, value, CONVENTIONS[convention])
-    fitting = list(_fitting(tensors, [name] if name else NAMES))
+    fitting = list(_fitting(tensors, NAMES if name is None else [str(name)]))
     variants = [
         (net, {**changes, **some}, state)
         for net, state, changes, misplaced in fitting
         for some in ([] if misplaced else _variants(net))
         if all(some.get(convention, value) == value for convention, value in conventions.items())
     ]
+    variants = [some for some in variants if conventions.keys() <= some[1].keys()] or variants
     for net, _, _, misplaced in [] if variants else fitting:
         if misplaced:
             raise InputError(
@@ -144,14 +146,16 @@ def _fitting(tensors: dict[str, Tensor], names: Iterable[str]) -> Iterator[tuple
     classifiers = [tensor for tensor in tensors.values() if tensor.dim() == 2]
     if not kernels or len(classifiers) != 1:
         return
-    # The first convolution's, or where it comes later, the fewest.
-    channels = {kernels[0].shape[1], min(kernel.shape[1] for kernel in kernels)}
     # Half of what stands in rows, but for the classifier's bias, are statistics.
     rows = sum(len(tensor) for tensor in tensors.values() if tensor.dim() == 1) - len(classifiers[0])
     parameters = sum(map(Tensor.numel, tensors.values())) - rows // 2
-    for name, in_channels in product(names, channels):
-        changes = {"in_channels": in_channels, "num_classes": len(classifiers[0])}
-        if cost(name, **changes).parameters == parameters:  # in closed form, before a net is made
+    for name in names:
+        changes = {"num_classes": len(classifiers[0])}
+        # In closed form, before a net is made: each channel of the images adds as many.
+        one, two = (cost(name, in_channels=n, **changes).parameters for n in (1, 2))
+        more, rest = divmod(parameters - one, two - one)
+        changes["in_channels"] = 1 + more
+        if not rest and any(kernel.shape[1] == 1 + more for kernel in kernels):
             with torch.device("meta"):
                 net = build(name, **changes)
             state = {name: tensor for name, tensor in net.state_dict().items() if not name.endswith(COUNTER)}
@@ -193,11 +197,15 @@ def to_torchvision(net: nn.Module) -> dict[str, Tensor]:
     made = getattr(net, "plan", None)
     if isinstance(made, DenseNetPlan):
         made = replace(made, memory_efficient=False, dropout=0.0)  # which have no weights
+    elif made:  # what torchvision's nets have no place for: option A, and in basic blocks a choice of stride
+        made = replace(made, zeros="behind", **({"stride_in": "1x1"} if made.block == "basic" else {}))
     for name in SHARED if made else ():
         changes = {key: getattr(made, key) for key in ("num_classes", "init")}
         changes |= {"stride_in": "3x3"} if getattr(plan(name), "block", "") == "bottleneck" else {}
         if made == plan(name, **changes):
-            return dict(zip(_torchvisions_names(name, made.num_classes), net.state_dict().values(), strict=True))
+            names, state = _torchvisions_names(name, made.num_classes), net.state_dict()
+            if len(names) == len(state):  # of a lesioned net some are missing
+                return dict(zip(names, state.values(), strict=True))
     raise InputError(
         f"to_torchvision takes one of the nets that torchvision has too: {', '.join(SHARED)}; bottlenecks with "
         "stride_in='3x3'."

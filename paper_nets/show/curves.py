@@ -162,12 +162,7 @@ def learning_curves(table: pandas.DataFrame, epochs: int, title: str = "", **opt
 
 @figure
 def spread(
-    table: pandas.DataFrame,
-    x: str,
-    columns: Mapping[str, str],
-    title: str = "",
-    log: bool = False,
-    top: float | None = None,
+    table: pandas.DataFrame, x: str, columns: Mapping, title: str = "", log: bool = False, top: float | None = None
 ) -> Picture:
     """Columns against `x`: a black dot for each run, and a line through the means of each net.
 
@@ -216,13 +211,14 @@ def error_against_depth(table: pandas.DataFrame, epoch: int, error: str = "train
 
 @figure
 def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
-    """Figure 2 of the review, and of any runs: errors over iterations, a row for each family of nets.
+    """Figure 2 of the review, and of any runs: errors over iterations, a row for each family of nets. A grey band spans
+    the papers' errors of these nets; which net has which is in `alt`.
 
     Args:
         table: that of `learning_curves` with the column iteration, and run, where a net has several of one seed.
         ends: the papers' errors at the end of their schedules: net, training_error_pct, test_error_pct, NaN for none.
     """
-    kinds = [kind for kind in MARKERS if kind in set(table.net.map(family))]
+    kinds, told = [kind for kind in MARKERS if kind in set(table.net.map(family))], []
     one_run, styles = ["net", *(name for name in ("seed", "run") if name in table)], styles_of(table.net)
     picture = Picture(900, 280 * len(kinds))
     rows = picture.subplots(len(kinds), 2, sharex=True, sharey=True, squeeze=False)
@@ -240,6 +236,7 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
                 values = ", ".join(f"{end:g}" for end in sorted(papers, reverse=True))
                 at = {"xy": (0, papers.max()), "xytext": (4, 2), "textcoords": "offset points"}
                 axes.annotate(f"in the paper: {values} %", **at, color="0.35", fontsize=8)
+                told.append(error + ": " + ", ".join(f"{spelled(net)} {end:g} %" for net, end in papers.items()))
             axes.set(xlim=(0, None), ylim=(0, 92))
             below, left = "iterations" if kind == kinds[-1] else "", "error (%)" if error == "training" else ""
             tidy(axes, below, left, f"{kind} nets, {error} error")
@@ -248,6 +245,7 @@ def run_curves(table: pandas.DataFrame, ends: pandas.DataFrame) -> Picture:
     last = table.groupby(one_run, sort=False).tail(1).itertuples()
     words = (f"{spelled(r.net)} training {r.training_error:.1f} %, test {r.test_error:.1f} %" for r in last)
     picture.alt = f"Errors over iterations. Last: {'; '.join(words)}"
+    picture.alt += f". In the papers: {'; '.join(told)}" if told else ""
     return picture
 
 

@@ -162,8 +162,9 @@ def _describe(layer: Layer) -> str:
     """As the paper labels it: "3×3 conv, 128, /2"."""
     if layer.kind == "linear":
         return f"fc {layer.channels}"
+    stride = "×".join(map(str, dict.fromkeys(both(layer.stride))))
     if layer.kind == "pool":
-        return f"pool, /{layer.stride}" if layer.size > (1, 1) else "average pool"
-    halving = f", /{layer.stride}" if layer.stride != 1 else ""
+        return f"pool, /{stride}" if layer.size > (1, 1) else "average pool"
+    halving = f", /{stride}" if stride != "1" else ""
     height, width = both(layer.kernel)
     return f"{height}×{width} conv, {layer.channels}{halving}"

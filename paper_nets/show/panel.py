@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from itertools import product, zip_longest
 from unicodedata import east_asian_width
 
@@ -76,12 +76,7 @@ class Panel(VBox):
     """
 
     def __init__(
-        self,
-        draw: Callable,
-        button: str = "",
-        presets: Mapping[str, Mapping] | None = None,
-        play: str = "",
-        **controls: Widget,
+        self, draw: Callable, button: str = "", presets: dict | None = None, play: str = "", **controls: Widget
     ):
         self.draw, self.training, self._controls = draw, bool(button), controls
         self._kept, self._timer, self._worker, self._moved_at = OrderedDict(), None, None, 0

@@ -1,7 +1,6 @@
 """A table whose rows a press on a column's name puts in order."""
 
 import html
-from numbers import Number
 from pathlib import Path
 
 import pandas
@@ -26,9 +25,10 @@ class Table:
         if isinstance(value, str):
             lines = html.escape(say(value)).replace("\n", "<br>")
             return f'<td style="text-align: left">{lines}</td>'
+        value = value.item() if hasattr(value, "item") else value  # of a tensor, and NumPy's
         if pandas.isna(value):
             return "<td></td>"
-        number = isinstance(value, Number) and not isinstance(value, bool)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
         return f"<td>{f'{value:,}' if number else html.escape(str(value))}</td>"
 
     def _repr_html_(self) -> str:

@@ -153,7 +153,8 @@ def _last_verdicts(cells: list[dict]) -> list[dict]:
     """The fields of each verdict in a notebook's last table of them, unless an older version wrote it."""
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     tables = [output.get("metadata", {}).get("text/markdown", {}).get("verdicts") for output in outputs]
-    return next((table for table in reversed(tables) if table and "rests_on" in table[0]), [])
+    ours = (table for table in reversed(tables) if table and all(row.get("rests_on") in GROUNDS for row in table))
+    return next(ours, [])
 
 
 def _section(cells: list[dict], claim_id: str) -> str:
